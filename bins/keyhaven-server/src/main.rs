@@ -1,0 +1,3 @@
+//! The `keyhaven` command.
+
+fn main() {}

@@ -1,0 +1,355 @@
+use async_trait::async_trait;
+use keyhaven_types::{CredentialId, SignCount, UnixTime};
+
+use crate::{
+    Account, AccountId, AuditEvent, Credential, CredentialHandle, Session, SessionId, SigningKey, StepUpGrant,
+    StorageError, TokenHash,
+};
+
+/// Everything that must outlive a restart.
+pub trait DurableStore: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore {}
+
+impl<T: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized> DurableStore for T {}
+
+/// Accounts, and the whole commits that touch more than one kind of record.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError>;
+
+    /// Whether an account has this (already case-mapped) username.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn username_exists(&self, username: &str) -> Result<bool, StorageError>;
+
+    /// The account with this (already case-mapped) username, and its active credentials, oldest first. Locked
+    /// accounts are found too: whether they may sign in is decided when the login is committed.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError>;
+
+    /// Registers a passkey, for a new account or an existing one, opens its session, ends another and appends the
+    /// event: all of it, or nothing. Of racing registrations of one username or one credential id one is committed.
+    ///
+    /// # Errors
+    /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
+    async fn commit_registration(&self, registration: NewRegistration) -> Result<RegistrationOutcome, StorageError>;
+
+    /// Records one verified assertion: sign count (compare-and-set), backup flags, last use, the account's last login,
+    /// a new session or a step-up grant, the end of another session, the event: all of it, or nothing.
+    ///
+    /// Whether credential and account are active is decided here, by the same statement that writes. Of racing
+    /// commits that expect the same sign count and set a higher one, one is committed.
+    ///
+    /// # Errors
+    /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
+    async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError>;
+
+    /// Whether the store answers now.
+    ///
+    /// # Errors
+    /// When it does not.
+    async fn ping(&self) -> Result<(), StorageError>;
+}
+
+/// What a login by name starts from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoginCandidates {
+    /// The account.
+    pub account: Account,
+    /// Its active credentials, oldest first.
+    pub credentials: Vec<CredentialHandle>,
+}
+
+/// Whose passkey is registered.
+#[derive(Clone, Debug)]
+pub enum RegistrationAccount {
+    /// One more passkey for this account, which must exist and be active.
+    Existing(AccountId),
+    /// The first passkey of a new account.
+    New(Account),
+}
+
+/// A registration to be committed.
+#[derive(Clone, Debug)]
+pub struct NewRegistration {
+    /// Whose it is.
+    pub account: RegistrationAccount,
+    /// The passkey; its `account` is that account.
+    pub credential: Credential,
+    /// A session to open.
+    pub session: Option<Session>,
+    /// A session to end.
+    pub ends_session: Option<SessionId>,
+    /// A step-up grant that this uses up, when there is one.
+    pub uses_grant: Option<(SessionId, String)>,
+    /// The event.
+    pub audit: AuditEvent,
+}
+
+/// What became of a registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum RegistrationOutcome {
+    /// The existing account is gone or locked; nothing was written.
+    AccountUnavailable,
+    /// Written.
+    Committed,
+    /// The credential id is registered already, to anybody; nothing was written.
+    CredentialExists,
+    /// Another account has the username; nothing was written.
+    UsernameTaken,
+}
+
+/// A verified assertion to be recorded.
+#[derive(Clone, Debug)]
+pub struct AssertionCommit {
+    /// The credential that signed.
+    pub credential: CredentialId,
+    /// Its account.
+    pub account: AccountId,
+    /// The sign count the verdict was reached with: the stored one must still be this.
+    pub expected_sign_count: SignCount,
+    /// The sign count to store.
+    pub new_sign_count: SignCount,
+    /// BE to store.
+    pub backup_eligible: bool,
+    /// BS to store.
+    pub backup_state: bool,
+    /// When it signed.
+    pub used_at: UnixTime,
+    /// A session to open: makes this a login, and `used_at` the account's last one.
+    pub session: Option<Session>,
+    /// A grant to give, for a step-up. Its session must still exist.
+    pub grant: Option<StepUpGrant>,
+    /// A session to end.
+    pub ends_session: Option<SessionId>,
+    /// The event.
+    pub audit: AuditEvent,
+}
+
+/// What became of an assertion.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum AssertionOutcome {
+    /// The account is locked; nothing was written.
+    AccountLocked,
+    /// Written.
+    Committed,
+    /// The credential is revoked or suspended; nothing was written.
+    CredentialInactive,
+    /// There is no such credential in that account any more; nothing was written.
+    CredentialMissing,
+    /// The grant's session is over; nothing was written.
+    SessionEnded,
+    /// The stored sign count is no longer the expected one; nothing was written.
+    SignCountChanged,
+}
+
+/// Passkeys.
+#[async_trait]
+pub trait CredentialStore: Send + Sync {
+    /// The credential with this id and its account, active or not.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError>;
+
+    /// All credentials of an account, active or not, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError>;
+
+    /// Gives a credential of this account another name and appends the event. `None`: the account has no such
+    /// credential; nothing was written.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn rename_credential(
+        &self,
+        account: AccountId,
+        id: &CredentialId,
+        device_name: &str,
+        audit: AuditEvent,
+    ) -> Result<Option<Credential>, StorageError>;
+
+    /// Removes credentials of an account, ends the sessions they opened (save one), and appends the event: all of it,
+    /// or nothing. Racing removals cannot leave the account without an active credential.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError>;
+}
+
+/// A credential and whose it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnedCredential {
+    /// The credential.
+    pub credential: Credential,
+    /// Its account.
+    pub account: Account,
+}
+
+/// Credentials to be removed.
+#[derive(Clone, Debug)]
+pub struct Removal {
+    /// The account they must belong to.
+    pub account: AccountId,
+    /// The credentials; all of them must be the account's.
+    pub credentials: Vec<CredentialId>,
+    /// The session that may live on although a removed credential opened it.
+    pub keeps_session: Option<SessionId>,
+    /// A step-up grant that this uses up, live at the given moment; without it nothing is removed.
+    pub uses_grant: Option<(SessionId, String, UnixTime)>,
+    /// The event.
+    pub audit: AuditEvent,
+}
+
+/// What became of a removal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum RemovalOutcome {
+    /// The grant is used up, expired or was never given; nothing was written.
+    GrantMissing,
+    /// No active credential would be left; nothing was written.
+    LastCredential,
+    /// One of them is not the account's; nothing was written.
+    NotFound,
+    /// Removed.
+    Removed,
+}
+
+/// Sessions and step-up grants.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// The session whose current or previous token has this hash, with its account. Sessions that have expired are
+    /// found too, until they are purged: the caller tells an expired session from none.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError>;
+
+    /// All sessions of an account that have not expired at `now`, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn sessions_of(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, StorageError>;
+
+    /// Moves a session's last use forward; never backward. A session that is gone stays gone.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError>;
+
+    /// Gives a session a new token, its current one becoming the previous one, if that is still `from`; appends the
+    /// event. Of racing rotations from one token one happens.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: UnixTime,
+        audit: AuditEvent,
+    ) -> Result<Rotation, StorageError>;
+
+    /// Ends those of these sessions that are this account's, and appends the event. Tells how many it ended.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        ids: &[SessionId],
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError>;
+
+    /// Ends all sessions of this account save one, and appends the event. Tells how many it ended.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn end_other_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError>;
+
+    /// Whether this session holds a grant for the purpose that is live at `now`.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn has_grant(&self, session: SessionId, purpose: &str, now: UnixTime) -> Result<bool, StorageError>;
+
+    /// Drops sessions and grants that have expired at `now`, at most `limit` of each, and tells how many. Several
+    /// processes may do it at once.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError>;
+}
+
+/// A session and whose it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SignInSession {
+    /// The session.
+    pub session: Session,
+    /// Its account.
+    pub account: Account,
+}
+
+/// What became of a rotation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Rotation {
+    /// The session is over, or its token is no longer `from`; nothing was written.
+    Lost,
+    /// The new token is in force.
+    Rotated,
+}
+
+/// Security events.
+#[async_trait]
+pub trait AuditStore: Send + Sync {
+    /// Appends one event that belongs to no other commit, such as a refusal.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError>;
+
+    /// Events of one account, newest first, at most `limit`, older than `before` when given.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn events_of(
+        &self,
+        account: AccountId,
+        before: Option<UnixTime>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StorageError>;
+}
+
+/// Keys that sign access tokens.
+#[async_trait]
+pub trait SigningKeyStore: Send + Sync {
+    /// All keys that have not expired at `now`, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn signing_keys(&self, now: UnixTime) -> Result<Vec<SigningKey>, StorageError>;
+
+    /// Adds a key unless one that was made at `unless_newer_than` or later is there; drops keys that have expired at
+    /// the new key's creation. Tells whether it was added: of racing processes one adds.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn add_signing_key(&self, key: SigningKey, unless_newer_than: UnixTime) -> Result<bool, StorageError>;
+}

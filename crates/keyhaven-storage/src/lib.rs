@@ -1,0 +1,35 @@
+//! What Keyhaven asks of a store.
+//!
+//! The service speaks to storage in whole commits, not in rows: a registration, a login, a removal is one call that
+//! happens entirely or not at all, together with its audit event. Every method is atomic on its own; no transaction
+//! handle crosses a trait. Time and identifiers come in as arguments. Absence and conflict are values, never errors:
+//! a [`StorageError`] means that the store could not answer.
+//!
+//! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
+//!
+//! # Adding a store
+//! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
+//! a behaviour that is not in the contract does not exist, and a bug found in one adapter becomes a clause there first.
+//!
+//! Absent on purpose: SQL, clocks, random sources, and every judgement about a ceremony.
+
+mod ceremony;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod durable;
+mod error;
+mod ids;
+mod records;
+
+pub use ceremony::{CeremonyStore, PendingCeremony, Put};
+pub use durable::{
+    AccountStore, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore, LoginCandidates,
+    NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal, RemovalOutcome, Rotation,
+    SessionStore, SignInSession, SigningKeyStore,
+};
+pub use error::StorageError;
+pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use records::{
+    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
+};

@@ -1,0 +1,181 @@
+use keyhaven_types::{
+    Aaguid, AuthenticatorTransport, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle,
+};
+
+use crate::{AccountId, EventId, SessionId, TokenHash};
+
+/// One person's account.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// The account.
+    pub id: AccountId,
+    /// What authenticators know it by: random, unique, never changed.
+    pub user_handle: UserHandle,
+    /// The public handle, already case-mapped (RFC 8265), 1 to 50 characters; unique.
+    pub username: String,
+    /// What a person reads, 1 to 64 characters.
+    pub display_name: String,
+    /// The e-mail address as given. Belongs to the account only once verified.
+    pub email: Option<String>,
+    /// Whether the address was proven.
+    pub email_verified: bool,
+    /// Whether the account may sign in; false: locked.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When any of it last changed.
+    pub updated_at: UnixTime,
+    /// The last sign-in.
+    pub last_login_at: Option<UnixTime>,
+}
+
+/// One passkey: WebAuthn L3 §4 "Credential Record" and what people and operators want to know beside it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Credential {
+    /// The credential id; unique over all accounts.
+    pub id: CredentialId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The RP ID it was made for.
+    pub rp_id: RpId,
+    /// The public key: a COSE_Key (RFC 9052 §7) as the authenticator sent it. Never changes.
+    pub public_key: Vec<u8>,
+    /// The key's algorithm.
+    pub algorithm: CoseAlgorithm,
+    /// The last sign count seen.
+    pub sign_count: SignCount,
+    /// The authenticator model, as claimed by the authenticator.
+    pub aaguid: Aaguid,
+    /// How the authenticator can be reached, as the client said.
+    pub transports: Vec<AuthenticatorTransport>,
+    /// BE flag at creation (or after a permitted upgrade).
+    pub backup_eligible: bool,
+    /// BS flag as last seen.
+    pub backup_state: bool,
+    /// Whether the user was verified when it was made.
+    pub uv_initialized: bool,
+    /// Attestation statement format identifier, at most 32 characters.
+    pub attestation_format: String,
+    /// Attestation type: `none`, `self`, `basic`, `attca`, `anonca` or `uncertain`.
+    pub attestation_type: String,
+    /// Whether a path to a trust anchor was found.
+    pub attestation_trusted: bool,
+    /// What its owner calls it, 1 to 64 characters.
+    pub device_name: String,
+    /// The User-Agent that registered it, at most 256 characters.
+    pub user_agent: Option<String>,
+    /// When it was registered.
+    pub created_at: UnixTime,
+    /// When it last signed in.
+    pub last_used_at: Option<UnixTime>,
+    /// Whether it may sign in; false: revoked or suspended.
+    pub active: bool,
+}
+
+/// What a ceremony's options say of a credential.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CredentialHandle {
+    /// The credential.
+    pub id: CredentialId,
+    /// How it can be reached.
+    pub transports: Vec<AuthenticatorTransport>,
+}
+
+/// One signed-in browser or app.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Session {
+    /// The session.
+    pub id: SessionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Hash of the token the client holds; unique.
+    pub token_hash: TokenHash,
+    /// Hash of the token before the last rotation, and when that was.
+    pub previous_token: Option<(TokenHash, UnixTime)>,
+    /// When it was made.
+    pub created_at: UnixTime,
+    /// When a request last used it (not more precise than a minute).
+    pub last_seen_at: UnixTime,
+    /// From this moment on it is over, whatever happens.
+    pub expires_at: UnixTime,
+    /// When the user last proved who they are.
+    pub authenticated_at: UnixTime,
+    /// Authenticator assurance level reached, 1 to 3 (NIST SP 800-63B).
+    pub aal: u8,
+    /// How the user proved it (RFC 8176 and our own), in order.
+    pub amr: Vec<String>,
+    /// The passkey that opened it.
+    pub credential: Option<CredentialId>,
+    /// The User-Agent that opened it, at most 256 characters.
+    pub user_agent: Option<String>,
+    /// The address that opened it.
+    pub ip: Option<String>,
+}
+
+/// A fresh proof of presence for one purpose, bound to one session.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StepUpGrant {
+    /// The session it belongs to; gone when that ends.
+    pub session: SessionId,
+    /// What it is for, for example `delete_passkey`. One grant per session and purpose; a new one replaces the old.
+    pub purpose: String,
+    /// From this moment on it is gone.
+    pub expires_at: UnixTime,
+}
+
+/// Whether what an event records happened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuditOutcome {
+    /// It was refused; the event's code says why.
+    Refused,
+    /// It happened.
+    Success,
+}
+
+/// One security event. Appended once, never updated; carries no secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuditEvent {
+    /// The event.
+    pub id: EventId,
+    /// When it happened.
+    pub at: UnixTime,
+    /// What happened, for example `login.finish`.
+    pub action: String,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// The precise code of a refusal, whatever the client was told.
+    pub code: Option<String>,
+    /// The verification step that refused, for example `L3 7.2.21`.
+    pub step: Option<String>,
+    /// The account concerned, where known.
+    pub account: Option<AccountId>,
+    /// The credential concerned, where known.
+    pub credential: Option<CredentialId>,
+    /// The session concerned, where known.
+    pub session: Option<SessionId>,
+    /// The client's address.
+    pub ip: Option<String>,
+    /// The client's User-Agent, at most 256 characters.
+    pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
+    /// Keyed MAC over all of the above: HMAC-SHA-256, 32 bytes. Made and checked by the service.
+    pub mac: [u8; 32],
+}
+
+/// A key that signs access tokens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SigningKey {
+    /// Key id, the `kid` of tokens.
+    pub id: String,
+    /// JOSE algorithm, for example `EdDSA`.
+    pub algorithm: String,
+    /// The public key as a JWK.
+    pub public_jwk: String,
+    /// The private key, encrypted by the service.
+    pub sealed_private_key: Vec<u8>,
+    /// When it was made; the newest signs.
+    pub created_at: UnixTime,
+    /// From this moment on it is no longer published.
+    pub expires_at: UnixTime,
+}

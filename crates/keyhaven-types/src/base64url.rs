@@ -1,0 +1,88 @@
+//! base64url without padding (RFC 4648 §5), the only byte encoding of WebAuthn's JSON shapes.
+//!
+//! Decoding is strict: no padding, no white space, no characters of the standard alphabet, and the unused low bits of
+//! the last character must be zero, so that one byte string has exactly one text.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
+const ENGINE: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// The text is not base64url without padding.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not base64url without padding")]
+pub struct InvalidBase64Url;
+
+/// Encodes bytes as base64url without padding: four characters for three bytes, rounded up.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    ENGINE.encode(bytes)
+}
+
+/// Decodes base64url without padding.
+///
+/// # Errors
+/// [`InvalidBase64Url`] for any other text; nothing is skipped or repaired.
+pub fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64Url> {
+    ENGINE.decode(text).map_err(|_| InvalidBase64Url)
+}
+
+/// Serde adapter: `#[serde(with = "keyhaven_types::base64url::serde_bytes")]` on a `Vec<u8>`.
+pub mod serde_bytes {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    /// Writes the bytes as a base64url string.
+    ///
+    /// # Errors
+    /// Only those of the serializer.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::encode(bytes))
+    }
+
+    /// Reads a base64url string.
+    ///
+    /// # Errors
+    /// When the value is no string or no strict base64url.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        super::decode(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Implements `Serialize` and `Deserialize` as a base64url string for a newtype over bytes.
+macro_rules! serde_base64url {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&$crate::base64url::encode(self.as_bytes()))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let bytes = $crate::base64url::serde_bytes::deserialize(deserializer)?;
+                Self::try_from(bytes.as_slice()).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use serde_base64url;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_accepts_one_text_per_byte_string() {
+        assert_eq!(decode("AQI").unwrap(), [1, 2]);
+        for text in ["AQI=", "AQJ", "A QI", "+/8", "A", "AQI\n"] {
+            assert_eq!(decode(text), Err(InvalidBase64Url), "{text:?}");
+        }
+    }
+}
