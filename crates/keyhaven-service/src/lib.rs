@@ -1,1 +1,147 @@
-//! Placeholder.
+//! Keyhaven's use cases: registering and using passkeys, sessions, step-up, and the events that record them.
+//!
+//! [`Keyhaven`] is what a transport holds: one struct per group of use cases. Verification is `keyhaven-core`'s; this
+//! crate issues challenges, remembers what each ceremony was started with, decides what an anonymous caller may learn,
+//! and hands whole commits to `keyhaven-storage`.
+//!
+//! The clock, the random source and the stores are given ([`Clock`], [`Random`]). Absent on purpose: HTTP, SQL, and
+//! every kind of I/O of its own.
+
+mod assertion;
+mod audit;
+mod authentication;
+mod authenticator_names;
+mod ceremony;
+mod client;
+mod context;
+mod decoy;
+mod error;
+mod limits;
+mod passkeys;
+mod ports;
+mod registration;
+mod secrets;
+mod sessions;
+mod settings;
+mod step_up;
+mod tokens;
+mod upkeep;
+mod username;
+
+use std::sync::Arc;
+
+use keyhaven_storage::{CeremonyStore, DurableStore};
+
+pub use authentication::{Authenticated, Authentications};
+pub use authenticator_names::authenticator_name;
+pub use ceremony::Started;
+pub use client::{Client, SecretToken};
+pub use error::Error;
+pub use passkeys::Passkeys;
+pub use ports::{Clock, Random, RandomUnavailable};
+pub use registration::{Registered, Registrations, StartRegistration};
+pub use secrets::SecretKey;
+pub use sessions::{Sessions, SignedIn};
+pub use settings::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+pub use step_up::{Granted, Purpose, StepUps};
+pub use tokens::AccessTokens;
+pub use upkeep::{Readiness, Upkeep};
+
+/// All use cases, ready to be called. Cheap to clone.
+#[derive(Clone)]
+pub struct Keyhaven {
+    /// Signed access tokens.
+    pub access_tokens: AccessTokens,
+    /// Signing in.
+    pub authentications: Authentications,
+    /// The passkeys of an account.
+    pub passkeys: Passkeys,
+    /// Registering passkeys.
+    pub registrations: Registrations,
+    /// Sessions.
+    pub sessions: Sessions,
+    /// Proving presence again.
+    pub step_ups: StepUps,
+    /// Housekeeping and health.
+    pub upkeep: Upkeep,
+    context: Arc<context::Context>,
+}
+
+/// What the use cases work on.
+pub struct Surroundings {
+    /// Accounts, credentials, sessions, audit.
+    pub durable: Arc<dyn DurableStore>,
+    /// Pending ceremonies.
+    pub ceremonies: Arc<dyn CeremonyStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+    /// The deployment's secret.
+    pub secret: SecretKey,
+}
+
+impl Keyhaven {
+    /// Puts the use cases together.
+    ///
+    /// # Errors
+    /// [`RandomUnavailable`] only if the cryptographic library cannot derive keys.
+    pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
+        let context = Arc::new(context::Context {
+            limits: settings.rate_limits.as_ref().map(limits::Limits::new),
+            settings,
+            durable: surroundings.durable,
+            ceremonies: surroundings.ceremonies,
+            clock: surroundings.clock,
+            random: surroundings.random,
+            keys: secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?,
+        });
+        Ok(Self {
+            access_tokens: AccessTokens::new(context.clone()),
+            authentications: Authentications(context.clone()),
+            passkeys: Passkeys(context.clone()),
+            registrations: Registrations(context.clone()),
+            sessions: Sessions(context.clone()),
+            step_ups: StepUps(context.clone()),
+            upkeep: Upkeep(context.clone()),
+            context,
+        })
+    }
+
+    /// The decisions in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.context.settings
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> keyhaven_types::UnixTime {
+        self.context.clock.now()
+    }
+
+    /// Draws a secret token, for example a request's id.
+    ///
+    /// # Errors
+    /// When the random source is not available.
+    pub fn random_token(&self) -> Result<SecretToken, RandomUnavailable> {
+        SecretToken::random(&*self.context.random)
+    }
+
+    /// Whether an audit event is as this deployment wrote it.
+    #[must_use]
+    pub fn event_is_authentic(&self, event: &keyhaven_storage::AuditEvent) -> bool {
+        self.context.event_is_authentic(event)
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($type:ident),*) => {$(
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($type), "(..)"))
+            }
+        }
+    )*};
+}
+opaque_debug!(Authentications, Keyhaven, Passkeys, Registrations, Sessions, StepUps, Surroundings, Upkeep);

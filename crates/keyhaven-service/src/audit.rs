@@ -1,0 +1,116 @@
+//! Security events: one for each success and each refusal, with a keyed MAC, appended in the transaction it records.
+
+use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_types::CredentialId;
+use ring::hmac;
+
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::Error;
+
+/// What an event is about, as far as it is known when it is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    pub(crate) account: Option<AccountId>,
+    pub(crate) credential: Option<CredentialId>,
+    pub(crate) session: Option<SessionId>,
+}
+
+impl Subject {
+    pub(crate) fn account(account: AccountId) -> Self {
+        Self { account: Some(account), ..Self::default() }
+    }
+}
+
+impl Context {
+    /// An event that says `action` happened.
+    pub(crate) fn success(&self, client: &Client, action: &str, subject: Subject) -> Result<AuditEvent, Error> {
+        self.event(client, action, AuditOutcome::Success, None, None, subject)
+    }
+
+    /// Records that `action` was refused, and gives the refusal back. Where the event cannot be written the answer is
+    /// that failure: nothing happens unrecorded.
+    pub(crate) async fn refuse(&self, client: &Client, action: &str, subject: Subject, error: Error) -> Error {
+        // An outage is no verdict, and a flood of attempts must not become a flood of rows.
+        if matches!(error, Error::Storage(_) | Error::Random(_) | Error::Busy | Error::RateLimited { .. }) {
+            tracing::warn!(action, code = error.code(), request_id = client.request_id, "not carried out");
+            return error;
+        }
+        tracing::info!(action, code = error.code(), request_id = client.request_id, "refused");
+        let (code, step) = (Some(error.code().to_owned()), error.step());
+        let event = match self.event(client, action, AuditOutcome::Refused, code, step, subject) {
+            Ok(event) => event,
+            Err(unwritten) => return unwritten,
+        };
+        match self.durable.append_event(event).await {
+            Ok(()) => error,
+            Err(unwritten) => Error::Storage(unwritten),
+        }
+    }
+
+    fn event(
+        &self,
+        client: &Client,
+        action: &str,
+        outcome: AuditOutcome,
+        code: Option<String>,
+        step: Option<String>,
+        subject: Subject,
+    ) -> Result<AuditEvent, Error> {
+        let at = self.clock.now();
+        let mut event = AuditEvent {
+            id: EventId(self.time_ordered_uuid(at)?),
+            at,
+            action: action.to_owned(),
+            outcome,
+            code,
+            step,
+            account: subject.account,
+            credential: subject.credential,
+            session: subject.session,
+            ip: Some(client.ip.to_string()),
+            user_agent: client.user_agent.clone(),
+            request_id: Some(client.request_id.clone()),
+            mac: [0; 32],
+        };
+        event.mac.copy_from_slice(hmac::sign(&self.keys.audit, &canonical(&event)).as_ref());
+        Ok(event)
+    }
+
+    /// Whether an event's MAC is right: false when any of its fields was changed.
+    #[must_use]
+    pub(crate) fn event_is_authentic(&self, event: &AuditEvent) -> bool {
+        hmac::verify(&self.keys.audit, &canonical(event), &event.mac).is_ok()
+    }
+}
+
+/// The event without its MAC as one unambiguous byte string: a version, then each field with its presence and length.
+fn canonical(event: &AuditEvent) -> Vec<u8> {
+    let mut out = b"keyhaven audit event 1".to_vec();
+    let mut field = |value: Option<&[u8]>| match value {
+        None => out.push(0),
+        Some(bytes) => {
+            out.push(1);
+            // A length fits: the fields are bounded far below 2^64.
+            out.extend_from_slice(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            out.extend_from_slice(bytes);
+        }
+    };
+    let outcome: &[u8] = match event.outcome {
+        AuditOutcome::Refused => b"refused",
+        AuditOutcome::Success => b"success",
+    };
+    field(Some(event.id.0.as_bytes()));
+    field(Some(&event.at.as_millis().to_be_bytes()));
+    field(Some(event.action.as_bytes()));
+    field(Some(outcome));
+    field(event.code.as_deref().map(str::as_bytes));
+    field(event.step.as_deref().map(str::as_bytes));
+    field(event.account.as_ref().map(|id| &id.0.as_bytes()[..]));
+    field(event.credential.as_ref().map(CredentialId::as_bytes));
+    field(event.session.as_ref().map(|id| &id.0.as_bytes()[..]));
+    field(event.ip.as_deref().map(str::as_bytes));
+    field(event.user_agent.as_deref().map(str::as_bytes));
+    field(event.request_id.as_deref().map(str::as_bytes));
+    out
+}

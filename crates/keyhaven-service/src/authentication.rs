@@ -1,0 +1,190 @@
+//! Signing in with a passkey, by name or without one (L3 §7.2).
+
+use std::sync::Arc;
+
+use keyhaven_core::{AuthenticationResponse, ExpectedUser};
+use keyhaven_storage::{Account, CeremonyId, Credential, Session};
+use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
+
+use crate::assertion::{Effects, Expected};
+use crate::audit::Subject;
+use crate::ceremony::{Kind, Started};
+use crate::client::{Client, SecretToken};
+use crate::context::Context;
+use crate::decoy;
+use crate::error::Error;
+use crate::limits::Attempt;
+use crate::sessions::{Proof, SignedIn};
+use crate::username::Username;
+
+const START: &str = "login.start";
+const FINISH: &str = "login.finish";
+
+/// Signs people in.
+#[derive(Clone)]
+pub struct Authentications(pub(crate) Arc<Context>);
+
+/// A sign-in that succeeded.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// The account.
+    pub account: Account,
+    /// The passkey that signed.
+    pub credential: Credential,
+    /// The new session.
+    pub session: Session,
+    /// Its token.
+    pub token: SecretToken,
+}
+
+impl Authentications {
+    /// Starts a sign-in: for a name, or for whoever has a discoverable credential.
+    ///
+    /// Unless `disclose_existence` is set the answer has the same shape for every name, whether an account has it or
+    /// not.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`] (no account can have the name), [`Error::UserNotFound`] and [`Error::NoPasskeys`]
+    /// (only with `disclose_existence`), [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
+    pub async fn start(&self, client: &Client, username: Option<&str>) -> Result<Started<RequestOptions>, Error> {
+        match self.try_start(client, username).await {
+            Ok(started) => Ok(started),
+            Err(error) => Err(self.0.refuse(client, START, Subject::default(), error).await),
+        }
+    }
+
+    async fn try_start(&self, client: &Client, username: Option<&str>) -> Result<Started<RequestOptions>, Error> {
+        self.0.limit(|limits| limits.address(Attempt::LoginStart, client.ip))?;
+        let Some(username) = username else {
+            let kind = |allowed| Kind::Login { username: None, allowed };
+            return self.0.begin_assertion(client, Vec::new(), kind).await;
+        };
+        let username = Username::parse(username)?;
+        self.0.limit(|limits| limits.pair(client.ip, &start_bucket(&username)))?;
+        let found = self.0.durable.login_candidates(username.as_str()).await?;
+        // Made whether they are needed or not, so that the work does not depend on the account.
+        let decoys = decoy::credentials(&self.0.keys.decoy, username.as_str());
+        let disclose = self.0.settings.disclose_existence;
+        let handles = match found {
+            None if disclose => return Err(Error::UserNotFound),
+            Some(found) if found.credentials.is_empty() && disclose => return Err(Error::NoPasskeys),
+            Some(found) if !found.credentials.is_empty() => found.credentials,
+            None | Some(_) => decoys,
+        };
+        let descriptors = handles.into_iter().map(|handle| CredentialDescriptor {
+            id: handle.id,
+            kind: CredentialType::PublicKey,
+            transports: handle.transports,
+        });
+        let username = Some(username.as_str().to_owned());
+        let kind = |allowed| Kind::Login { username, allowed };
+        self.0.begin_assertion(client, descriptors.collect(), kind).await
+    }
+
+    /// Finishes a sign-in: verifies the response, then stores sign count, session and event together.
+    ///
+    /// `current` is the session the request came with, which ends; `response` is an AuthenticationResponseJSON.
+    ///
+    /// # Errors
+    /// [`Error::ChallengeMissing`], [`Error::Assertion`] (the step that refused), [`Error::AuthenticationFailed`],
+    /// [`Error::CredentialNotFound`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`]; with
+    /// `disclose_existence` also [`Error::AccountLocked`] and [`Error::CredentialRevoked`]. The ceremony is used up in
+    /// every case.
+    pub async fn finish(
+        &self,
+        client: &Client,
+        current: Option<&SignedIn>,
+        ceremony: Option<CeremonyId>,
+        response: &[u8],
+    ) -> Result<Authenticated, Error> {
+        let mut subject = Subject::default();
+        match self.try_finish(client, current, ceremony, response, &mut subject).await {
+            Ok(authenticated) => Ok(authenticated),
+            Err(error) => {
+                let precise = self.0.refuse(client, FINISH, subject, error).await;
+                Err(if self.0.settings.disclose_existence { precise } else { undisclosed(precise) })
+            }
+        }
+    }
+
+    async fn try_finish(
+        &self,
+        client: &Client,
+        current: Option<&SignedIn>,
+        ceremony: Option<CeremonyId>,
+        response: &[u8],
+        subject: &mut Subject,
+    ) -> Result<Authenticated, Error> {
+        self.0.limit(|limits| limits.address(Attempt::LoginFinish, client.ip))?;
+        let taken = self.0.take(client, ceremony.ok_or(Error::ChallengeMissing)?).await?;
+        let Kind::Login { username, allowed } = &taken.kind else { return Err(Error::ChallengeMissing) };
+        let response = AuthenticationResponse::from_json(response)?;
+        // A name stands for its account, known or not; without one the credential does.
+        let (bucket, user) = match username {
+            None => (response.credential_id().to_vec(), ExpectedUser::Discoverable),
+            Some(username) => (finish_bucket(username), ExpectedUser::Identified),
+        };
+        self.0.limit(|limits| limits.pair(client.ip, &bucket))?;
+        let expected = Expected { taken: &taken, allowed, user };
+        let (owned, (session, token)) = self
+            .0
+            .assert(&response, &expected, subject, |owned, verified| {
+                let proof = Proof::assertion(verified, owned.credential.attestation_trusted);
+                let (session, token) =
+                    self.0.open_session(client, owned.account.id, &owned.credential.id, &proof)?;
+                let subject = Subject {
+                    account: Some(owned.account.id),
+                    credential: Some(owned.credential.id.clone()),
+                    session: Some(session.id),
+                };
+                let effects = Effects {
+                    session: Some(session.clone()),
+                    grant: None,
+                    ends_session: current.map(|current| current.session().id),
+                    audit: self.0.success(client, FINISH, subject)?,
+                };
+                Ok((effects, (session, token)))
+            })
+            .await?;
+        let account = Account { last_login_at: Some(session.created_at), ..owned.account };
+        Ok(Authenticated { account, credential: owned.credential, session, token })
+    }
+}
+
+impl Context {
+    /// Stores a ceremony that asks for an assertion, and makes its options.
+    pub(crate) async fn begin_assertion(
+        &self,
+        client: &Client,
+        allow_credentials: Vec<CredentialDescriptor>,
+        kind: impl FnOnce(Vec<keyhaven_types::CredentialId>) -> Kind,
+    ) -> Result<Started<RequestOptions>, Error> {
+        let challenge = self.new_challenge()?;
+        let allowed = allow_credentials.iter().map(|descriptor| descriptor.id.clone()).collect();
+        let options = RequestOptions {
+            challenge: challenge.clone(),
+            timeout: self.timeout_millis(),
+            rp_id: self.settings.relying_party.id.clone(),
+            allow_credentials,
+            user_verification: self.settings.user_verification,
+        };
+        self.begin(client, kind(allowed), challenge, options).await
+    }
+}
+
+/// The one answer to an anonymous caller for every reason that a decoy could not be refused for.
+fn undisclosed(error: Error) -> Error {
+    match error.code() {
+        "account_locked" | "counter_regression" | "credential_revoked" | "public_key_invalid" | "signature_invalid"
+        | "unsupported_algorithm" | "user_handle_mismatch" => Error::AuthenticationFailed,
+        _ => error,
+    }
+}
+
+fn start_bucket(username: &Username) -> Vec<u8> {
+    [b"start ", username.as_str().as_bytes()].concat()
+}
+
+fn finish_bucket(username: &str) -> Vec<u8> {
+    [b"finish ", username.as_bytes()].concat()
+}

@@ -1,0 +1,168 @@
+//! A ceremony between start and finish: what has to be remembered, and that it is finished at most once.
+
+use std::time::Duration;
+
+use keyhaven_core::RelyingParty;
+use keyhaven_storage::{AccountId, CeremonyId, PendingCeremony, Put, SessionId};
+use keyhaven_types::{Challenge, CoseAlgorithm, CredentialId, Mediation, Origin, UnixTime, UserHandle, base64url};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
+
+use crate::client::{Client, SecretToken};
+use crate::context::Context;
+use crate::error::Error;
+use crate::step_up::Purpose;
+
+/// Everything that the finish compares with (L3 §7.1 and §7.2 "options"), as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pending {
+    kind: Kind,
+    rp_id: String,
+    /// The one origin this ceremony may come from; none for a client that sent no Origin.
+    origin: Option<String>,
+    pub(crate) challenge: Challenge,
+    /// SHA-256 of the browser's ceremony cookie; none for a client that sent no Origin.
+    #[serde(with = "optional_hash")]
+    browser: Option<[u8; 32]>,
+}
+
+/// Which ceremony, and what is particular to it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    AddPasskey { account: uuid::Uuid, session: uuid::Uuid, issued: Issued },
+    Login { username: Option<String>, allowed: Vec<CredentialId> },
+    Registration { registrant: Registrant, issued: Issued },
+    StepUp { account: uuid::Uuid, session: uuid::Uuid, purpose: Purpose, allowed: Vec<CredentialId> },
+}
+
+/// What a registration's options asked for.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Issued {
+    pub(crate) algorithms: Vec<CoseAlgorithm>,
+    pub(crate) mediation: Mediation,
+}
+
+/// The account that a registration will create.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Registrant {
+    pub(crate) user_handle: UserHandle,
+    pub(crate) username: String,
+    pub(crate) display_name: String,
+    pub(crate) email: Option<String>,
+}
+
+/// A ceremony that was started.
+#[derive(Debug)]
+pub struct Started<Options> {
+    /// Finishes it, once.
+    pub ceremony: CeremonyId,
+    /// What to hand to the browser.
+    pub options: Options,
+    /// From this moment on it cannot be finished.
+    pub expires_at: UnixTime,
+    /// The ceremony cookie's value, for a client that sent an Origin.
+    pub browser: Option<SecretToken>,
+}
+
+/// A ceremony that was taken from the store: it is gone there, whatever happens next.
+pub(crate) struct Taken {
+    pub(crate) kind: Kind,
+    pub(crate) challenge: Challenge,
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Context {
+    /// Draws a challenge of the configured length.
+    pub(crate) fn new_challenge(&self) -> Result<Challenge, Error> {
+        let mut bytes = vec![0; self.settings.challenge_len.max(16)];
+        self.random.fill(&mut bytes)?;
+        Challenge::new(bytes).map_err(|_| Error::Busy)
+    }
+
+    /// Stores a ceremony, bound to the client that starts it.
+    pub(crate) async fn begin<Options>(
+        &self,
+        client: &Client,
+        kind: Kind,
+        challenge: Challenge,
+        options: Options,
+    ) -> Result<Started<Options>, Error> {
+        let browser = match (&client.origin, &client.browser) {
+            (None, _) => None,
+            (Some(_), Some(known)) => Some(known.clone()),
+            (Some(_), None) => Some(SecretToken::random(&*self.random)?),
+        };
+        let pending = Pending {
+            kind,
+            rp_id: self.settings.relying_party.id.as_str().to_owned(),
+            origin: client.origin.as_ref().map(|origin| origin.as_str().to_owned()),
+            challenge,
+            browser: browser.as_ref().map(|token| token.hash().0),
+        };
+        let payload = serde_json::to_vec(&pending).map_err(|_| Error::Busy)?;
+        let mut id = [0; 32];
+        self.random.fill(&mut id)?;
+        let ceremony = CeremonyId(id);
+        let now = self.clock.now();
+        let expires_at = now.saturating_add(self.settings.ceremony_ttl);
+        match self.ceremonies.put(ceremony, PendingCeremony { payload, expires_at }, now).await? {
+            Put::Full => Err(Error::Busy),
+            Put::Stored => Ok(Started { ceremony, options, expires_at, browser }),
+        }
+    }
+
+    /// Takes a ceremony for its one finish. A ceremony that this client did not start is gone afterwards all the same.
+    pub(crate) async fn take(&self, client: &Client, id: CeremonyId) -> Result<Taken, Error> {
+        let pending = self.ceremonies.take(id, self.clock.now()).await?.ok_or(Error::ChallengeMissing)?;
+        let pending: Pending =
+            serde_json::from_slice(&pending.payload).map_err(|_| Error::ChallengeMissing)?;
+        let same_browser = match (&pending.browser, &client.origin, &client.browser) {
+            (None, None, _) => true,
+            (Some(bound), Some(_), Some(presented)) => bound.ct_eq(&presented.hash().0).into(),
+            _ => false,
+        };
+        if !same_browser || pending.rp_id != self.settings.relying_party.id.as_str() {
+            return Err(Error::ChallengeMissing);
+        }
+        let origin = pending.origin.as_deref().map(Origin::new).transpose();
+        let origin = origin.map_err(|_| Error::ChallengeMissing)?;
+        Ok(Taken { kind: pending.kind, challenge: pending.challenge, origin })
+    }
+
+    /// The ceremony's life in milliseconds, as `publicKey.timeout` says it.
+    pub(crate) fn timeout_millis(&self) -> u64 {
+        let ttl: Duration = self.settings.ceremony_ttl;
+        u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn relying_party(&self) -> &RelyingParty {
+        &self.settings.relying_party
+    }
+}
+
+/// Ids as they stand in a stored ceremony.
+pub(crate) fn account_id(id: uuid::Uuid) -> AccountId {
+    AccountId(id)
+}
+
+pub(crate) fn session_id(id: uuid::Uuid) -> SessionId {
+    SessionId(id)
+}
+
+mod optional_hash {
+    use super::base64url;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(hash: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match hash {
+            None => serializer.serialize_none(),
+            Some(bytes) => serializer.serialize_str(&base64url::encode(bytes)),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let bytes = base64url::decode(&text).map_err(D::Error::custom)?;
+        bytes.try_into().map(Some).map_err(|_| D::Error::custom("32 bytes"))
+    }
+}

@@ -1,0 +1,143 @@
+use std::borrow::Cow;
+use std::time::Duration;
+
+use keyhaven_core::{AssertionError, RegistrationError};
+use keyhaven_storage::StorageError;
+
+use crate::ports::RandomUnavailable;
+use crate::step_up::Purpose;
+
+/// Why a use case was refused.
+///
+/// [`Error::code`] is the stable code of `docs/errors.md`. What an anonymous caller is told can be less than what the
+/// audit event holds: see [`Error::AuthenticationFailed`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The account may not sign in.
+    #[error("this account is locked")]
+    AccountLocked,
+    /// A login step refused.
+    #[error(transparent)]
+    Assertion(#[from] AssertionError),
+    /// A login was refused for a reason that could tell whether an account exists.
+    #[error("the sign-in was refused")]
+    AuthenticationFailed,
+    /// As many ceremonies are pending as the store may hold.
+    #[error("too many ceremonies are pending; try again shortly")]
+    Busy,
+    /// The ceremony is unknown, expired, finished before, of another kind, or another browser's.
+    #[error("the ceremony is unknown, expired or already finished; start again")]
+    ChallengeMissing,
+    /// The credential is registered already.
+    #[error("this passkey is registered already")]
+    CredentialExists,
+    /// The credential is not stored here.
+    #[error("this passkey is not known here")]
+    CredentialNotFound,
+    /// The credential was revoked or suspended.
+    #[error("this passkey was revoked")]
+    CredentialRevoked,
+    /// The caller may not do this.
+    #[error("{detail}")]
+    Forbidden {
+        /// What is not allowed.
+        detail: Cow<'static, str>,
+    },
+    /// A value of the request cannot be used.
+    #[error("{detail}")]
+    InvalidRequest {
+        /// Which, and what it must be.
+        detail: Cow<'static, str>,
+    },
+    /// Removing it would leave no way to sign in.
+    #[error("this is the account's last passkey: add another one first")]
+    LastCredential,
+    /// The account has no passkey.
+    #[error("this account has no passkey")]
+    NoPasskeys,
+    /// The thing named is not the caller's, or not there.
+    #[error("not found")]
+    NotFound,
+    /// No random bytes are to be had.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+    /// Too many attempts.
+    #[error("too many attempts; wait {} seconds", .retry_after.as_secs().max(1))]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// A registration step refused.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The session is over.
+    #[error("the session is over; sign in again")]
+    SessionExpired,
+    /// The user must prove presence again.
+    #[error("confirm with a passkey first")]
+    StepUpRequired {
+        /// For what.
+        purpose: Purpose,
+    },
+    /// A store did not answer.
+    #[error("the store is not available; try again shortly")]
+    Storage(#[from] StorageError),
+    /// Nobody is signed in.
+    #[error("sign in first")]
+    Unauthenticated,
+    /// No account has this name.
+    #[error("no account has this name")]
+    UserNotFound,
+    /// Another account has this name.
+    #[error("this username is taken")]
+    UsernameTaken,
+}
+
+impl Error {
+    pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidRequest { detail: detail.into() }
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Forbidden { detail: detail.into() }
+    }
+
+    /// The stable code, as documented in `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AccountLocked => "account_locked",
+            Self::Assertion(error) => error.code(),
+            Self::AuthenticationFailed => "authentication_failed",
+            Self::Busy => "busy",
+            Self::ChallengeMissing => "challenge_missing",
+            Self::CredentialExists => "credential_exists",
+            Self::CredentialNotFound => "credential_not_found",
+            Self::CredentialRevoked => "credential_revoked",
+            Self::Forbidden { .. } => "forbidden",
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::LastCredential => "last_credential",
+            Self::NoPasskeys => "no_passkeys",
+            Self::NotFound => "not_found",
+            Self::Random(_) | Self::Storage(_) => "storage_unavailable",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Registration(error) => error.code(),
+            Self::SessionExpired => "session_expired",
+            Self::StepUpRequired { .. } => "step_up_required",
+            Self::Unauthenticated => "unauthenticated",
+            Self::UserNotFound => "user_not_found",
+            Self::UsernameTaken => "username_taken",
+        }
+    }
+
+    /// The verification step that refused, for example `L3 7.2.21`.
+    #[must_use]
+    pub fn step(&self) -> Option<String> {
+        match self {
+            Self::Assertion(error) => Some(error.step().to_string()),
+            Self::Registration(error) => Some(error.step().to_string()),
+            _ => None,
+        }
+    }
+}

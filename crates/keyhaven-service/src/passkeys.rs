@@ -1,0 +1,139 @@
+//! The passkeys of a signed-in account.
+
+use std::sync::Arc;
+
+use keyhaven_storage::{Credential, Removal, RemovalOutcome};
+use keyhaven_types::CredentialId;
+
+use crate::audit::Subject;
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::Error;
+use crate::sessions::SignedIn;
+use crate::step_up::Purpose;
+use crate::username;
+
+const REMOVE: &str = "credential.remove";
+
+/// Lists, renames and removes passkeys.
+#[derive(Clone)]
+pub struct Passkeys(pub(crate) Arc<Context>);
+
+impl Passkeys {
+    /// All of the account's passkeys, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn list(&self, current: &SignedIn) -> Result<Vec<Credential>, Error> {
+        Ok(self.0.durable.credentials_of(current.account_id()).await?)
+    }
+
+    /// One of the account's passkeys.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Storage`].
+    pub async fn one(&self, current: &SignedIn, id: &CredentialId) -> Result<Credential, Error> {
+        let own = self.0.durable.credentials_of(current.account_id()).await?;
+        own.into_iter().find(|credential| credential.id == *id).ok_or(Error::NotFound)
+    }
+
+    /// Gives a passkey another name, 1 to 64 characters.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], [`Error::NotFound`], [`Error::Storage`].
+    pub async fn rename(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        id: &CredentialId,
+        device_name: &str,
+    ) -> Result<Credential, Error> {
+        let device_name = username::label("deviceName", device_name)?;
+        let event = self.0.success(client, "credential.rename", of(current, Some(id)))?;
+        let renamed = self.0.durable.rename_credential(current.account_id(), id, &device_name, event).await?;
+        renamed.ok_or(Error::NotFound)
+    }
+
+    /// Removes one passkey and ends the other sessions it opened. Needs a recent sign-in or a grant.
+    ///
+    /// # Errors
+    /// [`Error::StepUpRequired`], [`Error::NotFound`], [`Error::LastCredential`], [`Error::Storage`].
+    pub async fn remove(&self, client: &Client, current: &SignedIn, id: &CredentialId) -> Result<(), Error> {
+        let removed = self.try_remove(client, current, vec![id.clone()], Some(id)).await;
+        self.answer(client, current, Some(id), removed).await
+    }
+
+    /// Removes all passkeys, save one where `except` names it. Without another way to sign in all cannot be removed.
+    ///
+    /// # Errors
+    /// As [`Self::remove`].
+    pub async fn remove_all(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        except: Option<&CredentialId>,
+    ) -> Result<(), Error> {
+        let own = self.0.durable.credentials_of(current.account_id()).await?;
+        if except.is_some_and(|kept| !own.iter().any(|credential| credential.id == *kept)) {
+            return Err(Error::NotFound);
+        }
+        let ids: Vec<_> = own.into_iter().map(|credential| credential.id).filter(|id| Some(id) != except).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let removed = self.try_remove(client, current, ids, None).await;
+        self.answer(client, current, None, removed).await
+    }
+
+    async fn try_remove(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        credentials: Vec<CredentialId>,
+        named: Option<&CredentialId>,
+    ) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let session = current.session().id;
+        let purpose = Purpose::DeletePasskey;
+        let uses_grant = if self.0.is_fresh(current, now) {
+            None
+        } else {
+            self.0.require_fresh(current, purpose).await?;
+            Some((session, purpose.as_str().to_owned(), now))
+        };
+        let removal = Removal {
+            account: current.account_id(),
+            credentials,
+            keeps_session: Some(session),
+            uses_grant,
+            audit: self.0.success(client, REMOVE, of(current, named))?,
+        };
+        match self.0.durable.remove_credentials(removal).await? {
+            RemovalOutcome::GrantMissing => Err(Error::StepUpRequired { purpose }),
+            RemovalOutcome::LastCredential => Err(Error::LastCredential),
+            RemovalOutcome::NotFound => Err(Error::NotFound),
+            RemovalOutcome::Removed => Ok(()),
+        }
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        named: Option<&CredentialId>,
+        removed: Result<(), Error>,
+    ) -> Result<(), Error> {
+        match removed {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.0.refuse(client, REMOVE, of(current, named), error).await),
+        }
+    }
+}
+
+fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subject {
+    Subject {
+        account: Some(current.account_id()),
+        credential: credential.cloned(),
+        session: Some(current.session().id),
+    }
+}

@@ -1,0 +1,395 @@
+//! Registering a passkey: the first of a new account, or one more of a signed-in one (L3 §7.1).
+
+use std::sync::Arc;
+
+use keyhaven_core::{ExpectedRegistration, RegistrationPolicy, RegistrationResponse, VerifiedRegistration};
+use keyhaven_storage::{
+    Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
+};
+use keyhaven_types::options::{
+    AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor, CredentialParameters,
+    CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
+};
+use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
+
+use crate::audit::Subject;
+use crate::authenticator_names::authenticator_name;
+use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
+use crate::client::{Client, SecretToken};
+use crate::context::Context;
+use crate::error::Error;
+use crate::limits::Attempt;
+use crate::sessions::{Proof, SignedIn};
+use crate::step_up::Purpose;
+use crate::username::{self, Username};
+
+const START: &str = "registration.start";
+const FINISH: &str = "registration.finish";
+
+/// More passkeys than this per account are refused: options must stay sendable and lists readable.
+const MAX_PASSKEYS: usize = 64;
+
+/// Registers passkeys.
+#[derive(Clone)]
+pub struct Registrations(pub(crate) Arc<Context>);
+
+/// What a client asks to register.
+#[derive(Clone, Debug, Default)]
+pub struct StartRegistration {
+    /// The new account's public handle; not needed, and not looked at, with a session.
+    pub username: Option<String>,
+    /// What a person reads; the username when absent.
+    pub display_name: Option<String>,
+    /// An e-mail address, unproven.
+    pub email: Option<String>,
+    /// Built in or roaming, where it matters.
+    pub authenticator_attachment: Option<AuthenticatorAttachment>,
+    /// Which authenticators to suggest.
+    pub hints: Vec<Hint>,
+    /// How the browser is to show itself.
+    pub mediation: Mediation,
+}
+
+/// A registered passkey, and the session of its account.
+#[derive(Debug)]
+pub struct Registered {
+    /// The account.
+    pub account: Account,
+    /// The passkey.
+    pub credential: Credential,
+    /// The session.
+    pub session: Session,
+    /// The session's token, where the session is a new one.
+    pub token: Option<SecretToken>,
+}
+
+impl Registrations {
+    /// Starts a registration: for the signed-in account where there is a session, else for a new account.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRequest`], [`Error::UsernameTaken`], [`Error::StepUpRequired`] (a session that is not fresh),
+    /// [`Error::Forbidden`] (conditional mediation, too many passkeys), [`Error::RateLimited`], [`Error::Busy`],
+    /// [`Error::Storage`].
+    pub async fn start(
+        &self,
+        client: &Client,
+        session: Option<&SignedIn>,
+        request: StartRegistration,
+    ) -> Result<Started<CreationOptions>, Error> {
+        let subject = Subject { account: session.map(SignedIn::account_id), ..Subject::default() };
+        match self.try_start(client, session, request).await {
+            Ok(started) => Ok(started),
+            Err(error) => Err(self.0.refuse(client, START, subject, error).await),
+        }
+    }
+
+    async fn try_start(
+        &self,
+        client: &Client,
+        session: Option<&SignedIn>,
+        request: StartRegistration,
+    ) -> Result<Started<CreationOptions>, Error> {
+        self.0.limit(|limits| limits.address(Attempt::RegistrationStart, client.ip))?;
+        if request.mediation == Mediation::Conditional {
+            // Only a password sign-in of the last minutes may make a passkey in passing.
+            return Err(Error::forbidden("a conditional registration needs a recent password sign-in"));
+        }
+        match session {
+            None => self.start_account(client, request).await,
+            Some(session) => self.start_addition(client, session, request).await,
+        }
+    }
+
+    async fn start_account(
+        &self,
+        client: &Client,
+        request: StartRegistration,
+    ) -> Result<Started<CreationOptions>, Error> {
+        let username = request.username.as_deref().ok_or_else(|| Error::invalid("username: missing"))?;
+        let username = Username::parse(username)?;
+        let display_name = match &request.display_name {
+            Some(text) => username::label("displayName", text)?,
+            None => username.as_str().to_owned(),
+        };
+        let email = request.email.as_deref().map(username::email).transpose()?;
+        self.0.limit(|limits| limits.username(client.ip))?;
+        if self.0.durable.username_exists(username.as_str()).await? {
+            return Err(Error::UsernameTaken);
+        }
+        let mut handle = [0; 32];
+        self.0.random.fill(&mut handle)?;
+        let user_handle = UserHandle::try_from(&handle[..]).map_err(|_| Error::Busy)?;
+        let registrant = Registrant { user_handle, username: username.as_str().to_owned(), display_name, email };
+        let user = UserEntity {
+            id: registrant.user_handle.clone(),
+            name: registrant.username.clone(),
+            display_name: registrant.display_name.clone(),
+        };
+        let kind = |issued| Kind::Registration { registrant, issued };
+        self.begin(client, user, Vec::new(), &request, kind).await
+    }
+
+    async fn start_addition(
+        &self,
+        client: &Client,
+        session: &SignedIn,
+        request: StartRegistration,
+    ) -> Result<Started<CreationOptions>, Error> {
+        self.0.require_fresh(session, Purpose::AddPasskey).await?;
+        let account = session.account();
+        let existing = self.0.durable.credentials_of(account.id).await?;
+        if existing.len() >= MAX_PASSKEYS {
+            return Err(Error::forbidden(format!("an account can have {MAX_PASSKEYS} passkeys")));
+        }
+        let exclude = existing.into_iter().map(|credential| CredentialDescriptor {
+            id: credential.id,
+            kind: CredentialType::PublicKey,
+            transports: credential.transports,
+        });
+        let user = UserEntity {
+            id: account.user_handle.clone(),
+            name: account.username.clone(),
+            display_name: account.display_name.clone(),
+        };
+        let (account, session) = (account.id.0, session.session().id.0);
+        let kind = |issued| Kind::AddPasskey { account, session, issued };
+        self.begin(client, user, exclude.collect(), &request, kind).await
+    }
+
+    async fn begin(
+        &self,
+        client: &Client,
+        user: UserEntity,
+        exclude_credentials: Vec<CredentialDescriptor>,
+        request: &StartRegistration,
+        kind: impl FnOnce(Issued) -> Kind,
+    ) -> Result<Started<CreationOptions>, Error> {
+        let settings = &self.0.settings;
+        let challenge = self.0.new_challenge()?;
+        let algorithms = keyhaven_core::SUPPORTED_ALGORITHMS.to_vec();
+        let options = CreationOptions {
+            rp: RpEntity { id: settings.relying_party.id.clone(), name: settings.rp_name.clone() },
+            user,
+            challenge: challenge.clone(),
+            pub_key_cred_params: algorithms
+                .iter()
+                .map(|&alg| CredentialParameters { alg, kind: CredentialType::PublicKey })
+                .collect(),
+            timeout: self.0.timeout_millis(),
+            exclude_credentials,
+            authenticator_selection: AuthenticatorSelection {
+                authenticator_attachment: request.authenticator_attachment,
+                resident_key: ResidentKey::Required,
+                require_resident_key: true,
+                user_verification: settings.user_verification,
+            },
+            hints: request.hints.clone(),
+            attestation: settings.attestation,
+            extensions: CreationExtensions { cred_props: true },
+        };
+        let issued = Issued { algorithms, mediation: request.mediation };
+        self.0.begin(client, kind(issued), challenge, options).await
+    }
+
+    /// Finishes a registration: verifies the response, then stores account, passkey, session and event together.
+    ///
+    /// `session` is the session the request came with; `response` is a RegistrationResponseJSON.
+    ///
+    /// # Errors
+    /// [`Error::ChallengeMissing`], [`Error::Registration`] (the step that refused), [`Error::CredentialExists`],
+    /// [`Error::UsernameTaken`], [`Error::InvalidRequest`] (the device name), [`Error::RateLimited`],
+    /// [`Error::Storage`]. The ceremony is used up in every case.
+    pub async fn finish(
+        &self,
+        client: &Client,
+        session: Option<&SignedIn>,
+        ceremony: Option<CeremonyId>,
+        response: &[u8],
+        device_name: Option<&str>,
+    ) -> Result<Registered, Error> {
+        let mut subject = Subject { account: session.map(SignedIn::account_id), ..Subject::default() };
+        match self.try_finish(client, session, ceremony, response, device_name, &mut subject).await {
+            Ok(registered) => Ok(registered),
+            Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
+        }
+    }
+
+    async fn try_finish(
+        &self,
+        client: &Client,
+        session: Option<&SignedIn>,
+        ceremony: Option<CeremonyId>,
+        response: &[u8],
+        device_name: Option<&str>,
+        subject: &mut Subject,
+    ) -> Result<Registered, Error> {
+        self.0.limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))?;
+        let taken = self.0.take(client, ceremony.ok_or(Error::ChallengeMissing)?).await?;
+        let device_name = device_name.map(|text| username::label("deviceName", text)).transpose()?;
+        let (whose, issued) = self.whose(&taken, session)?;
+        let response = RegistrationResponse::from_json(response)?;
+        let verified = self.verify(&response, &taken, issued)?;
+        subject.credential = Some(verified.credential_id().clone());
+        let account = whose.id();
+        subject.account = Some(account);
+        let credential = self.credential(client, account, &response, &verified, device_name);
+        self.commit(client, whose, session, credential, &verified).await
+    }
+
+    /// The account the ceremony was started for: the session that started an addition must be the one that finishes it.
+    fn whose<'taken>(
+        &self,
+        taken: &'taken Taken,
+        session: Option<&SignedIn>,
+    ) -> Result<(RegistrationAccount, &'taken Issued), Error> {
+        match &taken.kind {
+            Kind::AddPasskey { account, session: started_by, issued } => match session {
+                Some(current)
+                    if current.session().id == session_id(*started_by)
+                        && current.account_id() == account_id(*account) =>
+                {
+                    Ok((RegistrationAccount::Existing(current.account_id()), issued))
+                }
+                _ => Err(Error::ChallengeMissing),
+            },
+            Kind::Registration { registrant, issued } => {
+                let now = self.0.clock.now();
+                let account = Account {
+                    id: AccountId(self.0.random_uuid()?),
+                    user_handle: registrant.user_handle.clone(),
+                    username: registrant.username.clone(),
+                    display_name: registrant.display_name.clone(),
+                    email: registrant.email.clone(),
+                    email_verified: false,
+                    active: true,
+                    created_at: now,
+                    updated_at: now,
+                    last_login_at: Some(now),
+                };
+                Ok((RegistrationAccount::New(account), issued))
+            }
+            Kind::Login { .. } | Kind::StepUp { .. } => Err(Error::ChallengeMissing),
+        }
+    }
+
+    fn verify(
+        &self,
+        response: &RegistrationResponse,
+        taken: &Taken,
+        issued: &Issued,
+    ) -> Result<VerifiedRegistration, Error> {
+        let expected = ExpectedRegistration {
+            relying_party: self.0.relying_party(),
+            challenge: &taken.challenge,
+            origin: taken.origin.as_ref(),
+            mediation: issued.mediation,
+        };
+        let policy = RegistrationPolicy {
+            // A conditional registration happens in passing: the browser asks for no verification there.
+            user_verification: match issued.mediation {
+                Mediation::Conditional => UserVerification::Preferred,
+                Mediation::Modal => self.0.settings.user_verification,
+            },
+            algorithms: issued.algorithms.clone(),
+            ..RegistrationPolicy::default()
+        };
+        Ok(keyhaven_core::verify_registration(response, &expected, &policy)?)
+    }
+
+    fn credential(
+        &self,
+        client: &Client,
+        account: AccountId,
+        response: &RegistrationResponse,
+        verified: &VerifiedRegistration,
+        device_name: Option<String>,
+    ) -> Credential {
+        let device_name =
+            device_name.unwrap_or_else(|| authenticator_name(verified.aaguid()).unwrap_or("Passkey").to_owned());
+        Credential {
+            id: verified.credential_id().clone(),
+            account,
+            rp_id: self.0.relying_party().id.clone(),
+            public_key: verified.public_key().to_vec(),
+            algorithm: verified.algorithm(),
+            sign_count: verified.sign_count(),
+            aaguid: verified.aaguid(),
+            transports: response.transports().to_vec(),
+            backup_eligible: verified.backup().is_eligible(),
+            backup_state: verified.backup().is_backed_up(),
+            uv_initialized: verified.user_verified(),
+            attestation_format: verified.attestation_format().to_owned(),
+            attestation_type: verified.attestation_type().as_str().to_owned(),
+            attestation_trusted: verified.attestation_trusted(),
+            device_name,
+            user_agent: client.user_agent.clone(),
+            created_at: self.0.clock.now(),
+            last_used_at: None,
+            active: true,
+        }
+    }
+
+    async fn commit(
+        &self,
+        client: &Client,
+        whose: RegistrationAccount,
+        current: Option<&SignedIn>,
+        credential: Credential,
+        verified: &VerifiedRegistration,
+    ) -> Result<Registered, Error> {
+        let now = self.0.clock.now();
+        let mut subject =
+            Subject { credential: Some(credential.id.clone()), ..Subject::account(credential.account) };
+        let (opened, ends_session, uses_grant) = match &whose {
+            RegistrationAccount::Existing(_) => {
+                let grant = current.filter(|session| !self.0.is_fresh(session, now));
+                (None, None, grant.map(|session| (session.session().id, Purpose::AddPasskey.as_str().to_owned())))
+            }
+            RegistrationAccount::New(account) => {
+                let proof = Proof::registration(verified);
+                let opened = self.0.open_session(client, account.id, &credential.id, &proof)?;
+                (Some(opened), current.map(|session| session.session().id), None)
+            }
+        };
+        let (session, token) = opened.unzip();
+        subject.session = session.as_ref().map(|session| session.id);
+        let registration = NewRegistration {
+            account: whose.clone(),
+            credential: credential.clone(),
+            session: session.clone(),
+            ends_session,
+            uses_grant,
+            audit: self.0.success(client, FINISH, subject)?,
+        };
+        match self.0.durable.commit_registration(registration).await? {
+            RegistrationOutcome::AccountUnavailable => Err(Error::ChallengeMissing),
+            RegistrationOutcome::Committed => {
+                let account = match whose {
+                    RegistrationAccount::Existing(_) => current.ok_or(Error::ChallengeMissing)?.account().clone(),
+                    RegistrationAccount::New(account) => account,
+                };
+                let session = match session {
+                    None => current.ok_or(Error::ChallengeMissing)?.session().clone(),
+                    Some(session) => session,
+                };
+                Ok(Registered { account, credential, session, token })
+            }
+            RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),
+            RegistrationOutcome::UsernameTaken => Err(Error::UsernameTaken),
+        }
+    }
+}
+
+/// The account's id, new or not.
+trait Id {
+    fn id(&self) -> AccountId;
+}
+
+impl Id for RegistrationAccount {
+    fn id(&self) -> AccountId {
+        match self {
+            Self::Existing(id) => *id,
+            Self::New(account) => account.id,
+        }
+    }
+}

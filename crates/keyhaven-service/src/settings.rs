@@ -1,0 +1,88 @@
+//! What an operator decides. Values are checked where they are read; here they are facts.
+
+use std::time::Duration;
+
+use keyhaven_core::RelyingParty;
+use keyhaven_types::options::{AttestationConveyance, UserVerification};
+
+/// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// RP ID, allowed origins, cross-origin rule.
+    pub relying_party: RelyingParty,
+    /// The name a person reads in prompts.
+    pub rp_name: String,
+    /// Where the server is reached from outside: the issuer of tokens, without a final slash.
+    pub public_url: String,
+    /// How long a started ceremony can be finished. 60 to 600 seconds outside tests.
+    pub ceremony_ttl: Duration,
+    /// Random bytes in a challenge, 16 to 128.
+    pub challenge_len: usize,
+    /// Whether users must be verified by PIN or biometric.
+    pub user_verification: UserVerification,
+    /// Which attestation is asked for.
+    pub attestation: AttestationConveyance,
+    /// Whether BE may turn from clear to set after registration.
+    pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
+    /// Whether anonymous callers may learn that an account exists.
+    pub disclose_existence: bool,
+    /// Limits of sessions.
+    pub sessions: SessionSettings,
+    /// Signed access tokens, where wanted.
+    pub access_tokens: Option<AccessTokenSettings>,
+    /// Bounds on attempts; `None`: no bound.
+    pub rate_limits: Option<RateLimitSettings>,
+}
+
+/// How long a session lives (NIST SP 800-63B-4 §2.2.3: at AAL2 at most 24 h, and 1 h without use).
+#[derive(Clone, Copy, Debug)]
+pub struct SessionSettings {
+    /// From sign-in to the end, whatever happens.
+    pub absolute: Duration,
+    /// Without a request.
+    pub idle: Duration,
+    /// How long a sign-in counts as fresh for adding and deleting passkeys.
+    pub fresh: Duration,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            absolute: Duration::from_secs(24 * 60 * 60),
+            idle: Duration::from_secs(60 * 60),
+            fresh: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// How access tokens live.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessTokenSettings {
+    /// From issue to end.
+    pub lifetime: Duration,
+    /// How long a key signs before the next one takes over.
+    pub rotation: Duration,
+}
+
+impl Default for AccessTokenSettings {
+    fn default() -> Self {
+        Self { lifetime: Duration::from_secs(5 * 60), rotation: Duration::from_secs(30 * 24 * 60 * 60) }
+    }
+}
+
+/// Attempts per minute. A bucket holds a minute's worth and refills evenly.
+#[derive(Clone, Copy, Debug)]
+pub struct RateLimitSettings {
+    /// Requests of one kind from one address (IPv6: one /64).
+    pub per_address: u32,
+    /// Attempts at one account from one address.
+    pub per_address_and_account: u32,
+    /// Answers from which one address can learn that a username is taken.
+    pub username_taken: u32,
+}
+
+impl Default for RateLimitSettings {
+    fn default() -> Self {
+        Self { per_address: 120, per_address_and_account: 5, username_taken: 10 }
+    }
+}

@@ -1,0 +1,165 @@
+use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, COOKIE};
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use cookie::Cookie;
+
+use crate::authority::{Authority, Demand};
+use crate::rejection::Rejection;
+
+/// The session of a request, as a handler argument: without one the handler is not called.
+#[derive(Clone, Debug)]
+pub struct Session<A: Authority>(pub A::Session);
+
+impl<S, A> FromRequestParts<S> for Session<A>
+where
+    S: Send + Sync,
+    A: Authority + FromRef<S>,
+{
+    type Rejection = A::Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        // A middleware may have looked it up already.
+        if let Some(found) = parts.extensions.get::<A::Session>() {
+            return Ok(Self(found.clone()));
+        }
+        A::from_ref(state).authenticate(parts).await.map(Self)
+    }
+}
+
+/// What [`require`] works with.
+#[derive(Clone, Debug)]
+pub struct Required<A> {
+    /// Where sessions come from.
+    pub authority: A,
+    /// What they must meet.
+    pub demand: Demand,
+}
+
+/// Middleware: lets a request through only with a session that meets the demand.
+///
+/// To be laid over routes with `axum::middleware::from_fn_with_state`.
+pub async fn require<A: Authority>(
+    State(required): State<Required<A>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let session = match required.authority.authenticate(&parts).await {
+        Ok(session) => session,
+        Err(rejection) => return rejection.into_response(),
+    };
+    if !required.demand.is_met_by(&session, required.authority.now()) {
+        return A::Rejection::from(Rejection::InsufficientAssurance).into_response();
+    }
+    parts.extensions.insert(session);
+    next.run(Request::from_parts(parts, body)).await
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).
+#[must_use]
+pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+/// The value of a cookie. `None` also when it was sent twice: then nobody can say which one is meant.
+#[must_use]
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let mut values = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(Cookie::split_parse)
+        .filter_map(Result::ok)
+        .filter(|cookie| cookie.name() == name)
+        .map(|cookie| cookie.value().to_owned());
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use keyhaven_token::{Claims, SigningKey};
+    use keyhaven_types::UnixTime;
+    use std::time::Duration;
+    use tower::ServiceExt as _;
+
+    use crate::authority::TokenAuthority;
+
+    fn now() -> UnixTime {
+        UnixTime::from_millis(2_000_000)
+    }
+
+    fn token(aal: u8, auth_time: i64, exp: i64) -> String {
+        let claims = Claims {
+            iss: "https://login.example.org".into(),
+            aud: "example.org".into(),
+            sub: "alice".into(),
+            sid: "s".into(),
+            aal,
+            amr: vec![],
+            auth_time,
+            iat: auth_time,
+            exp,
+        };
+        keyhaven_token::sign(&claims, &key()).unwrap()
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed("k".into(), &[1; 32]).unwrap()
+    }
+
+    async fn status(token: Option<&str>) -> (StatusCode, String) {
+        let keys = format!(r#"{{"keys":[{}]}}"#, key().public_jwk());
+        let authority = TokenAuthority::new("https://login.example.org", "example.org", &keys, now).unwrap();
+        let demand = Demand::level(2).within(Duration::from_secs(60));
+        let required = Required { authority: authority.clone(), demand };
+        let app: Router = Router::new()
+            .route("/", get(|Session(claims): Session<TokenAuthority>| async move { claims.sub }))
+            .layer(from_fn_with_state(required, require))
+            .with_state(authority);
+        let mut request = Request::builder().uri("/");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_good_token_opens_the_route() {
+        assert_eq!(status(Some(&token(2, 1_950, 2_100))).await, (StatusCode::OK, "alice".into()));
+    }
+
+    #[tokio::test]
+    async fn no_token_an_old_one_or_a_weak_one_does_not() {
+        let (code, body) = status(None).await;
+        assert_eq!(code, StatusCode::UNAUTHORIZED);
+        assert!(body.contains("\"unauthenticated\""), "{body}");
+        assert_eq!(status(Some(&token(2, 1_950, 1_999))).await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(status(Some(&token(1, 1_950, 2_100))).await.0, StatusCode::FORBIDDEN);
+        assert_eq!(status(Some(&token(2, 1_900, 2_100))).await.0, StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn a_cookie_sent_twice_is_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, "a=1; b=2".parse().unwrap());
+        assert_eq!(cookie(&headers, "b").as_deref(), Some("2"));
+        headers.append(COOKIE, "b=3".parse().unwrap());
+        assert_eq!(cookie(&headers, "b"), None);
+        assert_eq!(cookie(&headers, "c"), None);
+    }
+}
