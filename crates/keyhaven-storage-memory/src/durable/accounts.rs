@@ -1,0 +1,194 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
+    NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError,
+};
+
+use super::state::State;
+use super::{Conflict, MemoryStore};
+
+#[async_trait]
+impl AccountStore for MemoryStore {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
+        self.with("account.find", |state| Ok(state.accounts.get(&id).cloned()))
+    }
+
+    async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
+        self.with("account.username_exists", |state| {
+            Ok(state.usernames.contains_key(username))
+        })
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+        self.with("account.login_candidates", |state| {
+            let account = state
+                .usernames
+                .get(username)
+                .and_then(|id| state.accounts.get(id));
+            Ok(account.map(|account| {
+                let active = state
+                    .credentials_of(account.id)
+                    .into_iter()
+                    .filter(|credential| credential.active);
+                let handle = |credential: &keyhaven_storage::Credential| CredentialHandle {
+                    id: credential.id.clone(),
+                    transports: credential.transports.clone(),
+                };
+                LoginCandidates {
+                    account: account.clone(),
+                    credentials: active.map(handle).collect(),
+                }
+            }))
+        })
+    }
+
+    async fn commit_registration(
+        &self,
+        registration: NewRegistration,
+    ) -> Result<RegistrationOutcome, StorageError> {
+        self.with("account.commit_registration", |state| {
+            commit_registration(state, registration)
+        })
+    }
+
+    async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
+        self.with("account.commit_assertion", |state| {
+            commit_assertion(state, assertion)
+        })
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.with("account.ping", |_| Ok(()))
+    }
+}
+
+fn commit_registration(
+    state: &mut State,
+    registration: NewRegistration,
+) -> Result<RegistrationOutcome, Conflict> {
+    let NewRegistration {
+        account,
+        credential,
+        session,
+        ends_session,
+        uses_grant,
+        audit,
+    } = registration;
+    let account_id = match &account {
+        RegistrationAccount::Existing(id) => *id,
+        RegistrationAccount::New(account) => account.id,
+    };
+    if credential.account != account_id
+        || session
+            .as_ref()
+            .is_some_and(|session| session.account != account_id)
+    {
+        return Err(Conflict("a registration speaks of one account"));
+    }
+    match &account {
+        RegistrationAccount::Existing(id) => {
+            if !state.accounts.get(id).is_some_and(|account| account.active) {
+                return Ok(RegistrationOutcome::AccountUnavailable);
+            }
+        }
+        RegistrationAccount::New(account) => {
+            if state.usernames.contains_key(&account.username) {
+                return Ok(RegistrationOutcome::UsernameTaken);
+            }
+            state.check_account(account)?;
+        }
+    }
+    if state.credentials.contains_key(&credential.id) {
+        return Ok(RegistrationOutcome::CredentialExists);
+    }
+    if let Some(session) = &session {
+        state.check_session(session, Some((&credential.id, account_id)))?;
+    }
+    state.check_event(&audit)?;
+
+    if let RegistrationAccount::New(account) = account {
+        state.insert_account(account);
+    }
+    state.insert_credential(credential);
+    if let Some((session, purpose)) = uses_grant
+        && let Some(grants) = state.grants.get_mut(&session)
+    {
+        grants.remove(&purpose);
+    }
+    if let Some(ends) = ends_session {
+        state.remove_session(ends);
+    }
+    if let Some(session) = session {
+        state.insert_session(session);
+    }
+    state.append_event(audit);
+    Ok(RegistrationOutcome::Committed)
+}
+
+fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<AssertionOutcome, Conflict> {
+    if commit
+        .session
+        .as_ref()
+        .is_some_and(|session| session.account != commit.account)
+    {
+        return Err(Conflict("an assertion speaks of one account"));
+    }
+    if commit.backup_state && !commit.backup_eligible {
+        return Err(Conflict("what cannot be backed up is not backed up"));
+    }
+    if let Some(session) = &commit.session {
+        state.check_session(session, None)?;
+    }
+    state.check_event(&commit.audit)?;
+
+    let (Some(account), Some(credential)) = (
+        state.accounts.get_mut(&commit.account),
+        state.credentials.get_mut(&commit.credential),
+    ) else {
+        return Ok(AssertionOutcome::CredentialMissing);
+    };
+    if credential.account != commit.account {
+        return Ok(AssertionOutcome::CredentialMissing);
+    }
+    if !account.active {
+        return Ok(AssertionOutcome::AccountLocked);
+    }
+    if !credential.active {
+        return Ok(AssertionOutcome::CredentialInactive);
+    }
+    if credential.sign_count != commit.expected_sign_count {
+        return Ok(AssertionOutcome::SignCountChanged);
+    }
+    if let Some(grant) = &commit.grant {
+        let live = state
+            .sessions
+            .get(&grant.session)
+            .is_some_and(|session| session.account == commit.account && session.expires_at > commit.used_at);
+        if !live {
+            return Ok(AssertionOutcome::SessionEnded);
+        }
+    }
+
+    credential.sign_count = commit.new_sign_count;
+    credential.backup_eligible = commit.backup_eligible;
+    credential.backup_state = commit.backup_state;
+    credential.last_used_at = credential.last_used_at.max(Some(commit.used_at));
+    if commit.session.is_some() {
+        account.last_login_at = account.last_login_at.max(Some(commit.used_at));
+    }
+    if let Some(grant) = commit.grant {
+        state
+            .grants
+            .entry(grant.session)
+            .or_default()
+            .insert(grant.purpose, grant.expires_at);
+    }
+    if let Some(ends) = commit.ends_session {
+        state.remove_session(ends);
+    }
+    if let Some(session) = commit.session {
+        state.insert_session(session);
+    }
+    state.append_event(commit.audit);
+    Ok(AssertionOutcome::Committed)
+}

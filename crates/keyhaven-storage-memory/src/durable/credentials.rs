@@ -1,0 +1,113 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
+    StorageError,
+};
+use keyhaven_types::CredentialId;
+
+use super::state::State;
+use super::{Conflict, MemoryStore};
+
+#[async_trait]
+impl CredentialStore for MemoryStore {
+    async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
+        self.with("credential.find", |state| {
+            Ok(state.credentials.get(id).and_then(|credential| {
+                let account = state.accounts.get(&credential.account)?.clone();
+                Some(OwnedCredential {
+                    credential: credential.clone(),
+                    account,
+                })
+            }))
+        })
+    }
+
+    async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
+        self.with("credential.list", |state| {
+            Ok(state.credentials_of(account).into_iter().cloned().collect())
+        })
+    }
+
+    async fn rename_credential(
+        &self,
+        account: AccountId,
+        id: &CredentialId,
+        device_name: &str,
+        audit: AuditEvent,
+    ) -> Result<Option<Credential>, StorageError> {
+        self.with("credential.rename", |state| {
+            state.check_event(&audit)?;
+            let Some(credential) = state
+                .credentials
+                .get_mut(id)
+                .filter(|found| found.account == account)
+            else {
+                return Ok(None);
+            };
+            device_name.clone_into(&mut credential.device_name);
+            let renamed = credential.clone();
+            state.append_event(audit);
+            Ok(Some(renamed))
+        })
+    }
+
+    async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
+        self.with("credential.remove", |state| remove_credentials(state, removal))
+    }
+}
+
+fn remove_credentials(state: &mut State, removal: Removal) -> Result<RemovalOutcome, Conflict> {
+    state.check_event(&removal.audit)?;
+    let owned = |id| {
+        state
+            .credentials
+            .get(id)
+            .is_some_and(|credential| credential.account == removal.account)
+    };
+    if !removal.credentials.iter().all(owned) {
+        return Ok(RemovalOutcome::NotFound);
+    }
+    if let Some((session, purpose, now)) = &removal.uses_grant {
+        let owned = state
+            .sessions
+            .get(session)
+            .is_some_and(|found| found.account == removal.account);
+        let live = state
+            .grants
+            .get(session)
+            .and_then(|grants| grants.get(purpose))
+            .is_some_and(|end| end > now);
+        if !(owned && live) {
+            return Ok(RemovalOutcome::GrantMissing);
+        }
+    }
+    let stays = |credential: &&Credential| credential.active && !removal.credentials.contains(&credential.id);
+    if !state.credentials_of(removal.account).iter().any(stays) {
+        return Ok(RemovalOutcome::LastCredential);
+    }
+
+    if let Some((session, purpose, _)) = &removal.uses_grant
+        && let Some(grants) = state.grants.get_mut(session)
+    {
+        grants.remove(purpose);
+    }
+    let opened = |credential: &Option<CredentialId>| {
+        credential
+            .as_ref()
+            .is_some_and(|credential| removal.credentials.contains(credential))
+    };
+    let ended: Vec<_> = state
+        .sessions_of(removal.account)
+        .into_iter()
+        .filter(|session| Some(session.id) != removal.keeps_session && opened(&session.credential))
+        .map(|session| session.id)
+        .collect();
+    for session in ended {
+        state.remove_session(session);
+    }
+    for credential in &removal.credentials {
+        state.remove_credential(credential);
+    }
+    state.append_event(removal.audit);
+    Ok(RemovalOutcome::Removed)
+}

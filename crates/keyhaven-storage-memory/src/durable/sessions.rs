@@ -1,0 +1,157 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+};
+use keyhaven_types::UnixTime;
+
+use super::{Conflict, MemoryStore};
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
+        self.with("session.find", |state| {
+            Ok(state.tokens.get(token).and_then(|id| {
+                let session = state.sessions.get(id)?.clone();
+                let account = state.accounts.get(&session.account)?.clone();
+                Some(SignInSession { session, account })
+            }))
+        })
+    }
+
+    async fn sessions_of(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, StorageError> {
+        self.with("session.list", |state| {
+            let sessions = state.sessions_of(account).into_iter();
+            Ok(sessions
+                .filter(|session| session.expires_at > now)
+                .cloned()
+                .collect())
+        })
+    }
+
+    async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError> {
+        self.with("session.touch", |state| {
+            if let Some(session) = state.sessions.get_mut(&id) {
+                session.last_seen_at = session.last_seen_at.max(seen_at);
+            }
+            Ok(())
+        })
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: UnixTime,
+        audit: AuditEvent,
+    ) -> Result<Rotation, StorageError> {
+        self.with("session.rotate", |state| {
+            state.check_event(&audit)?;
+            let Some(session) = state.sessions.get_mut(&id) else {
+                return Ok(Rotation::Lost);
+            };
+            if session.token_hash != *from || session.expires_at <= now {
+                return Ok(Rotation::Lost);
+            }
+            if state.tokens.contains_key(to) {
+                return Err(Conflict("a session has this token"));
+            }
+            if let Some((forgotten, _)) = session.previous_token.replace((*from, now)) {
+                state.tokens.remove(&forgotten);
+            }
+            session.token_hash = *to;
+            state.tokens.insert(*to, id);
+            state.append_event(audit);
+            Ok(Rotation::Rotated)
+        })
+    }
+
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        ids: &[SessionId],
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError> {
+        self.with("session.end", |state| {
+            state.check_event(&audit)?;
+            let mut ended = 0;
+            for id in ids {
+                let owned = state
+                    .sessions
+                    .get(id)
+                    .is_some_and(|session| session.account == account);
+                if owned && state.remove_session(*id) {
+                    ended += 1;
+                }
+            }
+            state.append_event(audit);
+            Ok(ended)
+        })
+    }
+
+    async fn end_other_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError> {
+        self.with("session.end_others", |state| {
+            state.check_event(&audit)?;
+            let others: Vec<_> = state
+                .sessions_of(account)
+                .iter()
+                .map(|session| session.id)
+                .collect();
+            let mut ended = 0;
+            for id in others {
+                if Some(id) != keep && state.remove_session(id) {
+                    ended += 1;
+                }
+            }
+            state.append_event(audit);
+            Ok(ended)
+        })
+    }
+
+    async fn has_grant(
+        &self,
+        session: SessionId,
+        purpose: &str,
+        now: UnixTime,
+    ) -> Result<bool, StorageError> {
+        self.with("grant.find", |state| {
+            let end = state.grants.get(&session).and_then(|grants| grants.get(purpose));
+            Ok(end.is_some_and(|end| *end > now))
+        })
+    }
+
+    async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.with("session.purge", |state| {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut dropped = 0;
+            let expired = state.grants.iter().flat_map(|(session, grants)| {
+                let ended = grants.iter().filter(|(_, end)| **end <= now);
+                ended.map(|(purpose, _)| (*session, purpose.clone()))
+            });
+            let grants: Vec<_> = expired.take(limit).collect();
+            for (session, purpose) in grants {
+                if let Some(grants) = state.grants.get_mut(&session) {
+                    grants.remove(&purpose);
+                    dropped += 1;
+                }
+            }
+            state.grants.retain(|_, grants| !grants.is_empty());
+            let expired = state
+                .sessions
+                .values()
+                .filter(|session| session.expires_at <= now);
+            let sessions: Vec<_> = expired.map(|session| session.id).take(limit).collect();
+            for id in sessions {
+                if state.remove_session(id) {
+                    dropped += 1;
+                }
+            }
+            Ok(dropped)
+        })
+    }
+}

@@ -1,0 +1,197 @@
+use std::collections::{HashMap, HashSet};
+
+use keyhaven_storage::{
+    Account, AccountId, AuditEvent, Credential, EventId, Session, SessionId, SigningKey, TokenHash,
+};
+use keyhaven_types::{CredentialId, UnixTime, UserHandle};
+
+use super::Conflict;
+
+/// All records, and the look-ups that a database would call indexes.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) accounts: HashMap<AccountId, Account>,
+    pub(super) usernames: HashMap<String, AccountId>,
+    user_handles: HashSet<UserHandle>,
+    verified_emails: HashSet<String>,
+    pub(super) credentials: HashMap<CredentialId, Credential>,
+    /// In the order in which they came.
+    credentials_of: HashMap<AccountId, Vec<CredentialId>>,
+    pub(super) sessions: HashMap<SessionId, Session>,
+    /// Current and previous tokens.
+    pub(super) tokens: HashMap<TokenHash, SessionId>,
+    /// In the order in which they came.
+    sessions_of: HashMap<AccountId, Vec<SessionId>>,
+    pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
+    pub(super) signing_keys: Vec<SigningKey>,
+    events: Vec<AuditEvent>,
+    event_ids: HashSet<EventId>,
+    /// Positions in `events`.
+    events_of: HashMap<AccountId, Vec<usize>>,
+}
+
+impl State {
+    pub(super) fn check_account(&self, account: &Account) -> Result<(), Conflict> {
+        if self.accounts.contains_key(&account.id) {
+            return Err(Conflict("an account with this id exists"));
+        }
+        if self.user_handles.contains(&account.user_handle) {
+            return Err(Conflict("an account with this user handle exists"));
+        }
+        match &account.email {
+            None if account.email_verified => Err(Conflict("no address was verified")),
+            Some(email)
+                if account.email_verified && self.verified_emails.contains(&email.to_ascii_lowercase()) =>
+            {
+                Err(Conflict("the address was verified for another account"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn insert_account(&mut self, account: Account) {
+        self.usernames.insert(account.username.clone(), account.id);
+        self.user_handles.insert(account.user_handle.clone());
+        if let (true, Some(email)) = (account.email_verified, &account.email) {
+            self.verified_emails.insert(email.to_ascii_lowercase());
+        }
+        self.accounts.insert(account.id, account);
+    }
+
+    pub(super) fn insert_credential(&mut self, credential: Credential) {
+        self.credentials_of
+            .entry(credential.account)
+            .or_default()
+            .push(credential.id.clone());
+        self.credentials.insert(credential.id.clone(), credential);
+    }
+
+    pub(super) fn remove_credential(&mut self, id: &CredentialId) {
+        let Some(credential) = self.credentials.remove(id) else {
+            return;
+        };
+        if let Some(ids) = self.credentials_of.get_mut(&credential.account) {
+            ids.retain(|other| other != id);
+        }
+        for session in self
+            .sessions
+            .values_mut()
+            .filter(|session| session.credential.as_ref() == Some(id))
+        {
+            session.credential = None;
+        }
+    }
+
+    /// Oldest first; of equally old ones the first to come.
+    pub(super) fn credentials_of(&self, account: AccountId) -> Vec<&Credential> {
+        let ids = self
+            .credentials_of
+            .get(&account)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mut found: Vec<_> = ids.iter().filter_map(|id| self.credentials.get(id)).collect();
+        found.sort_by_key(|credential| credential.created_at);
+        found
+    }
+
+    /// `opened_by`: a credential that the same commit brings.
+    pub(super) fn check_session(
+        &self,
+        session: &Session,
+        opened_by: Option<(&CredentialId, AccountId)>,
+    ) -> Result<(), Conflict> {
+        if self.sessions.contains_key(&session.id) {
+            return Err(Conflict("a session with this id exists"));
+        }
+        if self.tokens.contains_key(&session.token_hash) {
+            return Err(Conflict("a session has this token"));
+        }
+        if !(1..=3).contains(&session.aal) {
+            return Err(Conflict("an assurance level is 1 to 3"));
+        }
+        match &session.credential {
+            Some(id)
+                if opened_by != Some((id, session.account))
+                    && self
+                        .credentials
+                        .get(id)
+                        .is_none_or(|known| known.account != session.account) =>
+            {
+                Err(Conflict("a session is opened by a credential of its own account"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn insert_session(&mut self, session: Session) {
+        self.tokens.insert(session.token_hash, session.id);
+        if let Some((previous, _)) = session.previous_token {
+            self.tokens.insert(previous, session.id);
+        }
+        self.sessions_of
+            .entry(session.account)
+            .or_default()
+            .push(session.id);
+        self.sessions.insert(session.id, session);
+    }
+
+    /// Tells whether it was there.
+    pub(super) fn remove_session(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.remove(&id) else {
+            return false;
+        };
+        self.tokens.remove(&session.token_hash);
+        if let Some((previous, _)) = session.previous_token {
+            self.tokens.remove(&previous);
+        }
+        if let Some(ids) = self.sessions_of.get_mut(&session.account) {
+            ids.retain(|other| *other != id);
+        }
+        self.grants.remove(&id);
+        true
+    }
+
+    /// Newest first; of equally new ones the last to come.
+    pub(super) fn sessions_of(&self, account: AccountId) -> Vec<&Session> {
+        let ids = self
+            .sessions_of
+            .get(&account)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mut found: Vec<_> = ids.iter().rev().filter_map(|id| self.sessions.get(id)).collect();
+        found.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+        found
+    }
+
+    pub(super) fn check_event(&self, event: &AuditEvent) -> Result<(), Conflict> {
+        if self.event_ids.contains(&event.id) {
+            Err(Conflict("an event with this id exists"))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn append_event(&mut self, event: AuditEvent) {
+        self.event_ids.insert(event.id);
+        if let Some(account) = event.account {
+            self.events_of.entry(account).or_default().push(self.events.len());
+        }
+        self.events.push(event);
+    }
+
+    /// Newest first; of equally new ones the last to come.
+    pub(super) fn events_of(&self, account: AccountId) -> Vec<&AuditEvent> {
+        let positions = self
+            .events_of
+            .get(&account)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mut found: Vec<_> = positions
+            .iter()
+            .rev()
+            .filter_map(|position| self.events.get(*position))
+            .collect();
+        found.sort_by_key(|event| std::cmp::Reverse(event.at));
+        found
+    }
+}
