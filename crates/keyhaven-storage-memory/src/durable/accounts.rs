@@ -136,14 +136,9 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if commit.backup_state && !commit.backup_eligible {
         return Err(Conflict("what cannot be backed up is not backed up"));
     }
-    if let Some(session) = &commit.session {
-        state.check_session(session, None)?;
-    }
-    state.check_event(&commit.audit)?;
-
     let (Some(account), Some(credential)) = (
-        state.accounts.get_mut(&commit.account),
-        state.credentials.get_mut(&commit.credential),
+        state.accounts.get(&commit.account),
+        state.credentials.get(&commit.credential),
     ) else {
         return Ok(AssertionOutcome::CredentialMissing);
     };
@@ -168,7 +163,17 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
             return Ok(AssertionOutcome::SessionEnded);
         }
     }
+    if let Some(session) = &commit.session {
+        state.check_session(session, None)?;
+    }
+    state.check_event(&commit.audit)?;
 
+    let (Some(account), Some(credential)) = (
+        state.accounts.get_mut(&commit.account),
+        state.credentials.get_mut(&commit.credential),
+    ) else {
+        return Ok(AssertionOutcome::CredentialMissing);
+    };
     credential.sign_count = commit.new_sign_count;
     credential.backup_eligible = commit.backup_eligible;
     credential.backup_state = commit.backup_state;
