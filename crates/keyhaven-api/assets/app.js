@@ -313,6 +313,7 @@ byId("add-passkey").addEventListener("click", (event) => {
 let chosen = null;
 
 function askRename(credential) {
+  view.clearStatus();
   chosen = credential;
   const input = byId("rename-input");
   input.value = view.passkeyName(credential);
@@ -339,6 +340,7 @@ byId("rename-form").addEventListener("submit", (event) => {
 });
 
 function askDelete(credential) {
+  view.clearStatus();
   chosen = credential;
   byId("delete-name").textContent = view.passkeyName(credential);
   byId("delete-dialog").showModal();
@@ -385,8 +387,7 @@ function revoke({ id, userAgent }) {
 
 byId("revoke-others").addEventListener("click", (event) => {
   run(event.currentTarget, null, async () => {
-    const others = (await keyhaven.sessions()).filter(({ current }) => !current);
-    for (const { id } of others) await keyhaven.revokeSession(id);
+    await keyhaven.revokeOtherSessions();
     await loadSessions();
     byId("sessions-title").focus();
     succeed("session_revoked", "All other devices are signed out.");

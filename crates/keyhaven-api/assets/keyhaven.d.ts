@@ -45,7 +45,8 @@ export type ServerErrorCode =
   | "ceremony_type_mismatch" | "challenge_mismatch" | "challenge_missing" | "client_key_mismatch"
   | "counter_regression" | "credential_exists" | "credential_not_allowed" | "credential_not_found"
   | "credential_revoked" | "cross_origin_not_allowed" | "email_required" | "extension_not_allowed" | "forbidden"
-  | "invalid_request" | "last_credential" | "malformed_response" | "no_passkeys" | "not_found"
+  | "internal_error" | "invalid_request" | "last_credential" | "malformed_response"
+  | "method_not_allowed" | "no_passkeys" | "not_found"
   | "origin_mismatch" | "origin_not_allowed" | "password_required" | "payload_too_large" | "public_key_invalid"
   | "rate_limited" | "rp_id_mismatch" | "session_expired" | "signature_invalid" | "step_up_required"
   | "storage_unavailable" | "top_origin_not_allowed" | "unauthenticated" | "unsupported_algorithm"
@@ -94,8 +95,9 @@ export interface User {
   id: string;
   /** Public handle, 1 to 50 characters. */
   username: string;
-  displayName: string | null;
-  email?: string | null;
+  /** The user name where none was given. */
+  displayName: string;
+  email?: string;
   emailVerified: boolean;
 }
 
@@ -103,8 +105,8 @@ export interface User {
 export interface Credential {
   /** base64url credential id. */
   id: string;
-  /** The name its owner gave it. */
-  deviceName: string | null;
+  /** The name its owner gave it, 1 to 64 characters. */
+  deviceName: string;
   /** Lower-case UUID text; all zero where the authenticator does not say. */
   aaguid: string;
   /** Product name for the AAGUID, where known. */
@@ -115,6 +117,7 @@ export interface Credential {
   /** It is synced now. */
   backedUp: boolean;
   attestationFormat: string;
+  /** `trusted`, or the attestation type where no trust path was found. */
   attestationTrust: string;
   signCount: number;
   createdAt: string;
@@ -138,7 +141,7 @@ export interface Session {
   id: string;
   expiresAt: string;
   /** Authenticator assurance level of NIST SP 800-63B, 1 to 3. */
-  aal: number | string;
+  aal: number;
   /** How the person proved themselves (RFC 8176). */
   amr: string[];
   authTime: string;
@@ -148,15 +151,11 @@ export interface Session {
 }
 
 /** One row of {@link Keyhaven.sessions}. */
-export interface SessionInfo {
-  id: string;
+export interface SessionInfo extends Session {
   createdAt: string;
   lastSeenAt: string;
-  expiresAt: string;
   userAgent: string | null;
   ip: string | null;
-  aal: number | string;
-  amr: string[];
   /** The session of this page. */
   current: boolean;
 }
@@ -293,8 +292,8 @@ export class Keyhaven {
   stepUp(options: StepUpOptions): Promise<StepUpGrant>;
   /** Who is signed in, or `null`. */
   session(): Promise<SessionState | null>;
-  /** Rotates the session cookie. */
-  refreshSession(): Promise<unknown>;
+  /** Renews the session cookie; answers a new access token where those are on. */
+  refreshSession(): Promise<SessionState>;
   /** Ends this session. */
   signOut(): Promise<void>;
   /** The signed-in account. */
@@ -305,12 +304,14 @@ export class Keyhaven {
   renameCredential(id: string, deviceName: string): Promise<Credential>;
   /** Deletes a passkey, stepping up where needed; `last_credential` for the last way in. */
   deleteCredential(id: string): Promise<void>;
-  /** Deletes every passkey the server lets go. */
-  deleteAllCredentials(): Promise<void>;
+  /** Deletes every passkey, or all but one (a credential id). */
+  deleteAllCredentials(options?: { except?: string }): Promise<void>;
   /** Where the account is signed in. */
   sessions(): Promise<SessionInfo[]>;
   /** Ends one session. */
   revokeSession(id: string): Promise<void>;
+  /** Ends all sessions but this one, and answers how many. */
+  revokeOtherSessions(): Promise<number>;
   /** Name and version of the server. */
   version(): Promise<Version>;
 }

@@ -199,9 +199,13 @@ export class Keyhaven {
     }
   }
 
-  /** Rotates the session cookie and extends the session as far as the server allows. */
+  /**
+   * Renews the session cookie; answers a new access token where those are on.
+   *
+   * @returns {Promise<import("./keyhaven.d.ts").SessionState>}
+   */
   async refreshSession() {
-    return this.#post("session/refresh", {});
+    return this.#remember(await this.#post("session/refresh"));
   }
 
   /** Ends this session. Signing out while not signed in is no error. */
@@ -256,9 +260,14 @@ export class Keyhaven {
     await this.credentials().catch(() => undefined);
   }
 
-  /** Deletes every passkey the server lets go; same conditions as {@link Keyhaven#deleteCredential}. */
-  async deleteAllCredentials() {
-    await this.#steppingUp("delete_passkey", () => this.#delete("credentials"));
+  /**
+   * Deletes every passkey, or all but one; same conditions as {@link Keyhaven#deleteCredential}.
+   *
+   * @param {{ except?: string }} [options] `except`: base64url id of the credential that stays
+   */
+  async deleteAllCredentials({ except } = {}) {
+    const query = except === undefined ? "" : `?except=${encodeURIComponent(except)}`;
+    await this.#steppingUp("delete_passkey", () => this.#delete(`credentials${query}`));
     await this.credentials().catch(() => undefined);
   }
 
@@ -270,6 +279,11 @@ export class Keyhaven {
   /** Ends one session of the account. @param {string} id */
   async revokeSession(id) {
     await this.#delete(`sessions/${encodeURIComponent(id)}`);
+  }
+
+  /** Ends all sessions of the account but this one. @returns {Promise<number>} how many */
+  async revokeOtherSessions() {
+    return (await this.#delete("sessions")).ended;
   }
 
   /** Name and version of the server. @returns {Promise<import("./keyhaven.d.ts").Version>} */

@@ -59,8 +59,9 @@ export const MESSAGES = {
   step_up_required: "Please confirm with your passkey that it is you.",
   account_locked: "This account is locked. Ask whoever runs this service for help.",
 
-  // 404, 409
+  // 404, 405, 409
   not_found: "That is no longer there.",
+  method_not_allowed: "The server does not offer that. Reload the page and try again.",
   username_taken: "That user name is taken. Choose another one.",
   credential_exists: "This passkey is already registered.",
   last_credential: "This is your only way in, so it stays. Add another passkey first.",
@@ -71,6 +72,9 @@ export const MESSAGES = {
   rate_limited: "Too many attempts.",
   storage_unavailable: "The server cannot reach its data right now. Nothing is lost; try again in a moment.",
   busy: "The server is very busy right now. Try again in a moment.",
+
+  // 500
+  internal_error: "Something went wrong on the server. Try again in a moment.",
 
   // Made in the browser
   already_registered: "You already have a passkey for this account on this device.",
