@@ -1,3 +1,105 @@
-//! The `keyhaven` command.
+//! The `keyhaven` command: reads the configuration, puts the adapters together, serves.
+//!
+//! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
 
-fn main() {}
+mod config;
+mod inspect;
+mod ports;
+mod secret;
+mod serve;
+mod stores;
+mod verify;
+
+use std::io::{BufReader, BufWriter, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use config::{Config, Flags};
+
+/// Passkey (WebAuthn/FIDO2) sign-in for your users.
+///
+/// Without a subcommand it serves. Without any configuration it serves http://localhost:8080 on an SQLite file in the
+/// working directory, with a page to try it at /.
+#[derive(Parser)]
+#[command(name = "keyhaven", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API and the page (the default).
+    Serve,
+    /// Bring the database's schema up to date, then exit.
+    Migrate,
+    /// Look at the configuration without serving.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Judge WebAuthn responses offline: one JSON object per line in, one per line out.
+    ///
+    /// Needs no server, no store and no clock. Exit status 0 when every line was judged, 2 when one was no case at all.
+    Verify {
+        /// Print the steps that were performed, with the values compared.
+        #[arg(long)]
+        trace: bool,
+    },
+    /// Print every field of one response, attestation object or authenticator data (JSON, base64url or hex), decoded.
+    Inspect {
+        /// Print JSON rather than text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the OpenAPI description.
+    #[command(name = "openapi")]
+    OpenApi,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration, and print what is in force.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("keyhaven: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
+        Command::Migrate => serve::migrate(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
+        Command::Config { command: ConfigCommand::Check } => {
+            print!("{}", Config::load(&cli.flags)?.describe());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { trace } => {
+            let mut output = BufWriter::new(std::io::stdout().lock());
+            let code = verify::run(trace, BufReader::new(std::io::stdin().lock()), &mut output)?;
+            output.flush()?;
+            Ok(code)
+        }
+        Command::Inspect { json } => {
+            let mut output = BufWriter::new(std::io::stdout().lock());
+            let code = inspect::run(json, std::io::stdin().lock(), &mut output)?;
+            output.flush()?;
+            Ok(code)
+        }
+        Command::OpenApi => {
+            println!("{}", keyhaven_api::openapi_json());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

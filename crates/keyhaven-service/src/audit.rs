@@ -73,7 +73,8 @@ impl Context {
             request_id: Some(client.request_id.clone()),
             mac: [0; 32],
         };
-        event.mac.copy_from_slice(hmac::sign(&self.keys.audit, &canonical(&event)).as_ref());
+        let mac = hmac::sign(&self.keys.audit, &canonical(&event));
+        event.mac.copy_from_slice(mac.as_ref());
         Ok(event)
     }
 

@@ -1,0 +1,246 @@
+//! From what was written to what it means.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use ipnet::IpNet;
+use keyhaven_api::ApiSettings;
+use keyhaven_core::{CrossOrigin, RelyingParty};
+use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+use keyhaven_types::{Origin, RpId};
+use url::{Host, Url};
+
+use super::raw::{BackupEligibilityChange, Raw, Switch};
+use super::{ChallengesUrl, Config, DatabaseUrl};
+
+pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
+    let mut warnings = Vec::new();
+    let listen: SocketAddr =
+        raw.listen.parse().with_context(|| format!("listen: an address such as 127.0.0.1:8080, not {:?}", raw.listen))?;
+    let rp_id = rp_id(&raw.rp_id)?;
+    let local = rp_id.as_str() == "localhost";
+    let origins = origins(&raw, &rp_id, local, listen)?;
+    let public_url = public_url(raw.public_url.as_deref(), &origins)?;
+    let plain_http = public_url.starts_with("http://");
+    ensure!(local || !plain_http, "public_url: passkeys need https, except on localhost");
+    if local && !listen.ip().is_loopback() {
+        warnings.push(format!("listening on {listen} for RP ID localhost: only this machine's browsers can use it"));
+    }
+    ensure!(
+        local || raw.rate_limit == Switch::On,
+        "rate_limit: off is only for RP ID localhost; here it would open the door to guessing"
+    );
+    ensure!(
+        (1..=3600).contains(&raw.ceremony_ttl_seconds),
+        "ceremony_ttl_seconds: 1 to 3600, not {}",
+        raw.ceremony_ttl_seconds
+    );
+    ensure!(
+        (16..=128).contains(&raw.ceremonies.challenge_bytes),
+        "ceremonies.challenge_bytes: 16 to 128, not {}",
+        raw.ceremonies.challenge_bytes
+    );
+    ensure!(raw.ceremonies.max_pending > 0, "ceremonies.max_pending: at least 1");
+    let sessions = sessions(&raw)?;
+    let access_tokens = access_tokens(&raw)?;
+    let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
+
+    let settings = Settings {
+        relying_party: RelyingParty { id: rp_id, origins, cross_origin: CrossOrigin::Refuse },
+        rp_name,
+        public_url,
+        ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
+        challenge_len: raw.ceremonies.challenge_bytes,
+        user_verification: raw.ceremonies.user_verification,
+        attestation: raw.ceremonies.attestation,
+        backup_eligibility_change: match raw.ceremonies.backup_eligibility_change {
+            BackupEligibilityChange::AllowUpgrade => keyhaven_core::BackupEligibilityChange::AllowUpgrade,
+            BackupEligibilityChange::Refuse => keyhaven_core::BackupEligibilityChange::Refuse,
+        },
+        disclose_existence: raw.accounts.disclose_existence,
+        sessions,
+        access_tokens,
+        rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
+            per_address: raw.rate_limits.per_address_per_minute,
+            per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,
+            username_taken: raw.rate_limits.username_taken_per_minute,
+        }),
+    };
+    let api = ApiSettings {
+        base_path: base_path(&raw.base_path)?,
+        trusted_proxies: raw.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
+        insecure_cookies: local && plain_http,
+    };
+    Ok(Config {
+        listen,
+        database: database(&raw.database_url)?,
+        challenges: challenges(&raw.challenges_url)?,
+        secret_key_file: raw.secret_key_file,
+        max_pending_ceremonies: raw.ceremonies.max_pending,
+        settings,
+        api,
+        log: raw.log,
+        warnings,
+    })
+}
+
+fn rp_id(text: &str) -> anyhow::Result<RpId> {
+    let id = RpId::new(text).context("rp_id")?;
+    match Host::parse(text) {
+        Ok(Host::Domain(domain)) if domain == text => {}
+        _ => bail!("rp_id: a domain name, not an address: {text:?}"),
+    }
+    ensure!(
+        text == "localhost" || text.contains('.'),
+        "rp_id: {text:?} is a single label; use a registrable domain such as example.org, or localhost"
+    );
+    Ok(id)
+}
+
+/// The origins that ceremonies may come from: own ones under the RP ID, related ones elsewhere, native apps'.
+fn origins(raw: &Raw, rp_id: &RpId, local: bool, listen: SocketAddr) -> anyhow::Result<Vec<Origin>> {
+    let mut own = raw.origins.clone();
+    if own.is_empty() {
+        ensure!(
+            local,
+            "origins: RP ID {rp_id} needs the https origins of its pages, for example https://{rp_id}"
+        );
+        own.push(format!("http://localhost:{}", listen.port()));
+    }
+    let mut origins = Vec::new();
+    for text in &own {
+        if !is_app(text) {
+            let url = web_origin(text, local)?;
+            let host = url.host_str().unwrap_or("");
+            let under = host == rp_id.as_str() || host.ends_with(&format!(".{rp_id}"));
+            ensure!(
+                under,
+                "origins: {text} is not under the RP ID {rp_id}; a page of another domain belongs in related_origins"
+            );
+        }
+        origins.push(Origin::new(text).context("origins")?);
+    }
+    ensure!(own.iter().any(|text| !is_app(text)), "origins: at least one web page's, for example https://{rp_id}");
+    for text in &raw.related_origins {
+        web_origin(text, local).context("related_origins")?;
+        origins.push(Origin::new(text).context("related_origins")?);
+    }
+    Ok(origins)
+}
+
+/// The origins native apps use, compared as they stand.
+fn is_app(text: &str) -> bool {
+    text.starts_with("android:apk-key-hash:") || text.starts_with("ios:bundle-id:")
+}
+
+/// A web origin exactly as browsers serialise it.
+fn web_origin(text: &str, local: bool) -> anyhow::Result<Url> {
+    let url = Url::parse(text).with_context(|| format!("origins: {text:?} is no URL"))?;
+    let serialised = url.origin().ascii_serialization();
+    ensure!(serialised == text, "origins: write {text:?} as browsers do: {serialised}");
+    match url.scheme() {
+        "https" => {}
+        "http" if local && is_localhost(&url) => {}
+        _ => bail!("origins: {text} must begin with https://; http is only for localhost"),
+    }
+    Ok(url)
+}
+
+fn is_localhost(url: &Url) -> bool {
+    matches!(url.host_str(), Some(host) if host == "localhost" || host.ends_with(".localhost"))
+}
+
+fn public_url(text: Option<&str>, origins: &[Origin]) -> anyhow::Result<String> {
+    let first = origins.iter().map(|origin| origin.as_str()).find(|text| !is_app(text)).unwrap_or_default();
+    let Some(text) = text else { return Ok(first.to_owned()) };
+    let url = Url::parse(text).with_context(|| format!("public_url: {text:?} is no URL"))?;
+    let origin = url.origin().ascii_serialization();
+    ensure!(
+        origin == text.trim_end_matches('/'),
+        "public_url: only scheme, host and port: {origin}; paths go into base_path"
+    );
+    ensure!(
+        origins.iter().any(|allowed| allowed.as_str() == origin),
+        "public_url: {origin} must be one of the origins"
+    );
+    Ok(origin)
+}
+
+fn base_path(text: &str) -> anyhow::Result<String> {
+    let plain = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    let trimmed = text.trim_matches('/');
+    ensure!(
+        text.starts_with('/') && (trimmed.is_empty() || trimmed.split('/').all(plain)),
+        "base_path: a path such as / or /auth/, not {text:?}"
+    );
+    Ok(if trimmed.is_empty() { "/".to_owned() } else { format!("/{trimmed}/") })
+}
+
+fn network(text: &str) -> anyhow::Result<IpNet> {
+    let single = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or(single)
+        .with_context(|| format!("trusted_proxies: a network such as 10.0.0.0/8, not {text:?}"))
+}
+
+fn database(text: &str) -> anyhow::Result<DatabaseUrl> {
+    match text.split_once(':') {
+        Some(("sqlite", path)) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            ensure!(
+                !path.is_empty() && !path.contains('?') && path != ":memory:",
+                "database_url: sqlite: and the path of a file, for example sqlite:keyhaven.db"
+            );
+            Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+        }
+        Some(("postgres" | "postgresql", _)) => bail!("database_url: this version has no PostgreSQL; use sqlite:…"),
+        _ => bail!("database_url: sqlite:…, for example sqlite:keyhaven.db"),
+    }
+}
+
+fn challenges(text: &str) -> anyhow::Result<ChallengesUrl> {
+    match text.split_once(':') {
+        Some(("memory", "")) => Ok(ChallengesUrl::Memory),
+        Some(("redis" | "rediss", _)) => bail!("challenges_url: this version has no Redis; use memory:"),
+        _ => bail!("challenges_url: memory:"),
+    }
+}
+
+fn sessions(raw: &Raw) -> anyhow::Result<SessionSettings> {
+    let sessions = &raw.sessions;
+    ensure!(
+        (60..=30 * 24 * 3600).contains(&sessions.absolute_seconds),
+        "sessions.absolute_seconds: 60 to 2592000 (30 days)"
+    );
+    ensure!(
+        (60..=sessions.absolute_seconds).contains(&sessions.idle_seconds),
+        "sessions.idle_seconds: 60 to sessions.absolute_seconds"
+    );
+    ensure!(
+        sessions.fresh_seconds <= 3600,
+        "sessions.fresh_seconds: at most 3600: an old sign-in is no proof of presence"
+    );
+    Ok(SessionSettings {
+        absolute: Duration::from_secs(sessions.absolute_seconds),
+        idle: Duration::from_secs(sessions.idle_seconds),
+        fresh: Duration::from_secs(sessions.fresh_seconds),
+    })
+}
+
+fn access_tokens(raw: &Raw) -> anyhow::Result<Option<AccessTokenSettings>> {
+    let tokens = &raw.tokens;
+    ensure!(
+        (30..=3600).contains(&tokens.lifetime_seconds),
+        "tokens.lifetime_seconds: 30 to 3600: a token cannot be revoked"
+    );
+    ensure!((1..=365).contains(&tokens.rotation_days), "tokens.rotation_days: 1 to 365");
+    Ok((tokens.access_tokens == Switch::On).then(|| AccessTokenSettings {
+        lifetime: Duration::from_secs(tokens.lifetime_seconds),
+        rotation: Duration::from_secs(tokens.rotation_days.saturating_mul(24 * 3600)),
+    }))
+}

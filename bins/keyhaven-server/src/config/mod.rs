@@ -1,0 +1,103 @@
+//! Configuration: a TOML file, the environment, flags, in that order of rising precedence; then checked as a whole.
+//!
+//! [`raw`] is what can be written, `deny_unknown_fields` throughout; [`Config`] is what it means. A value that makes no
+//! sense, or no sense with another, is refused here with a sentence, never later.
+
+mod check;
+mod raw;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use keyhaven_api::ApiSettings;
+use keyhaven_service::Settings;
+
+pub(crate) use raw::Flags;
+
+/// The configuration in force.
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) database: DatabaseUrl,
+    pub(crate) challenges: ChallengesUrl,
+    pub(crate) secret_key_file: Option<PathBuf>,
+    pub(crate) max_pending_ceremonies: usize,
+    pub(crate) settings: Settings,
+    pub(crate) api: ApiSettings,
+    log: raw::Log,
+    warnings: Vec<String>,
+}
+
+/// Where accounts, credentials, sessions and audit events live.
+#[derive(Clone, Debug)]
+pub(crate) enum DatabaseUrl {
+    Sqlite(PathBuf),
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// Where pending ceremonies live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ChallengesUrl {
+    Memory,
+}
+
+impl Config {
+    /// Reads file, environment and flags, and checks them.
+    ///
+    /// # Errors
+    /// A sentence that names the value and what it must be.
+    pub(crate) fn load(flags: &Flags) -> anyhow::Result<Self> {
+        check::check(raw::read(flags)?)
+    }
+
+    /// What is in force, for a person.
+    pub(crate) fn describe(&self) -> String {
+        let relying_party = &self.settings.relying_party;
+        let origins: Vec<_> = relying_party.origins.iter().map(|origin| origin.as_str()).collect();
+        let mut text = String::new();
+        let mut line = |name: &str, value: &dyn fmt::Display| {
+            let _ = writeln!(text, "  {name:<12} {value}");
+        };
+        line("listen", &self.listen);
+        line("public URL", &self.settings.public_url);
+        line("RP ID", &relying_party.id);
+        line("origins", &origins.join(", "));
+        line("database", &self.database);
+        line("challenges", &match self.challenges {
+            ChallengesUrl::Memory => "memory: (in this process; a ceremony does not survive a restart)",
+        });
+        line("rate limits", &if self.settings.rate_limits.is_some() { "on" } else { "off" });
+        for warning in &self.warnings {
+            line("note", warning);
+        }
+        text
+    }
+
+    /// What to say when the server is up.
+    pub(crate) fn greeting(&self, address: SocketAddr) -> String {
+        let page = format!("{}{}", self.settings.public_url, self.api.base_path);
+        let described = self.describe();
+        let version = env!("CARGO_PKG_VERSION");
+        format!("Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{described}")
+    }
+
+    /// Sends log lines to standard error.
+    pub(crate) fn start_logging(&self) {
+        use tracing_subscriber::EnvFilter;
+        let filter = EnvFilter::try_new(&self.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A second subscriber can only be set by a test that has one already.
+        let _ = match self.log.format {
+            raw::LogFormat::Json => lines.json().try_init(),
+            raw::LogFormat::Text => lines.try_init(),
+        };
+    }
+}

@@ -1,0 +1,298 @@
+//! What can be written, as it is written.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use keyhaven_types::options::{AttestationConveyance, UserVerification};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Names beside the configuration's that begin with its prefix: where the file is, and what builds and tests use.
+const NOT_CONFIGURATION: [&str; 3] = ["config", "chromium", "sqlite_build_url"];
+
+/// All that can be configured. Each name is also an environment variable: `KEYHAVEN_` and the name in capitals, with
+/// two underscores between a section and its key.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Raw {
+    pub(crate) listen: String,
+    pub(crate) base_path: String,
+    pub(crate) rp_id: String,
+    pub(crate) rp_name: Option<String>,
+    #[serde(deserialize_with = "list")]
+    pub(crate) origins: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub(crate) related_origins: Vec<String>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) database_url: String,
+    pub(crate) challenges_url: String,
+    pub(crate) secret_key_file: Option<PathBuf>,
+    #[serde(deserialize_with = "list")]
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) metrics_listen: Option<String>,
+    pub(crate) ceremony_ttl_seconds: u64,
+    pub(crate) rate_limit: Switch,
+    pub(crate) accounts: Accounts,
+    pub(crate) ceremonies: Ceremonies,
+    pub(crate) log: Log,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) sessions: Sessions,
+    pub(crate) tokens: Tokens,
+    pub(crate) disclose_verification_step: Option<bool>,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            base_path: "/".into(),
+            rp_id: "localhost".into(),
+            rp_name: None,
+            origins: Vec::new(),
+            related_origins: Vec::new(),
+            public_url: None,
+            database_url: "sqlite:keyhaven.db".into(),
+            challenges_url: "memory:".into(),
+            secret_key_file: None,
+            trusted_proxies: Vec::new(),
+            metrics_listen: None,
+            ceremony_ttl_seconds: 300,
+            rate_limit: Switch::On,
+            accounts: Accounts::default(),
+            ceremonies: Ceremonies::default(),
+            log: Log::default(),
+            rate_limits: RateLimits::default(),
+            sessions: Sessions::default(),
+            tokens: Tokens::default(),
+            disclose_verification_step: None,
+        }
+    }
+}
+
+/// What anonymous callers may learn.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Accounts {
+    pub(crate) disclose_existence: bool,
+}
+
+/// What ceremonies ask for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ceremonies {
+    pub(crate) challenge_bytes: usize,
+    pub(crate) user_verification: UserVerification,
+    pub(crate) attestation: AttestationConveyance,
+    pub(crate) backup_eligibility_change: BackupEligibilityChange,
+    pub(crate) max_pending: usize,
+}
+
+impl Default for Ceremonies {
+    fn default() -> Self {
+        Self {
+            challenge_bytes: 32,
+            user_verification: UserVerification::Required,
+            attestation: AttestationConveyance::None,
+            backup_eligibility_change: BackupEligibilityChange::Refuse,
+            max_pending: 100_000,
+        }
+    }
+}
+
+/// Whether BE may turn from clear to set after registration.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BackupEligibilityChange {
+    AllowUpgrade,
+    Refuse,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "warn".into(), format: LogFormat::Text }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Attempts per minute.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RateLimits {
+    pub(crate) per_address_per_minute: u32,
+    pub(crate) per_address_and_account_per_minute: u32,
+    pub(crate) username_taken_per_minute: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        let limits = keyhaven_service::RateLimitSettings::default();
+        Self {
+            per_address_per_minute: limits.per_address,
+            per_address_and_account_per_minute: limits.per_address_and_account,
+            username_taken_per_minute: limits.username_taken,
+        }
+    }
+}
+
+/// How long sessions live.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sessions {
+    pub(crate) absolute_seconds: u64,
+    pub(crate) idle_seconds: u64,
+    pub(crate) fresh_seconds: u64,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let limits = keyhaven_service::SessionSettings::default();
+        Self {
+            absolute_seconds: limits.absolute.as_secs(),
+            idle_seconds: limits.idle.as_secs(),
+            fresh_seconds: limits.fresh.as_secs(),
+        }
+    }
+}
+
+/// Signed access tokens.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tokens {
+    pub(crate) access_tokens: Switch,
+    pub(crate) lifetime_seconds: u64,
+    pub(crate) rotation_days: u64,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self { access_tokens: Switch::Off, lifetime_seconds: 300, rotation_days: 30 }
+    }
+}
+
+/// `on` or `off` (or a boolean).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Switch {
+    Off,
+    On,
+}
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Boolean(bool),
+            Word(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Boolean(true) => Ok(Self::On),
+            Written::Boolean(false) => Ok(Self::Off),
+            Written::Word(word) if word == "on" => Ok(Self::On),
+            Written::Word(word) if word == "off" => Ok(Self::Off),
+            Written::Word(word) => Err(serde::de::Error::custom(format!("on or off, not {word:?}"))),
+        }
+    }
+}
+
+/// A list, or one text with commas.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    let items = match Written::deserialize(deserializer)? {
+        Written::List(items) => items,
+        Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+    };
+    Ok(items.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+/// What the command line can say.
+#[derive(Args, Debug, Default, Serialize)]
+pub(crate) struct Flags {
+    /// Configuration file (TOML). Also KEYHAVEN_CONFIG.
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:8080]. Also KEYHAVEN_LISTEN, and so on for the others.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<String>,
+    /// RP ID: the domain that passkeys belong to [default: localhost].
+    #[arg(long, global = true, value_name = "DOMAIN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rp_id: Option<String>,
+    /// Origins that may use it, with commas between [default: http://localhost:8080].
+    #[arg(long, global = true, value_name = "ORIGINS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origins: Option<String>,
+    /// Where users reach it: issuer of tokens and base of every link [default: the first origin].
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<String>,
+    /// Accounts, credentials, sessions, audit [default: sqlite:keyhaven.db].
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_url: Option<String>,
+    /// Pending ceremonies [default: memory:].
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenges_url: Option<String>,
+    /// File of 32 random bytes [default: made beside an SQLite database].
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_key_file: Option<PathBuf>,
+    /// Networks whose Forwarded and X-Forwarded-For headers are believed, with commas between.
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_proxies: Option<String>,
+    /// Address that serves /metrics.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_listen: Option<String>,
+    /// How long a started ceremony can be finished, in seconds [default: 300].
+    #[arg(long, global = true, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ceremony_ttl_seconds: Option<u64>,
+    /// Rate limits, on or off; off only where the RP ID is localhost [default: on].
+    #[arg(long, global = true, value_name = "on|off")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<String>,
+}
+
+/// Reads file, environment and flags.
+pub(crate) fn read(flags: &Flags) -> anyhow::Result<Raw> {
+    let mut figment = Figment::new();
+    if let Some(path) = flags.config.clone().or_else(|| Env::var("KEYHAVEN_CONFIG").map(PathBuf::from)) {
+        anyhow::ensure!(path.is_file(), "the configuration file {} is not there", path.display());
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    let environment = Env::prefixed("KEYHAVEN_").ignore(&NOT_CONFIGURATION).split("__");
+    figment
+        .merge(environment)
+        .merge(Serialized::defaults(flags))
+        .extract()
+        .map_err(|errors| {
+            let all: Vec<_> = errors.into_iter().map(|error| error.to_string()).collect();
+            anyhow::anyhow!(all.join("; "))
+        })
+        .context("the configuration")
+}

@@ -1,0 +1,112 @@
+//! Serving: wiring, background work, shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use keyhaven_service::{Keyhaven, Surroundings};
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::ports::{SystemClock, SystemRandom};
+use crate::stores;
+
+/// How long requests under way may take after a signal to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often expired rows are dropped and signing keys looked after.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Serves until a signal to stop.
+pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
+    config.start_logging();
+    runtime()?.block_on(serve(config))
+}
+
+/// Brings the schema up to date.
+pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
+    runtime()?.block_on(async {
+        stores::durable(config).await?;
+        println!("{} is up to date", config.database);
+        Ok(())
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let keyhaven = Keyhaven::new(
+        config.settings.clone(),
+        Surroundings {
+            durable: stores::durable(config).await?,
+            ceremonies: stores::ceremonies(config),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            secret: stores::secret(config)?,
+        },
+    )?;
+    keyhaven.access_tokens.maintain().await.context("access token keys")?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let upkeep = tokio::spawn(upkeep(keyhaven.clone()));
+    let app = keyhaven_api::router(keyhaven, config.api.clone());
+    print!("{}", config.greeting(address));
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async {
+            // An error means that the sender is gone: time to stop as well.
+            let _ = stopped.await;
+        });
+    let mut server = tokio::spawn(server.into_future());
+    tokio::select! {
+        ended = &mut server => return ended.context("serving")?.context("serving"),
+        signal = stop_signal() => signal?,
+    }
+    tracing::info!("stopping: requests under way have {} seconds", DRAIN.as_secs());
+    let _ = stop.send(());
+    upkeep.abort();
+    match tokio::time::timeout(DRAIN, &mut server).await {
+        Ok(ended) => ended.context("serving")?.context("serving"),
+        Err(_) => {
+            server.abort();
+            tracing::warn!("stopped with requests still under way");
+            Ok(())
+        }
+    }
+}
+
+/// Waits for Ctrl-C, or on Unix for SIGTERM.
+async fn stop_signal() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    Ok(tokio::signal::ctrl_c().await?)
+}
+
+/// Tidies up now and then. A store that is away is tried again next time.
+async fn upkeep(keyhaven: Keyhaven) {
+    let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        match keyhaven.upkeep.purge().await {
+            Ok(0) => {}
+            Ok(dropped) => tracing::debug!(dropped, "dropped what had expired"),
+            Err(error) => tracing::warn!(%error, "could not drop what has expired"),
+        }
+        if let Err(error) = keyhaven.access_tokens.maintain().await {
+            tracing::warn!(%error, "could not look after the access token keys");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The two cookies: the session's, and the one that ties ceremonies to the browser that started them.
+
+use axum::http::HeaderValue;
+use cookie::{Cookie, SameSite};
+use keyhaven_service::SecretToken;
+
+use crate::state::ApiSettings;
+
+/// A cookie's life; the browser one must outlive any ceremony.
+const BROWSER_SECONDS: i64 = 24 * 60 * 60;
+
+impl ApiSettings {
+    /// The session cookie's name.
+    pub(crate) fn session_cookie(&self) -> &'static str {
+        if self.insecure_cookies { "keyhaven_session" } else { "__Host-keyhaven_session" }
+    }
+
+    /// The ceremony cookie's name.
+    pub(crate) fn ceremony_cookie(&self) -> &'static str {
+        if self.insecure_cookies { "keyhaven_ceremony" } else { "__Host-keyhaven_ceremony" }
+    }
+
+    /// Sets the session cookie. Lax: a link from elsewhere finds its reader signed in; no post from elsewhere does.
+    pub(crate) fn set_session(&self, token: &SecretToken, seconds: i64) -> Option<HeaderValue> {
+        self.set(self.session_cookie(), token.to_text(), SameSite::Lax, seconds)
+    }
+
+    /// Takes the session cookie away.
+    pub(crate) fn clear_session(&self) -> Option<HeaderValue> {
+        self.set(self.session_cookie(), String::new(), SameSite::Lax, 0)
+    }
+
+    /// Sets the ceremony cookie.
+    pub(crate) fn set_ceremony(&self, token: &SecretToken) -> Option<HeaderValue> {
+        self.set(self.ceremony_cookie(), token.to_text(), SameSite::Strict, BROWSER_SECONDS)
+    }
+
+    fn set(&self, name: &'static str, value: String, same_site: SameSite, seconds: i64) -> Option<HeaderValue> {
+        let cookie = Cookie::build((name, value))
+            .path("/")
+            .http_only(true)
+            .secure(!self.insecure_cookies)
+            .same_site(same_site)
+            .max_age(time::Duration::seconds(seconds.max(0)));
+        HeaderValue::from_str(&cookie.build().to_string()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_are_host_bound_except_on_plain_localhost() {
+        let secure = ApiSettings {
+            base_path: "/".into(),
+            trusted_proxies: vec![],
+            disclose_verification_step: false,
+            insecure_cookies: false,
+        };
+        let token = SecretToken::parse(&"A".repeat(43)).unwrap();
+        let text = secure.set_session(&token, 60).unwrap();
+        assert_eq!(
+            text,
+            format!("__Host-keyhaven_session={}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60", "A".repeat(43))
+        );
+        let local = ApiSettings { insecure_cookies: true, ..secure };
+        let text = local.set_ceremony(&token).unwrap();
+        assert_eq!(
+            text,
+            format!("keyhaven_ceremony={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=86400", "A".repeat(43))
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! Handler arguments: the client, the body, the session.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::request::Parts;
+use keyhaven_service::{Client, Error, SecretToken, SignedIn};
+use keyhaven_session::{Assurance, Authority, bearer_token, cookie};
+use keyhaven_types::UnixTime;
+use serde::de::DeserializeOwned;
+
+use crate::envelope::is_safe;
+use crate::error::ApiError;
+use crate::state::ApiState;
+
+/// The most bytes a body may have.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// Who is asking; put there by the envelope.
+pub(crate) struct From(pub(crate) Client);
+
+impl FromRequestParts<ApiState> for From {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        client(parts).map(Self)
+    }
+}
+
+fn client(parts: &Parts) -> Result<Client, ApiError> {
+    parts.extensions.get::<Client>().cloned().ok_or_else(|| ApiError::new("internal_error", "no client"))
+}
+
+/// A JSON body, at most [`BODY_LIMIT`] bytes. Members that are not known are ignored.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        if !is_json(&request) {
+            return Err(ApiError::new("unsupported_media_type", "send the body as application/json"));
+        }
+        let bytes = bytes(request, state).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::invalid(format!("body: {error}")))
+    }
+}
+
+/// A JSON body that may be left out entirely.
+pub(crate) struct OptionalBody<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<ApiState> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
+        let json = is_json(&request);
+        let bytes = bytes(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        if !json {
+            return Err(ApiError::new("unsupported_media_type", "send the body as application/json"));
+        }
+        let body = serde_json::from_slice(&bytes);
+        body.map(|body| Self(Some(body))).map_err(|error| ApiError::invalid(format!("body: {error}")))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = value.split(';').next().unwrap_or("").trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+async fn bytes(request: Request, state: &ApiState) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+            ApiError::new("payload_too_large", "a body has at most 65,536 bytes")
+        } else {
+            ApiError::invalid("body: it could not be read")
+        }
+    })
+}
+
+/// Finds the session of a request for `keyhaven-session`'s extractor: by cookie, or, for reading only, by access token.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredSessions(ApiState);
+
+/// A session in force, and the token it was opened with, where that was a cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) signed_in: SignedIn,
+    pub(crate) token: Option<SecretToken>,
+}
+
+impl axum::extract::FromRef<ApiState> for StoredSessions {
+    fn from_ref(state: &ApiState) -> Self {
+        Self(state.clone())
+    }
+}
+
+impl Assurance for Current {
+    fn aal(&self) -> u8 {
+        self.signed_in.session().aal
+    }
+
+    fn authenticated_at(&self) -> UnixTime {
+        self.signed_in.session().authenticated_at
+    }
+}
+
+impl Authority for StoredSessions {
+    type Session = Current;
+    type Rejection = ApiError;
+
+    async fn authenticate(&self, parts: &Parts) -> Result<Current, ApiError> {
+        let client = client(parts)?;
+        if let Some(token) = session_token(&self.0, parts) {
+            // A browser names its page on every request that changes something: one that does not is not the page.
+            if !is_safe(&parts.method) && !parts.headers.contains_key(ORIGIN) {
+                return Err(ApiError::new("origin_not_allowed", "a request with a session cookie needs an Origin header"));
+            }
+            let signed_in = self.0.keyhaven.sessions.authenticate(&client, &token).await?;
+            return Ok(Current { signed_in, token: Some(token) });
+        }
+        let token = bearer_token(&parts.headers).ok_or(Error::Unauthenticated)?;
+        if !is_safe(&parts.method) {
+            // A token cannot be revoked: it may read, never change.
+            return Err(Error::Unauthenticated.into());
+        }
+        let signed_in = self.0.keyhaven.access_tokens.authenticate(token).await?;
+        Ok(Current { signed_in, token: None })
+    }
+
+    fn now(&self) -> UnixTime {
+        self.0.keyhaven.now()
+    }
+}
+
+fn session_token(state: &ApiState, parts: &Parts) -> Option<SecretToken> {
+    SecretToken::parse(&cookie(&parts.headers, state.settings.session_cookie())?)
+}
+
+/// The session a registration may be started with: none where no cookie was sent; one that is over is told apart.
+pub(crate) enum MaybeSession {
+    InForce(Box<Current>),
+    None,
+    Over(ApiError),
+}
+
+impl FromRequestParts<ApiState> for MaybeSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        if session_token(state, parts).is_none() {
+            return Ok(Self::None);
+        }
+        match StoredSessions(state.clone()).authenticate(parts).await {
+            Ok(current) => Ok(Self::InForce(Box::new(current))),
+            Err(over) if matches!(over.code, "session_expired" | "unauthenticated") => Ok(Self::Over(over)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The session that a finish was sent with, where there is one in force: the ceremony says whether it matters.
+pub(crate) struct PresentedSession(pub(crate) Option<Current>);
+
+impl FromRequestParts<ApiState> for PresentedSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let Some(token) = session_token(state, parts) else { return Ok(Self(None)) };
+        match state.keyhaven.sessions.authenticate(&client(parts)?, &token).await {
+            Ok(signed_in) => Ok(Self(Some(Current { signed_in, token: Some(token) }))),
+            Err(error @ (Error::Storage(_) | Error::Random(_))) => Err(error.into()),
+            Err(_) => Ok(Self(None)),
+        }
+    }
+}

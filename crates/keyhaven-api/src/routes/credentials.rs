@@ -1,0 +1,137 @@
+//! The passkeys of the signed-in account.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use keyhaven_core::PublicKey;
+use keyhaven_service::Error;
+use keyhaven_session::Session;
+use keyhaven_storage::Credential;
+use keyhaven_types::{CredentialId, base64url};
+use serde::Deserialize;
+
+use crate::bodies::{CredentialBody, CredentialWithKey, Credentials, PublicKeyBody, Rename};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Body, From, StoredSessions};
+use crate::state::ApiState;
+
+/// All passkeys of the account, oldest first.
+#[utoipa::path(
+    get, path = "/credentials", tag = "passkeys", operation_id = "credentials",
+    responses((status = 200, body = Credentials), (status = 401, body = Problem), (status = 503, body = Problem))
+)]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    Session(current): Session<StoredSessions>,
+) -> Result<Json<Credentials>, ApiError> {
+    let credentials = state.keyhaven.passkeys.list(&current.signed_in).await?;
+    Ok(Json(Credentials {
+        credentials: credentials.iter().map(CredentialBody::from).collect(),
+        rp_id: state.keyhaven.settings().relying_party.id.to_string(),
+        user_id: base64url::encode(current.signed_in.account().user_handle.as_bytes()),
+    }))
+}
+
+/// One passkey, with its public key.
+#[utoipa::path(
+    get, path = "/credentials/{id}", tag = "passkeys", operation_id = "credential",
+    params(("id" = String, Path, description = "the credential id, base64url")),
+    responses(
+        (status = 200, body = CredentialWithKey), (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    Session(current): Session<StoredSessions>,
+    Path(id): Path<String>,
+) -> Result<Json<CredentialWithKey>, ApiError> {
+    let credential = state.keyhaven.passkeys.one(&current.signed_in, &credential_id(&id)?).await?;
+    Ok(Json(CredentialWithKey { credential: CredentialBody::from(&credential), public_key: public_key(&credential)? }))
+}
+
+fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
+    // Every stored key was imported once: this cannot fail unless the build lost an algorithm.
+    let key = PublicKey::from_cose(&credential.public_key)
+        .map_err(|_| ApiError::new("internal_error", "the stored key cannot be read by this build"))?;
+    Ok(PublicKeyBody {
+        algorithm: credential.algorithm.identifier(),
+        cose: base64url::encode(&credential.public_key),
+        pem: key.to_pem(),
+        jwk: key.to_jwk_json(),
+    })
+}
+
+/// Rename a passkey.
+#[utoipa::path(
+    patch, path = "/credentials/{id}", tag = "passkeys", operation_id = "renameCredential",
+    params(("id" = String, Path, description = "the credential id, base64url")),
+    request_body = Rename,
+    responses(
+        (status = 200, body = CredentialBody), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn rename(
+    State(state): State<ApiState>,
+    From(client): From,
+    Session(current): Session<StoredSessions>,
+    Path(id): Path<String>,
+    Body(body): Body<Rename>,
+) -> Result<Json<CredentialBody>, ApiError> {
+    let id = credential_id(&id)?;
+    let renamed = state.keyhaven.passkeys.rename(&client, &current.signed_in, &id, &body.device_name).await?;
+    Ok(Json(CredentialBody::from(&renamed)))
+}
+
+/// Delete a passkey. Needs a recent sign-in or a step-up; the last one cannot be deleted.
+#[utoipa::path(
+    delete, path = "/credentials/{id}", tag = "passkeys", operation_id = "deleteCredential",
+    params(("id" = String, Path, description = "the credential id, base64url")),
+    responses(
+        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn delete(
+    State(state): State<ApiState>,
+    From(client): From,
+    Session(current): Session<StoredSessions>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    state.keyhaven.passkeys.remove(&client, &current.signed_in, &credential_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which passkey to leave.
+#[derive(Deserialize, utoipa::IntoParams)]
+pub(crate) struct Except {
+    /// The one passkey that stays, base64url.
+    except: Option<String>,
+}
+
+/// Delete all passkeys, or all but one. Needs a recent sign-in or a step-up; one way to sign in must be left.
+#[utoipa::path(
+    delete, path = "/credentials", tag = "passkeys", operation_id = "deleteCredentials",
+    params(Except),
+    responses(
+        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn delete_all(
+    State(state): State<ApiState>,
+    From(client): From,
+    Session(current): Session<StoredSessions>,
+    Query(Except { except }): Query<Except>,
+) -> Result<StatusCode, ApiError> {
+    let except = except.as_deref().map(credential_id).transpose()?;
+    state.keyhaven.passkeys.remove_all(&client, &current.signed_in, except.as_ref()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is no credential id names none of the account's.
+fn credential_id(text: &str) -> Result<CredentialId, Error> {
+    let bytes = base64url::decode(text).map_err(|_| Error::NotFound)?;
+    CredentialId::try_from(bytes.as_slice()).map_err(|_| Error::NotFound)
+}

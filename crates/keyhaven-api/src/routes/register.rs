@@ -1,0 +1,89 @@
+//! Registering passkeys.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use keyhaven_service::StartRegistration;
+use keyhaven_storage::CeremonyId;
+
+use super::{cookies, refresh_token, session_cookie, started};
+use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, StartedBody, User};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Body, From, MaybeSession, PresentedSession};
+use crate::state::ApiState;
+
+/// Start a registration: for a new account, or, with a session, one more passkey.
+#[utoipa::path(
+    post, path = "/register/start", tag = "ceremonies", operation_id = "startRegistration",
+    request_body = RegisterStart,
+    responses(
+        (status = 200, body = StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn start(
+    State(state): State<ApiState>,
+    From(client): From,
+    session: MaybeSession,
+    Body(body): Body<RegisterStart>,
+) -> Result<impl IntoResponse, ApiError> {
+    let current = match session {
+        MaybeSession::InForce(current) => Some(current),
+        // Without a name there is only the session to go by.
+        MaybeSession::Over(over) if body.username.is_none() => return Err(over),
+        MaybeSession::None | MaybeSession::Over(_) => None,
+    };
+    let request = StartRegistration {
+        username: body.username,
+        display_name: body.display_name,
+        email: body.email,
+        authenticator_attachment: body.authenticator_attachment,
+        hints: body.hints,
+        mediation: body.mediation.unwrap_or_default(),
+    };
+    let signed_in = current.as_ref().map(|current| &current.signed_in);
+    let answer = state.keyhaven.registrations.start(&client, signed_in, request).await?;
+    Ok(started(&state, answer))
+}
+
+/// Finish a registration: the passkey is stored, and for a new account a session opened.
+#[utoipa::path(
+    post, path = "/register/finish", tag = "ceremonies", operation_id = "finishRegistration",
+    request_body = Finish,
+    responses(
+        (status = 201, body = SignedInBody), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn finish(
+    State(state): State<ApiState>,
+    From(client): From,
+    PresentedSession(current): PresentedSession,
+    Body(body): Body<Finish>,
+) -> Result<impl IntoResponse, ApiError> {
+    let ceremony = CeremonyId::parse(&body.ceremony_id);
+    let response = body.credential.get().as_bytes();
+    let signed_in = current.as_ref().map(|current| &current.signed_in);
+    let registered = state
+        .keyhaven
+        .registrations
+        .finish(&client, signed_in, ceremony, response, body.device_name.as_deref())
+        .await?;
+    let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
+    let token = registered.token.as_ref().or(current.as_ref().and_then(|current| current.token.as_ref()));
+    let cookie = match token {
+        None => cookies(None),
+        Some(token) => {
+            session.refresh_token = refresh_token(&state, &client, token);
+            session_cookie(&state, &registered.session, token)
+        }
+    };
+    let body = SignedInBody {
+        user: User::from(&registered.account),
+        credential: CredentialBody::from(&registered.credential),
+        session,
+    };
+    Ok((StatusCode::CREATED, cookie, Json(body)))
+}

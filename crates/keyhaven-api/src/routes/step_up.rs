@@ -1,0 +1,54 @@
+//! Proving presence again.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use keyhaven_session::Session;
+use keyhaven_storage::CeremonyId;
+
+use super::started;
+use crate::bodies::{Finish, GrantBody, StartedBody, StepUpStart, rfc3339};
+use crate::error::{ApiError, Problem};
+use crate::extract::{Body, From, StoredSessions};
+use crate::state::ApiState;
+
+/// Start a step-up: asks one of the account's own passkeys.
+#[utoipa::path(
+    post, path = "/step-up/start", tag = "step-up", operation_id = "startStepUp",
+    request_body = StepUpStart,
+    responses(
+        (status = 200, body = StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn start(
+    State(state): State<ApiState>,
+    From(client): From,
+    Session(current): Session<StoredSessions>,
+    Body(body): Body<StepUpStart>,
+) -> Result<impl IntoResponse, ApiError> {
+    let purpose = body.purpose.parse()?;
+    let answer = state.keyhaven.step_ups.start(&client, &current.signed_in, purpose).await?;
+    Ok(started(&state, answer))
+}
+
+/// Finish a step-up: the session holds a grant for the purpose, for 5 minutes.
+#[utoipa::path(
+    post, path = "/step-up/finish", tag = "step-up", operation_id = "finishStepUp",
+    request_body = Finish,
+    responses(
+        (status = 200, body = GrantBody), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+    )
+)]
+pub(crate) async fn finish(
+    State(state): State<ApiState>,
+    From(client): From,
+    Session(current): Session<StoredSessions>,
+    Body(body): Body<Finish>,
+) -> Result<Json<GrantBody>, ApiError> {
+    let ceremony = CeremonyId::parse(&body.ceremony_id);
+    let response = body.credential.get().as_bytes();
+    let granted = state.keyhaven.step_ups.finish(&client, &current.signed_in, ceremony, response).await?;
+    Ok(Json(GrantBody { purpose: granted.purpose.as_str(), expires_at: rfc3339(granted.expires_at) }))
+}

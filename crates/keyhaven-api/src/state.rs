@@ -1,0 +1,24 @@
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use keyhaven_service::Keyhaven;
+
+/// How the API shows itself, beside what the service decides.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// Where the routes live: starts and ends with a slash.
+    pub base_path: String,
+    /// Networks whose `Forwarded` and `X-Forwarded-For` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether a failed ceremony names the verification step.
+    pub disclose_verification_step: bool,
+    /// Plain http on localhost: cookies go without `Secure` and `__Host-`.
+    pub insecure_cookies: bool,
+}
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiState {
+    pub(crate) keyhaven: Keyhaven,
+    pub(crate) settings: Arc<ApiSettings>,
+}
