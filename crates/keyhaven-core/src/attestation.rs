@@ -1,0 +1,244 @@
+//! Attestation statements: one file per format of WebAuthn L3 §8.
+
+mod certificate;
+mod none;
+mod packed;
+mod statement;
+
+use crate::Step;
+use crate::authenticator_data::{AuthenticatorData, AuthenticatorDataError};
+use crate::cbor::{CanonicalCbor, CborError, Key, Value};
+use crate::public_key::PublicKey;
+
+pub use certificate::CertificateError;
+pub use statement::StatementFault;
+
+/// An attestation object, read to its last byte (WebAuthn L3 §6.5.4): a format, its statement, authenticator data.
+#[derive(Clone, Copy, Debug)]
+pub struct AttestationObject<'a> {
+    format: &'a str,
+    statement: Value<'a>,
+    authenticator_data_bytes: &'a [u8],
+    authenticator_data: AuthenticatorData<'a>,
+}
+
+/// Why bytes are not an attestation object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AttestationObjectError {
+    /// `authData` is malformed.
+    #[error("authenticator data: {0}")]
+    AuthenticatorData(#[from] AuthenticatorDataError),
+    /// Not canonical CBOR.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// Not a map of exactly `fmt`, `attStmt` and `authData`, each of its type.
+    #[error("not a map of exactly fmt, attStmt and authData")]
+    Members,
+}
+
+/// The attestation statement formats this build verifies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AttestationFormat {
+    /// `none`, §8.7.
+    None,
+    /// `packed`, §8.2.
+    Packed,
+}
+
+/// What kind of key signed the attestation (WebAuthn L3 §6.5.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AttestationType {
+    /// A key certified by an anonymisation CA for this credential alone.
+    AnonCa,
+    /// A key certified by an attestation CA.
+    AttCa,
+    /// A key shared by a batch of devices.
+    Basic,
+    /// Nobody signed.
+    None,
+    /// The credential key itself.
+    SelfAttestation,
+    /// Basic or AttCA: the statement does not tell which.
+    Uncertain,
+}
+
+/// Why an attestation statement was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{} attestation: {fault}", .format.as_str())]
+pub struct AttestationError {
+    /// Whose procedure refused.
+    pub format: AttestationFormat,
+    /// What it found.
+    pub fault: StatementFault,
+}
+
+/// What every statement is verified against.
+#[derive(Clone, Copy)]
+struct Evidence<'a> {
+    authenticator_data: &'a AuthenticatorData<'a>,
+    credential_public_key: &'a PublicKey,
+    /// `authData` followed by the hash of the client data.
+    signed: &'a [u8],
+}
+
+impl<'a> AttestationObject<'a> {
+    /// Reads an attestation object.
+    ///
+    /// # Errors
+    /// The first fault; unknown members are one.
+    pub fn parse(bytes: &'a [u8], canonical: CanonicalCbor) -> Result<Self, AttestationObjectError> {
+        let Value::Map(map) = Value::parse(bytes, canonical)? else {
+            return Err(AttestationObjectError::Members);
+        };
+        let (mut format, mut statement, mut authenticator_data_bytes) = (None, None, None);
+        for entry in map.entries() {
+            match entry {
+                (Key::Text("fmt"), Value::Text(text)) => format = Some(text),
+                // An array for compound attestation.
+                (Key::Text("attStmt"), value @ (Value::Map(_) | Value::Array(_))) => statement = Some(value),
+                (Key::Text("authData"), Value::Bytes(bytes)) => authenticator_data_bytes = Some(bytes),
+                _ => return Err(AttestationObjectError::Members),
+            }
+        }
+        let (Some(format), Some(statement), Some(authenticator_data_bytes)) =
+            (format, statement, authenticator_data_bytes)
+        else {
+            return Err(AttestationObjectError::Members);
+        };
+        let authenticator_data = AuthenticatorData::parse(authenticator_data_bytes, canonical)?;
+        Ok(Self {
+            format,
+            statement,
+            authenticator_data_bytes,
+            authenticator_data,
+        })
+    }
+
+    /// `fmt`, as received.
+    #[must_use]
+    pub const fn format(&self) -> &'a str {
+        self.format
+    }
+
+    /// `attStmt`: a map or an array.
+    #[must_use]
+    pub const fn statement(&self) -> &Value<'a> {
+        &self.statement
+    }
+
+    /// `authData`, the bytes that statements sign.
+    #[must_use]
+    pub const fn authenticator_data_bytes(&self) -> &'a [u8] {
+        self.authenticator_data_bytes
+    }
+
+    /// `authData`, split.
+    #[must_use]
+    pub const fn authenticator_data(&self) -> &AuthenticatorData<'a> {
+        &self.authenticator_data
+    }
+
+    /// Runs the procedure of `format` over the statement (§7.1 step 22).
+    pub(crate) fn verify_statement(
+        &self,
+        format: AttestationFormat,
+        credential_public_key: &PublicKey,
+        client_data_hash: &[u8; 32],
+    ) -> Result<AttestationType, AttestationError> {
+        let signed = [self.authenticator_data_bytes, client_data_hash].concat();
+        let evidence = Evidence {
+            authenticator_data: &self.authenticator_data,
+            credential_public_key,
+            signed: &signed,
+        };
+        match format {
+            AttestationFormat::None => none::verify(&self.statement),
+            AttestationFormat::Packed => packed::verify(&self.statement, &evidence),
+        }
+        .map_err(|fault| AttestationError { format, fault })
+    }
+}
+
+impl AttestationFormat {
+    /// The format with this identifier, compared byte for byte (§8.1); `None` for one this build does not verify.
+    #[must_use]
+    pub fn from_identifier(identifier: &str) -> Option<Self> {
+        match identifier {
+            "none" => Some(Self::None),
+            "packed" => Some(Self::Packed),
+            _ => None,
+        }
+    }
+
+    /// The registered identifier.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Packed => "packed",
+        }
+    }
+
+    /// The section of §8 that defines it.
+    #[must_use]
+    pub const fn step(self) -> Step {
+        match self {
+            Self::None => Step::Statement(7),
+            Self::Packed => Step::Statement(2),
+        }
+    }
+}
+
+impl AttestationType {
+    /// `none`, `self`, `basic`, `attca`, `anonca` or `uncertain`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnonCa => "anonca",
+            Self::AttCa => "attca",
+            Self::Basic => "basic",
+            Self::None => "none",
+            Self::SelfAttestation => "self",
+            Self::Uncertain => "uncertain",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_attestation_object_has_exactly_three_members() {
+        let refusal = |bytes: &[u8]| AttestationObject::parse(bytes, CanonicalCbor::AnyKeyOrder).err();
+        let auth_data = [&[0x58, 37][..], &[0; 37]].concat();
+        let object = |members: &[&[u8]]| {
+            [
+                &[0xa0 + u8::try_from(members.len()).unwrap()][..],
+                &members.concat(),
+            ]
+            .concat()
+        };
+        let (fmt, stmt) = (&b"\x63fmt\x64none"[..], &b"\x67attStmt\xa0"[..]);
+        let data = &[&b"\x68authData"[..], &auth_data].concat()[..];
+        assert_eq!(refusal(&object(&[fmt, stmt, data])), None);
+        let members = Some(AttestationObjectError::Members);
+        assert_eq!(refusal(&object(&[fmt, stmt])), members);
+        assert_eq!(refusal(&object(&[fmt, data])), members);
+        assert_eq!(refusal(&object(&[stmt, data])), members);
+        assert_eq!(refusal(&object(&[fmt, stmt, data, b"\x61x\x00"])), members);
+        assert_eq!(refusal(&object(&[b"\x63fmt\x00", stmt, data])), members);
+        assert_eq!(refusal(&object(&[fmt, b"\x67attStmt\x40", data])), members);
+        assert_eq!(refusal(&object(&[fmt, stmt, b"\x68authData\xa0"])), members);
+        assert_eq!(refusal(&[0x80]), members);
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = AttestationObject::parse(&bytes, CanonicalCbor::AnyKeyOrder);
+        }
+    }
+}

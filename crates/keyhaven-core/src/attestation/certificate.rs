@@ -1,0 +1,236 @@
+//! Attestation certificates, as far as a statement's own procedure looks at them. Parsed by x509-cert, in strict DER.
+
+use keyhaven_types::CoseAlgorithm;
+use x509_cert::Version;
+use x509_cert::der::asn1::{
+    Any, ObjectIdentifier, OctetStringRef, PrintableStringRef, UintRef, Utf8StringRef,
+};
+use x509_cert::der::{self, Decode, Reader, SliceReader};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::BasicConstraints;
+
+use crate::crypto::{KeyMaterialError, VerifyingKey};
+
+/// Why a certificate cannot be an attestation certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CertificateError {
+    /// Its key does not fit the statement's algorithm.
+    #[error("its key does not fit algorithm {algorithm}")]
+    AlgorithmMismatch {
+        /// The statement's `alg`.
+        algorithm: CoseAlgorithm,
+    },
+    /// This build does not verify the statement's algorithm.
+    #[error("algorithm {algorithm} is not supported")]
+    AlgorithmUnsupported {
+        /// The statement's `alg`.
+        algorithm: CoseAlgorithm,
+    },
+    /// Basic constraints are missing, malformed, or say CA.
+    #[error("its basic constraints do not say that it is no CA")]
+    BasicConstraints,
+    /// An extension that its definition forbids to be critical is, or its value is malformed.
+    #[error("its {name} extension is critical or malformed")]
+    Extension {
+        /// Which.
+        name: &'static str,
+    },
+    /// An extension occurs twice.
+    #[error("an extension occurs twice")]
+    DuplicateExtension,
+    /// Its key is unusable.
+    #[error("its public key: {0}")]
+    Key(#[from] KeyMaterialError),
+    /// It is no X.509 certificate in DER.
+    #[error("not an X.509 certificate in DER")]
+    Malformed,
+    /// A part of its subject does not meet the profile.
+    #[error("its subject has no proper {attribute}")]
+    Subject {
+        /// Which part: C, O, OU or CN.
+        attribute: &'static str,
+    },
+    /// It is not of version 3.
+    #[error("not of version 3")]
+    Version,
+}
+
+pub(super) struct Certificate(x509_cert::Certificate);
+
+const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+/// id-fido-gen-ce-aaguid.
+const AAGUID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.4");
+/// id-fido-gen-ce-fw-version.
+const FIRMWARE_VERSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.5");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+impl Certificate {
+    /// Reads one certificate, to its last byte. No extension may occur twice (RFC 5280 §4.2).
+    pub(super) fn parse(der: &[u8]) -> Result<Self, CertificateError> {
+        let certificate = x509_cert::Certificate::from_der(der).map_err(|_| CertificateError::Malformed)?;
+        let certificate = Self(certificate);
+        let mut oids: Vec<ObjectIdentifier> = certificate
+            .extensions()
+            .iter()
+            .map(|extension| extension.extn_id)
+            .collect();
+        oids.sort_unstable();
+        if oids.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(CertificateError::DuplicateExtension);
+        }
+        Ok(certificate)
+    }
+
+    /// The subject's key, which must be one for `algorithm`: key type and curve included.
+    pub(super) fn public_key(&self, algorithm: CoseAlgorithm) -> Result<VerifyingKey, CertificateError> {
+        let spki = self.0.tbs_certificate().subject_public_key_info();
+        let parameters = spki.algorithm.parameters.as_ref();
+        let curve = || parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
+        let is = |oid| spki.algorithm.oid == oid;
+        let key = spki
+            .subject_public_key
+            .as_bytes()
+            .ok_or(CertificateError::Malformed)?;
+        match algorithm {
+            CoseAlgorithm::ES256 if is(EC_PUBLIC_KEY) && curve() == Some(P256) => {
+                let (x, y) = point(key, 32)?;
+                Ok(VerifyingKey::es256(x, y)?)
+            }
+            CoseAlgorithm::ES384 if is(EC_PUBLIC_KEY) && curve() == Some(P384) => {
+                let (x, y) = point(key, 48)?;
+                Ok(VerifyingKey::es384(x, y)?)
+            }
+            CoseAlgorithm::EDDSA if is(ED25519) && parameters.is_none() => Ok(VerifyingKey::ed25519(key)?),
+            CoseAlgorithm::RS256 if is(RSA_ENCRYPTION) && parameters.is_some_and(Any::is_null) => {
+                let (n, e) = rsa_public_key(key).map_err(|_| CertificateError::Malformed)?;
+                Ok(VerifyingKey::rs256(n, e)?)
+            }
+            CoseAlgorithm::EDDSA | CoseAlgorithm::ES256 | CoseAlgorithm::ES384 | CoseAlgorithm::RS256 => {
+                Err(CertificateError::AlgorithmMismatch { algorithm })
+            }
+            _ => Err(CertificateError::AlgorithmUnsupported { algorithm }),
+        }
+    }
+
+    /// The certificate profile of packed attestation (§8.2.1).
+    pub(super) fn check_packed_profile(&self) -> Result<(), CertificateError> {
+        // Version 3.
+        if self.0.tbs_certificate().version() != Version::V3 {
+            return Err(CertificateError::Version);
+        }
+        // Subject: C is an ISO 3166 code, O a name, OU the literal string, CN a name; each once.
+        let two_letters = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+        self.check_subject("C", COUNTRY, two_letters)?;
+        self.check_subject("O", ORGANIZATION, |text| !text.is_empty())?;
+        self.check_subject("OU", ORGANIZATIONAL_UNIT, |text| {
+            text == "Authenticator Attestation"
+        })?;
+        self.check_subject("CN", COMMON_NAME, |text| !text.is_empty())?;
+        // Basic constraints are there and say that it is no CA.
+        match self.extension(BASIC_CONSTRAINTS) {
+            Some(extension) => match BasicConstraints::from_der(extension.extn_value.as_bytes()) {
+                Ok(BasicConstraints {
+                    ca: false,
+                    path_len_constraint: None,
+                }) => {}
+                _ => return Err(CertificateError::BasicConstraints),
+            },
+            None => return Err(CertificateError::BasicConstraints),
+        }
+        // A firmware version is a non-negative INTEGER in an extension that is not critical.
+        if let Some(extension) = self.extension(FIRMWARE_VERSION)
+            && (extension.critical || UintRef::from_der(extension.extn_value.as_bytes()).is_err())
+        {
+            return Err(CertificateError::Extension {
+                name: "firmware version",
+            });
+        }
+        Ok(())
+    }
+
+    /// The AAGUID extension: not critical, sixteen bytes wrapped in two octet strings.
+    pub(super) fn aaguid(&self) -> Result<Option<[u8; 16]>, CertificateError> {
+        let Some(extension) = self.extension(AAGUID) else {
+            return Ok(None);
+        };
+        let malformed = CertificateError::Extension { name: "AAGUID" };
+        if extension.critical {
+            return Err(malformed);
+        }
+        let inner = <&OctetStringRef>::from_der(extension.extn_value.as_bytes()).map_err(|_| malformed)?;
+        inner.as_bytes().try_into().map(Some).map_err(|_| malformed)
+    }
+
+    fn extensions(&self) -> &[Extension] {
+        self.0
+            .tbs_certificate()
+            .extensions()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {
+        self.extensions()
+            .iter()
+            .find(|extension| extension.extn_id == oid)
+    }
+
+    /// The subject names `oid` exactly once, as a PrintableString or UTF8String that is acceptable.
+    fn check_subject(
+        &self,
+        attribute: &'static str,
+        oid: ObjectIdentifier,
+        acceptable: impl Fn(&str) -> bool,
+    ) -> Result<(), CertificateError> {
+        let mut found = self
+            .0
+            .tbs_certificate()
+            .subject()
+            .iter()
+            .filter(|entry| entry.oid == oid);
+        match (found.next(), found.next()) {
+            (Some(entry), None) if text(&entry.value).is_some_and(acceptable) => Ok(()),
+            _ => Err(CertificateError::Subject { attribute }),
+        }
+    }
+}
+
+/// The text of a PrintableString or UTF8String.
+fn text(value: &Any) -> Option<&str> {
+    if let Ok(text) = value.decode_as::<Utf8StringRef<'_>>() {
+        return Some(text.as_str());
+    }
+    value
+        .decode_as::<PrintableStringRef<'_>>()
+        .ok()
+        .map(|text| text.as_str())
+}
+
+/// Modulus and public exponent of an `RSAPublicKey` (RFC 8017 §A.1.1).
+fn rsa_public_key(der: &[u8]) -> der::Result<(&[u8], &[u8])> {
+    let mut reader = SliceReader::new(der)?;
+    let numbers = reader.sequence(|inner| {
+        let (n, e) = (UintRef::decode(inner)?, UintRef::decode(inner)?);
+        Ok::<_, der::Error>((n.as_bytes(), e.as_bytes()))
+    })?;
+    reader.finish()?;
+    Ok(numbers)
+}
+
+/// The coordinates of an uncompressed SEC1 point.
+fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), CertificateError> {
+    match sec1.split_first() {
+        Some((4, coordinates)) => coordinates
+            .split_at_checked(size)
+            .ok_or(CertificateError::Malformed),
+        _ => Err(CertificateError::Malformed),
+    }
+}

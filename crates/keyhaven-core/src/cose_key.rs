@@ -1,0 +1,222 @@
+use keyhaven_types::CoseAlgorithm;
+
+use crate::cbor::{CanonicalCbor, CborError, Key, Value};
+
+/// A COSE_Key whose structure is right: `kty` and `alg` and exactly the other parameters of its key type.
+///
+/// Whether the values make a usable key is the import's answer ([`PublicKey`](crate::PublicKey)). Source: WebAuthn L3
+/// §6.5.1.1, RFC 9052 §7, RFC 9053 §7, RFC 8230 §4.
+#[derive(Clone, Copy, Debug)]
+pub struct CoseKey<'a> {
+    raw: &'a [u8],
+    algorithm: CoseAlgorithm,
+    parameters: CoseParameters<'a>,
+}
+
+/// The parameters of a key type, big-endian bytes as received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CoseParameters<'a> {
+    /// `kty` 2, a point in two coordinates.
+    Ec2 {
+        /// The curve.
+        crv: i64,
+        /// The x-coordinate.
+        x: &'a [u8],
+        /// The y-coordinate; `None` for a compressed point, where only its sign is told.
+        y: Option<&'a [u8]>,
+    },
+    /// `kty` 1, an octet key pair.
+    Okp {
+        /// The curve.
+        crv: i64,
+        /// The public key.
+        x: &'a [u8],
+    },
+    /// Any other key type: its parameters are not looked at, because no algorithm here uses it.
+    Other {
+        /// The key type.
+        kty: i64,
+    },
+    /// `kty` 3.
+    Rsa {
+        /// The modulus.
+        n: &'a [u8],
+        /// The public exponent.
+        e: &'a [u8],
+    },
+}
+
+/// Why bytes are not a COSE_Key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CoseKeyError {
+    /// Not canonical CBOR.
+    #[error(transparent)]
+    Cbor(#[from] CborError),
+    /// A required parameter is absent.
+    #[error("parameter {label} ({name}) is missing")]
+    Missing {
+        /// The parameter's label.
+        label: i8,
+        /// Its name.
+        name: &'static str,
+    },
+    /// The item is no map.
+    #[error("not a map")]
+    NotAMap,
+    /// A parameter that is neither required nor allowed here.
+    #[error("a parameter that does not belong in a credential public key")]
+    Unexpected,
+    /// A parameter is of another CBOR type than its definition says, or an integer out of range.
+    #[error("parameter {label} ({name}) has the wrong type")]
+    WrongType {
+        /// The parameter's label.
+        label: i8,
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+const KTY: (i8, &str) = (1, "kty");
+const ALG: (i8, &str) = (3, "alg");
+
+impl<'a> CoseKey<'a> {
+    /// Reads one COSE_Key from the front of `bytes` and returns it with the bytes after it.
+    ///
+    /// # Errors
+    /// The first fault of structure.
+    pub fn parse_prefix(bytes: &'a [u8], canonical: CanonicalCbor) -> Result<(Self, &'a [u8]), CoseKeyError> {
+        let (value, rest) = Value::parse_prefix(bytes, canonical)?;
+        let raw = bytes
+            .get(..bytes.len().saturating_sub(rest.len()))
+            .unwrap_or_default();
+        let Value::Map(map) = value else {
+            return Err(CoseKeyError::NotAMap);
+        };
+        let mut fields = Fields::default();
+        for (key, value) in map.entries() {
+            fields.take(key, value);
+        }
+        let kty = integer(KTY, fields.kty)?;
+        let algorithm = CoseAlgorithm::new(integer(ALG, fields.alg)?);
+        let parameters = match kty {
+            1 => fields.okp()?,
+            2 => fields.ec2()?,
+            3 => fields.rsa()?,
+            _ => CoseParameters::Other { kty },
+        };
+        Ok((
+            Self {
+                raw,
+                algorithm,
+                parameters,
+            },
+            rest,
+        ))
+    }
+
+    /// Reads the COSE_Key that is all of `bytes`.
+    ///
+    /// # Errors
+    /// As [`CoseKey::parse_prefix`]; trailing bytes are a [`CborError`].
+    pub fn parse(bytes: &'a [u8], canonical: CanonicalCbor) -> Result<Self, CoseKeyError> {
+        match Self::parse_prefix(bytes, canonical)? {
+            (key, []) => Ok(key),
+            (_, rest) => Err(CborError::TrailingBytes { count: rest.len() }.into()),
+        }
+    }
+
+    /// The encoded key, as received.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// `alg`.
+    #[must_use]
+    pub const fn algorithm(&self) -> CoseAlgorithm {
+        self.algorithm
+    }
+
+    /// The parameters of its key type.
+    #[must_use]
+    pub const fn parameters(&self) -> CoseParameters<'a> {
+        self.parameters
+    }
+}
+
+#[derive(Default)]
+struct Fields<'a> {
+    kty: Option<Value<'a>>,
+    alg: Option<Value<'a>>,
+    /// Labels -1, -2 and -3: `crv`, `x` and `y`, or `n` and `e`.
+    minus1: Option<Value<'a>>,
+    minus2: Option<Value<'a>>,
+    minus3: Option<Value<'a>>,
+    others: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, key: Key<'_>, value: Value<'a>) {
+        match key {
+            Key::Integer(1) => self.kty = Some(value),
+            Key::Integer(3) => self.alg = Some(value),
+            Key::Integer(-1) => self.minus1 = Some(value),
+            Key::Integer(-2) => self.minus2 = Some(value),
+            Key::Integer(-3) => self.minus3 = Some(value),
+            Key::Integer(_) | Key::Text(_) => self.others = true,
+        }
+    }
+
+    fn okp(self) -> Result<CoseParameters<'a>, CoseKeyError> {
+        if self.others || self.minus3.is_some() {
+            return Err(CoseKeyError::Unexpected);
+        }
+        Ok(CoseParameters::Okp {
+            crv: integer((-1, "crv"), self.minus1)?,
+            x: bytes((-2, "x"), self.minus2)?,
+        })
+    }
+
+    fn ec2(self) -> Result<CoseParameters<'a>, CoseKeyError> {
+        if self.others {
+            return Err(CoseKeyError::Unexpected);
+        }
+        let y = match self.minus3 {
+            Some(Value::Bool(_)) => None,
+            y => Some(bytes((-3, "y"), y)?),
+        };
+        Ok(CoseParameters::Ec2 {
+            crv: integer((-1, "crv"), self.minus1)?,
+            x: bytes((-2, "x"), self.minus2)?,
+            y,
+        })
+    }
+
+    fn rsa(self) -> Result<CoseParameters<'a>, CoseKeyError> {
+        if self.others || self.minus3.is_some() {
+            return Err(CoseKeyError::Unexpected);
+        }
+        Ok(CoseParameters::Rsa {
+            n: bytes((-1, "n"), self.minus1)?,
+            e: bytes((-2, "e"), self.minus2)?,
+        })
+    }
+}
+
+fn integer((label, name): (i8, &'static str), value: Option<Value<'_>>) -> Result<i64, CoseKeyError> {
+    match value {
+        None => Err(CoseKeyError::Missing { label, name }),
+        Some(Value::Integer(integer)) => {
+            i64::try_from(integer).map_err(|_| CoseKeyError::WrongType { label, name })
+        }
+        Some(_) => Err(CoseKeyError::WrongType { label, name }),
+    }
+}
+
+fn bytes<'a>((label, name): (i8, &'static str), value: Option<Value<'a>>) -> Result<&'a [u8], CoseKeyError> {
+    match value {
+        None => Err(CoseKeyError::Missing { label, name }),
+        Some(Value::Bytes(bytes)) => Ok(bytes),
+        Some(_) => Err(CoseKeyError::WrongType { label, name }),
+    }
+}

@@ -1,0 +1,92 @@
+//! A pure verifier of WebAuthn Level 3 ceremonies.
+//!
+//! Two calls do the work: [`verify_registration`] performs §7.1 of the specification, [`verify_assertion`] §7.2, each in
+//! the order of the text, each step with its number. What was verified is a value that only they can make
+//! ([`VerifiedRegistration`], [`VerifiedAssertion`]); what was refused names its step and a stable code
+//! ([`RegistrationError`], [`AssertionError`]). The `…_traced` twins also write every step down.
+//!
+//! ```
+//! # use keyhaven_core::*;
+//! # fn finish(json: &[u8], challenge: &Challenge, id: &CredentialId, key: &[u8]) -> Result<bool, Box<dyn std::error::Error>> {
+//! let relying_party = RelyingParty {
+//!     id: RpId::new("example.org")?,
+//!     origins: vec![Origin::new("https://example.org")?],
+//!     cross_origin: CrossOrigin::Refuse,
+//! };
+//! let response = AuthenticationResponse::from_json(json)?; // what the browser sent
+//! let expected = ExpectedAssertion {
+//!     relying_party: &relying_party, challenge, origin: None, // challenge: what this server issued, used once
+//!     allow_credentials: &[], user: ExpectedUser::Identified, appid: None,
+//! };
+//! let record = CredentialRecord { // what this server stored at registration
+//!     id, public_key: &CosePublicKey::new(key), sign_count: SignCount(0), user_handle: None, backup_eligible: None,
+//! };
+//! let verified = verify_assertion(&response, &expected, &record, &AssertionPolicy::default())?;
+//! # Ok(verified.user_verified())
+//! # }
+//! # let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/w3c-webauthn-l3.json")).unwrap();
+//! # let pair = vectors["vectors"].as_array().unwrap().iter().find(|pair| pair["id"] == "none-es256-long-credential-id").unwrap();
+//! # let case = &pair["authentication"];
+//! # let hex = |text: &str| (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect::<Vec<u8>>();
+//! # let challenge = Challenge::new(base64url::decode(case["challenge_b64u"].as_str().unwrap()).unwrap()).unwrap();
+//! # let id = CredentialId::try_from(base64url::decode(case["response"]["id"].as_str().unwrap()).unwrap().as_slice()).unwrap();
+//! # let key = hex(pair["registration"]["expected"]["credential_public_key_cose_hex"].as_str().unwrap());
+//! # assert!(finish(case["response"].to_string().as_bytes(), &challenge, &id, &key).unwrap());
+//! ```
+//!
+//! What this crate refuses to know: clocks, random sources, networks, files, storage, async. One input always gives one
+//! verdict. Challenges are issued, ceremonies remembered and records stored by the caller.
+//!
+//! What it refuses by default, beyond the text: duplicate JSON members, CBOR that is not CTAP2 canonical (map key order
+//! aside), trailing bytes anywhere, keys that this build could not verify later, an envelope id other than the attested
+//! one, a sign count that did not rise, a backup eligibility that changed. Each relaxation is a field of
+//! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
+//!
+//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
+//! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+
+mod assertion;
+mod attestation;
+mod authenticator_data;
+pub mod cbor;
+mod ceremony;
+mod client_data;
+mod cose_key;
+mod crypto;
+mod der;
+mod error;
+mod json;
+mod public_key;
+mod registration;
+mod relying_party;
+mod response;
+mod step;
+mod trace;
+
+pub use keyhaven_types::{
+    Aaguid, AuthenticatorAttachment, AuthenticatorTransport, Backup, Challenge, CoseAlgorithm, CredentialId,
+    Flags, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification, base64url,
+};
+
+pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
+pub use attestation::{
+    AttestationError, AttestationFormat, AttestationObject, AttestationObjectError, AttestationType,
+    CertificateError, StatementFault,
+};
+pub use authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
+pub use cbor::CanonicalCbor;
+pub use client_data::{ClientDataError, CollectedClientData};
+pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
+pub use crypto::KeyMaterialError;
+pub use error::{AssertionError, Received, RegistrationError};
+pub use json::JsonError;
+pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
+pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
+pub use relying_party::{
+    AssertionPolicy, AttestationTrust, BackupEligibilityChange, CosePublicKey, CredentialRecord, CrossOrigin,
+    ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
+    SignCountRegression,
+};
+pub use response::{AuthenticationResponse, ClientExtensionResults, EnvelopeError, RegistrationResponse};
+pub use step::Step;
+pub use trace::{Outcome, Trace, TraceEntry};

@@ -1,0 +1,397 @@
+use keyhaven_types::{
+    Aaguid, Backup, CoseAlgorithm, CredentialId, Flags, Mediation, Origin, SignCount, UserVerification,
+    base64url,
+};
+
+use crate::attestation::{AttestationFormat, AttestationObject, AttestationObjectError, AttestationType};
+use crate::authenticator_data::AuthenticatorDataError;
+use crate::ceremony::{self, TopOrigin};
+use crate::client_data::CollectedClientData;
+use crate::crypto::sha256;
+use crate::error::{Received, RegistrationError};
+use crate::public_key::{PublicKey, PublicKeyError};
+use crate::relying_party::{AttestationTrust, ExpectedRegistration, RegistrationPolicy};
+use crate::response::RegistrationResponse;
+use crate::trace::{NoTrace, Trace, Tracer};
+use crate::{SUPPORTED_ALGORITHMS, Step};
+
+/// A registration that was verified: what to store as the credential record (WebAuthn L3 §7.1 step 27).
+///
+/// Only [`verify_registration`] makes one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use]
+pub struct VerifiedRegistration {
+    credential_id: CredentialId,
+    public_key: Vec<u8>,
+    algorithm: CoseAlgorithm,
+    sign_count: SignCount,
+    aaguid: Aaguid,
+    flags: Flags,
+    backup: Backup,
+    attestation_format: AttestationFormat,
+    attestation_type: AttestationType,
+    origin: Origin,
+}
+
+/// Verifies a registration response.
+///
+/// Pure: time, randomness and storage are the caller's. Follows WebAuthn L3 §7.1; steps 1, 2, 26 (the credential id is
+/// not registered yet) and 29 are the caller's.
+///
+/// # Errors
+/// The first step that does not hold.
+pub fn verify_registration(
+    response: &RegistrationResponse,
+    expected: &ExpectedRegistration<'_>,
+    policy: &RegistrationPolicy,
+) -> Result<VerifiedRegistration, RegistrationError> {
+    verify(response, expected, policy, &mut NoTrace)
+}
+
+/// [`verify_registration`], which also writes down each step with what it compared.
+///
+/// # Errors
+/// The first step that does not hold; it is the trace's last entry.
+pub fn verify_registration_traced(
+    response: &RegistrationResponse,
+    expected: &ExpectedRegistration<'_>,
+    policy: &RegistrationPolicy,
+    trace: &mut Trace,
+) -> Result<VerifiedRegistration, RegistrationError> {
+    verify(response, expected, policy, trace)
+        .inspect_err(|error| trace.refuse(error.step(), &error.to_string()))
+}
+
+fn verify(
+    response: &RegistrationResponse,
+    expected: &ExpectedRegistration<'_>,
+    policy: &RegistrationPolicy,
+    trace: &mut impl Tracer,
+) -> Result<VerifiedRegistration, RegistrationError> {
+    let step = Step::Registration;
+    let relying_party = expected.relying_party;
+
+    // Steps 1 and 2 are the server's and the page's.
+
+    // Step 3. The response is an attestation response: RegistrationResponse::from_json saw to that.
+    trace.check(step(3), || {
+        "type \"public-key\", with clientDataJSON and attestationObject".into()
+    });
+
+    // Step 4. The client extension results are kept in the response.
+    trace.check(step(4), || format!("{:?}", response.client_extension_results()));
+
+    // Steps 5 and 6. C: the client data as UTF-8, then as JSON.
+    trace.check(step(5), || {
+        format!("clientDataJSON: {} bytes", response.client_data_json().len())
+    });
+    trace.check(step(6), || {
+        format!("{:?}", String::from_utf8_lossy(response.client_data_json()))
+    });
+    let client_data = CollectedClientData::parse(response.client_data_json())?;
+
+    // Step 7. C.type is webauthn.create.
+    trace.check(step(7), || {
+        format!(
+            "type: expected \"webauthn.create\", received {:?}",
+            client_data.kind()
+        )
+    });
+    if client_data.kind() != "webauthn.create" {
+        return Err(RegistrationError::CeremonyTypeMismatch {
+            received: Received::new(client_data.kind()),
+        });
+    }
+
+    // Step 8. C.challenge is the challenge that was issued.
+    trace.check(step(8), || {
+        let issued = base64url::encode(expected.challenge.as_bytes());
+        format!(
+            "challenge: expected {issued:?}, received {:?}",
+            client_data.challenge()
+        )
+    });
+    if !expected.challenge.matches(client_data.challenge()) {
+        return Err(RegistrationError::ChallengeMismatch);
+    }
+
+    // Step 9. C.origin is an origin we expect.
+    trace.check(step(9), || {
+        let origins = ceremony::expected_origins(relying_party, expected.origin);
+        format!(
+            "origin: expected one of {origins:?}, received {:?}",
+            client_data.origin()
+        )
+    });
+    let origin =
+        ceremony::expected_origin(relying_party, expected.origin, client_data.origin()).ok_or_else(|| {
+            RegistrationError::OriginMismatch {
+                received: Received::new(client_data.origin()),
+            }
+        })?;
+
+    // Step 10. C.crossOrigin is true only where cross-origin use is expected.
+    trace.check(step(10), || {
+        format!(
+            "crossOrigin: {:?}, policy {:?}",
+            client_data.cross_origin(),
+            relying_party.cross_origin
+        )
+    });
+    if !ceremony::cross_origin_allowed(relying_party, &client_data) {
+        return Err(RegistrationError::CrossOriginNotAllowed);
+    }
+
+    // Step 11. C.topOrigin, where present: cross-origin use is expected, and by this page.
+    match ceremony::top_origin(relying_party, &client_data) {
+        TopOrigin::Absent => trace.skip(step(11), || "topOrigin: absent".into()),
+        TopOrigin::Expected(received) => trace.check(step(11), || format!("topOrigin: {received:?}")),
+        TopOrigin::Unexpected(received) => {
+            trace.check(step(11), || format!("topOrigin: {received:?}"));
+            return Err(RegistrationError::TopOriginNotAllowed {
+                received: Received::new(received),
+            });
+        }
+    }
+
+    // Step 12. The hash of the client data as received.
+    let client_data_hash = sha256(response.client_data_json());
+    trace.check(step(12), || {
+        format!(
+            "SHA-256(clientDataJSON): {}",
+            base64url::encode(&client_data_hash)
+        )
+    });
+
+    // Step 13. The attestation object: fmt, authData, attStmt. A registration has attested credential data.
+    trace.check(step(13), || {
+        format!("attestationObject: {} bytes", response.attestation_object().len())
+    });
+    let attestation = AttestationObject::parse(response.attestation_object(), policy.canonical_cbor)?;
+    let auth_data = attestation.authenticator_data();
+    let attested = auth_data
+        .attested_credential_data()
+        .ok_or(AttestationObjectError::AuthenticatorData(
+            AuthenticatorDataError::AttestedCredentialDataMissing,
+        ))?;
+    let flags = auth_data.flags();
+
+    // Step 14. rpIdHash is the hash of our RP ID.
+    let rp_id_hash = sha256(relying_party.id.as_str().as_bytes());
+    trace.check(step(14), || {
+        ceremony::compared_hashes(&rp_id_hash, auth_data.rp_id_hash())
+    });
+    if *auth_data.rp_id_hash() != rp_id_hash {
+        return Err(RegistrationError::RpIdMismatch);
+    }
+
+    // Step 15. UP is set, unless the server asked for a conditional registration.
+    match expected.mediation {
+        Mediation::Conditional => {
+            trace.skip(step(15), || {
+                format!("UP: {}, conditional mediation", flags.user_present())
+            });
+        }
+        Mediation::Modal => {
+            trace.check(step(15), || format!("UP: {}", flags.user_present()));
+            if !flags.user_present() {
+                return Err(RegistrationError::UserPresenceMissing);
+            }
+        }
+    }
+
+    // Step 16. UV is set where user verification is required.
+    trace.check(step(16), || {
+        format!(
+            "UV: {}, policy {:?}",
+            flags.user_verified(),
+            policy.user_verification
+        )
+    });
+    if policy.user_verification == UserVerification::Required && !flags.user_verified() {
+        return Err(RegistrationError::UserVerificationMissing);
+    }
+
+    // Step 17. BE clear implies BS clear.
+    trace.check(step(17), || {
+        format!("BE: {}, BS: {}", flags.backup_eligible(), flags.backup_state())
+    });
+    let backup = flags.backup().ok_or(RegistrationError::BackupFlagsInvalid)?;
+
+    // Steps 18 and 19. No policy on BE and BS here: the caller reads them from the result.
+    trace.skip(step(18), || "no backup eligibility policy".into());
+    trace.skip(step(19), || "no backup state policy".into());
+
+    // Step 20. The key's algorithm is one that was offered; and one this build verifies, with a key that can be used,
+    // so that nobody is registered who could never sign in.
+    let cose_key = attested.public_key();
+    let algorithm = cose_key.algorithm();
+    trace.check(step(20), || {
+        let offered: Vec<i64> = policy
+            .algorithms
+            .iter()
+            .map(|offered| offered.identifier())
+            .collect();
+        format!("alg: {algorithm}, offered {offered:?}")
+    });
+    if !SUPPORTED_ALGORITHMS.contains(&algorithm) {
+        return Err(RegistrationError::UnsupportedAlgorithm { algorithm });
+    }
+    if !policy.algorithms.contains(&algorithm) {
+        return Err(RegistrationError::AlgorithmNotAllowed { algorithm });
+    }
+    let public_key = PublicKey::import(cose_key).map_err(|error| match error {
+        PublicKeyError::UnsupportedAlgorithm { algorithm } => {
+            RegistrationError::UnsupportedAlgorithm { algorithm }
+        }
+        error => RegistrationError::PublicKeyInvalid(error),
+    })?;
+
+    // Step 21. fmt is a format we support, compared case by case.
+    trace.check(step(21), || format!("fmt: {:?}", attestation.format()));
+    let format = AttestationFormat::from_identifier(attestation.format()).ok_or_else(|| {
+        RegistrationError::UnsupportedFormat {
+            received: Received::new(attestation.format()),
+        }
+    })?;
+
+    // Step 22. That format's procedure over attStmt, authData and the hash.
+    trace.check(step(22), || format!("procedure of {}", format.step()));
+    let attestation_type = attestation.verify_statement(format, &public_key, &client_data_hash)?;
+    trace.check(format.step(), || {
+        format!("attestation type {:?}", attestation_type.as_str())
+    });
+
+    // Steps 23 and 24. Trust anchors, and trust: there are no anchors yet, so asking for trust refuses everything.
+    match policy.attestation_trust {
+        AttestationTrust::Ignore => {
+            trace.skip(step(23), || "policy ignores trust".into());
+            trace.skip(step(24), || "policy ignores trust".into());
+        }
+        AttestationTrust::Required => {
+            trace.check(step(23), || "no trust anchors".into());
+            trace.check(step(24), || {
+                format!("attestation type {:?}", attestation_type.as_str())
+            });
+            return Err(RegistrationError::AttestationUntrusted);
+        }
+    }
+
+    // Step 25. The credential id has 1 to 1023 bytes, and is the one in the envelope.
+    trace.check(step(25), || {
+        let [attested, envelope] =
+            [attested.credential_id(), response.credential_id()].map(|id| base64url::encode(id));
+        format!("credential id: attested {attested:?}, envelope {envelope:?}")
+    });
+    let credential_id = CredentialId::try_from(attested.credential_id())
+        .map_err(|error| RegistrationError::CredentialIdLength { len: error.len })?;
+    if attested.credential_id() != response.credential_id() {
+        return Err(RegistrationError::CredentialIdMismatch);
+    }
+
+    // Step 26 is the storage's: the id is not registered yet.
+
+    // Step 27. The credential record.
+    trace.check(step(27), || {
+        format!(
+            "signCount: {}, aaguid: {}",
+            auth_data.sign_count(),
+            attested.aaguid()
+        )
+    });
+    let verified = VerifiedRegistration {
+        credential_id,
+        public_key: cose_key.as_bytes().to_vec(),
+        algorithm,
+        sign_count: auth_data.sign_count(),
+        aaguid: attested.aaguid(),
+        flags,
+        backup,
+        attestation_format: format,
+        attestation_type,
+        origin: origin.clone(),
+    };
+
+    // Step 28. Extension outputs: well formed as CBOR since step 13; unrequested ones are ignored.
+    match auth_data.extensions() {
+        None => trace.skip(step(28), || "no authenticator extension outputs".into()),
+        Some(map) => trace.check(step(28), || ceremony::extension_names(map)),
+    }
+
+    // Step 29 is the service's: store the record.
+    Ok(verified)
+}
+
+impl VerifiedRegistration {
+    /// The attested credential id, which is also the envelope's.
+    #[must_use]
+    pub const fn credential_id(&self) -> &CredentialId {
+        &self.credential_id
+    }
+
+    /// The credential public key: the COSE_Key exactly as received, to be stored.
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// The key's algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> CoseAlgorithm {
+        self.algorithm
+    }
+
+    /// The first sign count.
+    #[must_use]
+    pub const fn sign_count(&self) -> SignCount {
+        self.sign_count
+    }
+
+    /// The authenticator's model as it claims it: proven only where [`Self::attestation_trusted`].
+    #[must_use]
+    pub const fn aaguid(&self) -> Aaguid {
+        self.aaguid
+    }
+
+    /// The flags byte.
+    #[must_use]
+    pub const fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// BE and BS.
+    #[must_use]
+    pub const fn backup(&self) -> Backup {
+        self.backup
+    }
+
+    /// UV: the user was verified. The first value of the record's `uvInitialized`.
+    #[must_use]
+    pub const fn user_verified(&self) -> bool {
+        self.flags.user_verified()
+    }
+
+    /// The attestation statement format's identifier.
+    #[must_use]
+    pub const fn attestation_format(&self) -> &'static str {
+        self.attestation_format.as_str()
+    }
+
+    /// What kind of key signed the attestation.
+    #[must_use]
+    pub const fn attestation_type(&self) -> AttestationType {
+        self.attestation_type
+    }
+
+    /// Whether the attestation led to a trust anchor: not yet, as there are none.
+    #[must_use]
+    pub const fn attestation_trusted(&self) -> bool {
+        false
+    }
+
+    /// The expected origin the ceremony ran on.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}

@@ -1,0 +1,361 @@
+use keyhaven_types::{AuthenticatorAttachment, AuthenticatorTransport, base64url};
+
+use crate::error::{AssertionError, RegistrationError};
+use crate::json::{Json, JsonError, Object};
+
+/// A `RegistrationResponseJSON` (WebAuthn L3 §5.1), decoded as far as base64url.
+///
+/// Evidence is only what `clientDataJSON` and `attestationObject` hold. The convenience copies beside them
+/// (`authenticatorData`, `publicKey`, `publicKeyAlgorithm`) and unknown members are ignored.
+#[derive(Clone, Debug)]
+pub struct RegistrationResponse {
+    credential_id: Vec<u8>,
+    client_data_json: Vec<u8>,
+    attestation_object: Vec<u8>,
+    transports: Vec<AuthenticatorTransport>,
+    authenticator_attachment: Option<AuthenticatorAttachment>,
+    client_extension_results: ClientExtensionResults,
+}
+
+/// An `AuthenticationResponseJSON` (WebAuthn L3 §5.1), decoded as far as base64url.
+#[derive(Clone, Debug)]
+pub struct AuthenticationResponse {
+    credential_id: Vec<u8>,
+    client_data_json: Vec<u8>,
+    authenticator_data: Vec<u8>,
+    signature: Vec<u8>,
+    user_handle: Option<Vec<u8>>,
+    authenticator_attachment: Option<AuthenticatorAttachment>,
+    client_extension_results: ClientExtensionResults,
+}
+
+/// Client extension outputs that this crate knows. Asserted by the client, signed by nobody.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ClientExtensionResults {
+    appid: Option<bool>,
+    cred_props_rk: Option<bool>,
+}
+
+/// Why JSON is not a response of the kind asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// A member is not base64url without padding.
+    #[error("{member} is not base64url without padding")]
+    Base64Url {
+        /// Its name.
+        member: &'static str,
+    },
+    /// `id` and `rawId` differ.
+    #[error("id and rawId differ")]
+    IdMismatch,
+    /// Not a JSON object with the members of the specification.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// More than 16 transports, or one of more than 32 bytes.
+    #[error("more than 16 transports, or one longer than 32 bytes")]
+    Transports,
+    /// `type` is not `public-key`.
+    #[error("type is not \"public-key\"")]
+    Type,
+}
+
+impl RegistrationResponse {
+    /// Reads a response from its JSON text.
+    ///
+    /// # Errors
+    /// [`RegistrationError::Envelope`], at step 7.1.3.
+    pub fn from_json(json: &[u8]) -> Result<Self, RegistrationError> {
+        Self::read(json).map_err(RegistrationError::Envelope)
+    }
+
+    fn read(json: &[u8]) -> Result<Self, EnvelopeError> {
+        let Envelope {
+            credential_id,
+            mut response,
+            authenticator_attachment,
+            client_extension_results,
+        } = Envelope::read(json)?;
+        Ok(Self {
+            credential_id,
+            client_data_json: bytes(&response.text("clientDataJSON")?, "clientDataJSON")?,
+            attestation_object: bytes(&response.text("attestationObject")?, "attestationObject")?,
+            transports: transports(&mut response)?,
+            authenticator_attachment,
+            client_extension_results,
+        })
+    }
+
+    /// `rawId`, which `id` equals. Any length: it is judged at step 7.1.25.
+    #[must_use]
+    pub fn credential_id(&self) -> &[u8] {
+        &self.credential_id
+    }
+
+    /// `clientDataJSON`, the bytes that are hashed.
+    #[must_use]
+    pub fn client_data_json(&self) -> &[u8] {
+        &self.client_data_json
+    }
+
+    /// `attestationObject`.
+    #[must_use]
+    pub fn attestation_object(&self) -> &[u8] {
+        &self.attestation_object
+    }
+
+    /// `transports`, each once, in the order received. Asserted by the client.
+    #[must_use]
+    pub fn transports(&self) -> &[AuthenticatorTransport] {
+        &self.transports
+    }
+
+    /// `authenticatorAttachment`; unknown values count as absent. Asserted by the client.
+    #[must_use]
+    pub const fn authenticator_attachment(&self) -> Option<AuthenticatorAttachment> {
+        self.authenticator_attachment
+    }
+
+    /// `clientExtensionResults`.
+    #[must_use]
+    pub const fn client_extension_results(&self) -> &ClientExtensionResults {
+        &self.client_extension_results
+    }
+}
+
+impl AuthenticationResponse {
+    /// Reads a response from its JSON text.
+    ///
+    /// # Errors
+    /// [`AssertionError::Envelope`], at step 7.2.3.
+    pub fn from_json(json: &[u8]) -> Result<Self, AssertionError> {
+        Self::read(json).map_err(AssertionError::Envelope)
+    }
+
+    fn read(json: &[u8]) -> Result<Self, EnvelopeError> {
+        let Envelope {
+            credential_id,
+            mut response,
+            authenticator_attachment,
+            client_extension_results,
+        } = Envelope::read(json)?;
+        // Clients in the field write null for no user handle.
+        response.null_is_absent("userHandle");
+        Ok(Self {
+            credential_id,
+            client_data_json: bytes(&response.text("clientDataJSON")?, "clientDataJSON")?,
+            authenticator_data: bytes(&response.text("authenticatorData")?, "authenticatorData")?,
+            signature: bytes(&response.text("signature")?, "signature")?,
+            user_handle: response
+                .optional_text("userHandle")?
+                .map(|text| bytes(&text, "userHandle"))
+                .transpose()?,
+            authenticator_attachment,
+            client_extension_results,
+        })
+    }
+
+    /// `rawId`, which `id` equals.
+    #[must_use]
+    pub fn credential_id(&self) -> &[u8] {
+        &self.credential_id
+    }
+
+    /// `clientDataJSON`, the bytes that are hashed.
+    #[must_use]
+    pub fn client_data_json(&self) -> &[u8] {
+        &self.client_data_json
+    }
+
+    /// `authenticatorData`, the bytes that are signed.
+    #[must_use]
+    pub fn authenticator_data(&self) -> &[u8] {
+        &self.authenticator_data
+    }
+
+    /// `signature`.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// `userHandle`, where the authenticator gave one.
+    #[must_use]
+    pub fn user_handle(&self) -> Option<&[u8]> {
+        self.user_handle.as_deref()
+    }
+
+    /// `authenticatorAttachment`; unknown values count as absent. Asserted by the client.
+    #[must_use]
+    pub const fn authenticator_attachment(&self) -> Option<AuthenticatorAttachment> {
+        self.authenticator_attachment
+    }
+
+    /// `clientExtensionResults`.
+    #[must_use]
+    pub const fn client_extension_results(&self) -> &ClientExtensionResults {
+        &self.client_extension_results
+    }
+}
+
+impl ClientExtensionResults {
+    /// `appid`: the client says that the AppID was used instead of the RP ID (§10.1.1).
+    #[must_use]
+    pub const fn appid(&self) -> Option<bool> {
+        self.appid
+    }
+
+    /// `credProps.rk`: the client says whether the credential is discoverable (§10.1.3).
+    #[must_use]
+    pub const fn cred_props_rk(&self) -> Option<bool> {
+        self.cred_props_rk
+    }
+}
+
+/// What both responses have around their `response` member.
+struct Envelope<'a> {
+    credential_id: Vec<u8>,
+    response: Object<'a>,
+    authenticator_attachment: Option<AuthenticatorAttachment>,
+    client_extension_results: ClientExtensionResults,
+}
+
+impl<'a> Envelope<'a> {
+    fn read(json: &'a [u8]) -> Result<Self, EnvelopeError> {
+        let text = std::str::from_utf8(json).map_err(|_| EnvelopeError::NotUtf8)?;
+        let mut object = Object::parse(text)?;
+        if object.text("type")? != "public-key" {
+            return Err(EnvelopeError::Type);
+        }
+        let credential_id = bytes(&object.text("rawId")?, "rawId")?;
+        if bytes(&object.text("id")?, "id")? != credential_id {
+            return Err(EnvelopeError::IdMismatch);
+        }
+        // Clients in the field write null for no attachment.
+        object.null_is_absent("authenticatorAttachment");
+        let authenticator_attachment = match object.optional_text("authenticatorAttachment")?.as_deref() {
+            Some("cross-platform") => Some(AuthenticatorAttachment::CrossPlatform),
+            Some("platform") => Some(AuthenticatorAttachment::Platform),
+            Some(_) | None => None,
+        };
+        // Nothing in the extension outputs is evidence, so clients that leave them out are served too.
+        let client_extension_results = match object.optional_object("clientExtensionResults")? {
+            None => ClientExtensionResults::default(),
+            Some(mut results) => ClientExtensionResults {
+                appid: results.optional_bool("appid")?,
+                cred_props_rk: match results.optional_object("credProps")? {
+                    None => None,
+                    Some(mut properties) => properties.optional_bool("rk")?,
+                },
+            },
+        };
+        let response = object.object("response")?;
+        Ok(Self {
+            credential_id,
+            response,
+            authenticator_attachment,
+            client_extension_results,
+        })
+    }
+}
+
+fn bytes(text: &str, member: &'static str) -> Result<Vec<u8>, EnvelopeError> {
+    base64url::decode(text).map_err(|_| EnvelopeError::Base64Url { member })
+}
+
+fn transports(response: &mut Object<'_>) -> Result<Vec<AuthenticatorTransport>, EnvelopeError> {
+    response.null_is_absent("transports");
+    let items = response.optional_array("transports")?.unwrap_or_default();
+    if items.len() > 16 {
+        return Err(EnvelopeError::Transports);
+    }
+    let mut transports = Vec::with_capacity(items.len());
+    for item in items {
+        let Json::Text(text) = item else {
+            return Err(JsonError::WrongType { member: "transports" }.into());
+        };
+        if text.len() > 32 {
+            return Err(EnvelopeError::Transports);
+        }
+        let transport = AuthenticatorTransport::from(text.into_owned());
+        if !transports.contains(&transport) {
+            transports.push(transport);
+        }
+    }
+    Ok(transports)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn registration(
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> Result<RegistrationResponse, EnvelopeError> {
+        let mut json = serde_json::json!({
+            "id": "AQI", "rawId": "AQI", "type": "public-key",
+            "response": {"clientDataJSON": "e30", "attestationObject": "oA"},
+            "clientExtensionResults": {}
+        });
+        change(&mut json);
+        RegistrationResponse::read(json.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_envelope_is_decoded() {
+        let response = registration(|json| {
+            json["authenticatorAttachment"] = "platform".into();
+            json["response"]["transports"] = serde_json::json!(["usb", "usb", "hybrid", "new-kind"]);
+            json["clientExtensionResults"] = serde_json::json!({"credProps": {"rk": true}, "other": [1]});
+            json["unknown"] = 1.into();
+        })
+        .unwrap();
+        assert_eq!(response.credential_id(), [1, 2]);
+        assert_eq!(response.client_data_json(), b"{}");
+        assert_eq!(response.attestation_object(), [0xa0]);
+        let transports = response
+            .transports()
+            .iter()
+            .map(AuthenticatorTransport::as_str)
+            .collect::<Vec<_>>();
+        assert_eq!(transports, ["usb", "hybrid", "new-kind"]);
+        assert_eq!(
+            response.authenticator_attachment(),
+            Some(AuthenticatorAttachment::Platform)
+        );
+        assert_eq!(response.client_extension_results().cred_props_rk(), Some(true));
+    }
+
+    #[test]
+    fn what_clients_write_for_absent_is_absent() {
+        let response = registration(|json| {
+            json["authenticatorAttachment"] = serde_json::Value::Null;
+            json["response"]["transports"] = serde_json::Value::Null;
+            json.as_object_mut().unwrap().remove("clientExtensionResults");
+        })
+        .unwrap();
+        assert_eq!(response.authenticator_attachment(), None);
+        assert!(response.transports().is_empty());
+    }
+
+    #[test]
+    fn transports_are_bounded() {
+        let with =
+            |transports: Vec<String>| registration(|json| json["response"]["transports"] = transports.into());
+        assert!(with(vec!["a".repeat(32); 16]).is_ok());
+        assert_eq!(with(vec!["a".repeat(33)]).err(), Some(EnvelopeError::Transports));
+        assert_eq!(with(vec!["a".into(); 17]).err(), Some(EnvelopeError::Transports));
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = RegistrationResponse::from_json(&bytes);
+            let _ = AuthenticationResponse::from_json(&bytes);
+        }
+    }
+}

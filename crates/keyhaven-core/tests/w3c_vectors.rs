@@ -1,0 +1,268 @@
+//! The 15 pairs of the specification's own test vectors, registration and authentication.
+//!
+//! Formats and algorithms that this build verifies must be accepted with exactly the values an independent parser found;
+//! the others must be refused as unsupported, at the step that says so.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use keyhaven_core::*;
+use serde_json::Value;
+
+const VERIFIED: &[&str] = &[
+    "none-es256",
+    "none-es256-crossOrigin",
+    "none-es256-long-credential-id",
+    "none-es256-topOrigin",
+    "packed-eddsa",
+    "packed-es256",
+    "packed-es384",
+    "packed-rs256",
+    "packed-self-es256",
+];
+
+/// Pair, step and code of a registration that this build cannot verify, code of its authentication.
+const UNSUPPORTED: &[(&str, &str, &str, Option<&str>)] = &[
+    ("android-key-es256", "L3 7.1.21", "unsupported_format", None),
+    ("apple-es256", "L3 7.1.21", "unsupported_format", None),
+    ("fido-u2f-es256", "L3 7.1.21", "unsupported_format", None),
+    (
+        "packed-ed448",
+        "L3 7.1.20",
+        "unsupported_algorithm",
+        Some("unsupported_algorithm"),
+    ),
+    (
+        "packed-es512",
+        "L3 7.1.20",
+        "unsupported_algorithm",
+        Some("unsupported_algorithm"),
+    ),
+    ("tpm-es256", "L3 7.1.21", "unsupported_format", None),
+];
+
+struct Vectors(Value);
+
+impl Vectors {
+    fn read() -> Self {
+        Self(serde_json::from_str(include_str!("vectors/w3c-webauthn-l3.json")).unwrap())
+    }
+
+    fn pair(&self, id: &str) -> &Value {
+        self.0["vectors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|pair| pair["id"] == id)
+            .unwrap()
+    }
+
+    fn relying_party(&self, id: &str) -> RelyingParty {
+        let origin = |name: &str| Origin::new(self.0[name].as_str().unwrap()).unwrap();
+        RelyingParty {
+            id: RpId::new(self.0["rp_id"].as_str().unwrap()).unwrap(),
+            origins: vec![origin("origin")],
+            cross_origin: match id {
+                "none-es256-crossOrigin" => CrossOrigin::Allow {
+                    top_origins: Vec::new(),
+                },
+                "none-es256-topOrigin" => CrossOrigin::Allow {
+                    top_origins: vec![origin("top_origin")],
+                },
+                _ => CrossOrigin::Refuse,
+            },
+        }
+    }
+
+    fn register(
+        &self,
+        id: &str,
+        policy: &RegistrationPolicy,
+    ) -> Result<VerifiedRegistration, RegistrationError> {
+        let case = &self.pair(id)["registration"];
+        let relying_party = self.relying_party(id);
+        let expected = ExpectedRegistration {
+            relying_party: &relying_party,
+            challenge: &challenge(case),
+            origin: None,
+            mediation: Mediation::Modal,
+        };
+        let response = RegistrationResponse::from_json(case["response"].to_string().as_bytes())?;
+        verify_registration(&response, &expected, policy)
+    }
+
+    fn authenticate(&self, id: &str, policy: &AssertionPolicy) -> Result<VerifiedAssertion, AssertionError> {
+        let registered = &self.pair(id)["registration"]["expected"];
+        let case = &self.pair(id)["authentication"];
+        let relying_party = self.relying_party(id);
+        let expected = ExpectedAssertion {
+            relying_party: &relying_party,
+            challenge: &challenge(case),
+            origin: None,
+            allow_credentials: &[],
+            user: ExpectedUser::Identified,
+            appid: None,
+        };
+        let public_key = hex(&registered["credential_public_key_cose_hex"]);
+        let record = CredentialRecord {
+            id: &CredentialId::try_from(hex(&registered["credential_id_hex"]).as_slice()).unwrap(),
+            public_key: &CosePublicKey::new(&public_key),
+            sign_count: SignCount(0),
+            user_handle: None,
+            backup_eligible: registered["flags"]["BE"].as_bool(),
+        };
+        let response = AuthenticationResponse::from_json(case["response"].to_string().as_bytes())?;
+        verify_assertion(&response, &expected, &record, policy)
+    }
+}
+
+fn challenge(case: &Value) -> Challenge {
+    Challenge::new(base64url::decode(case["challenge_b64u"].as_str().unwrap()).unwrap()).unwrap()
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    let text = value.as_str().unwrap();
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
+}
+
+/// UV is clear in several vectors; everything else is as strict as it can be, key order included.
+fn registration_policy() -> RegistrationPolicy {
+    RegistrationPolicy {
+        user_verification: UserVerification::Preferred,
+        canonical_cbor: CanonicalCbor::Strict,
+        ..RegistrationPolicy::default()
+    }
+}
+
+fn assertion_policy() -> AssertionPolicy {
+    AssertionPolicy {
+        user_verification: UserVerification::Preferred,
+        ..AssertionPolicy::default()
+    }
+}
+
+#[test]
+fn every_pair_is_judged() {
+    let vectors = Vectors::read();
+    let pairs = vectors.0["vectors"].as_array().unwrap();
+    assert_eq!(pairs.len(), 15);
+    assert_eq!(VERIFIED.len() + UNSUPPORTED.len(), 15);
+    for pair in pairs {
+        let id = pair["id"].as_str().unwrap();
+        assert!(
+            VERIFIED.contains(&id) != UNSUPPORTED.iter().any(|(unsupported, ..)| *unsupported == id),
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn registrations_are_accepted_with_the_values_expected() {
+    let vectors = Vectors::read();
+    for id in VERIFIED {
+        let expected = &vectors.pair(id)["registration"]["expected"];
+        let verified = vectors
+            .register(id, &registration_policy())
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(
+            verified.credential_id().as_bytes(),
+            hex(&expected["credential_id_hex"]),
+            "{id}"
+        );
+        assert_eq!(
+            verified.public_key(),
+            hex(&expected["credential_public_key_cose_hex"]),
+            "{id}"
+        );
+        assert_eq!(
+            Some(verified.algorithm().identifier()),
+            expected["cose_alg"].as_i64(),
+            "{id}"
+        );
+        assert_eq!(
+            verified.aaguid().as_bytes().as_slice(),
+            hex(&expected["aaguid_hex"]),
+            "{id}"
+        );
+        assert_eq!(vec![verified.flags().0], hex(&expected["flags_hex"]), "{id}");
+        assert_eq!(
+            Some(u64::from(verified.sign_count().0)),
+            expected["sign_count"].as_u64(),
+            "{id}"
+        );
+        assert_eq!(
+            Some(verified.attestation_format()),
+            expected["fmt"].as_str(),
+            "{id}"
+        );
+        // A packed certificate does not tell basic from attca.
+        let kind = match expected["attestation_type"].as_str().unwrap() {
+            "basic" => "uncertain",
+            kind => kind,
+        };
+        assert_eq!(verified.attestation_type().as_str(), kind, "{id}");
+        assert_eq!(verified.origin().as_str(), "https://example.org", "{id}");
+        assert!(!verified.attestation_trusted());
+    }
+}
+
+#[test]
+fn assertions_are_accepted_with_the_values_expected() {
+    let vectors = Vectors::read();
+    let verified = VERIFIED.iter().copied();
+    let other_formats = UNSUPPORTED
+        .iter()
+        .filter(|(.., code)| code.is_none())
+        .map(|(id, ..)| *id);
+    for id in verified.chain(other_formats) {
+        let expected = &vectors.pair(id)["authentication"]["expected"];
+        let verified = vectors
+            .authenticate(id, &assertion_policy())
+            .unwrap_or_else(|error| panic!("{id}: {error}"));
+        assert_eq!(vec![verified.flags().0], hex(&expected["flags_hex"]), "{id}");
+        assert_eq!(verified.sign_count(), SignCountCheck::NotSupported, "{id}");
+        assert_eq!(verified.new_sign_count(), SignCount(0), "{id}");
+    }
+}
+
+#[test]
+fn what_this_build_cannot_verify_is_refused_as_unsupported() {
+    let vectors = Vectors::read();
+    for (id, step, code, assertion_code) in UNSUPPORTED {
+        let error = vectors.register(id, &registration_policy()).unwrap_err();
+        assert_eq!(
+            (error.step().to_string().as_str(), error.code()),
+            (*step, *code),
+            "{id}"
+        );
+        if let Some(code) = assertion_code {
+            let error = vectors.authenticate(id, &assertion_policy()).unwrap_err();
+            assert_eq!(
+                (error.step().to_string().as_str(), error.code()),
+                ("L3 7.2.21", *code),
+                "{id}"
+            );
+        }
+    }
+}
+
+#[test]
+fn embedded_use_is_refused_unless_expected() {
+    let vectors = Vectors::read();
+    let mut policy = registration_policy();
+    policy.user_verification = UserVerification::Discouraged;
+    for id in ["none-es256-crossOrigin", "none-es256-topOrigin"] {
+        let case = &vectors.pair(id)["registration"];
+        let relying_party = vectors.relying_party("none-es256");
+        let expected = ExpectedRegistration {
+            relying_party: &relying_party,
+            challenge: &challenge(case),
+            origin: None,
+            mediation: Mediation::Modal,
+        };
+        let response = RegistrationResponse::from_json(case["response"].to_string().as_bytes()).unwrap();
+        let error = verify_registration(&response, &expected, &policy).unwrap_err();
+        assert_eq!(error, RegistrationError::CrossOriginNotAllowed, "{id}");
+    }
+}
