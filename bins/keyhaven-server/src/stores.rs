@@ -14,8 +14,8 @@ use crate::secret;
 /// Opens the durable store and brings its schema up to date.
 pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
     match &config.database {
-        DatabaseUrl::Sqlite(path) => {
-            let store = SqliteStore::open(path).await.with_context(|| format!("the database {}", path.display()))?;
+        DatabaseUrl::Sqlite(options) => {
+            let store = SqliteStore::open(options).await.with_context(|| format!("the database {}", config.database))?;
             Ok(Arc::new(store))
         }
     }
@@ -32,6 +32,6 @@ pub(crate) fn ceremonies(config: &Config) -> Arc<dyn CeremonyStore> {
 pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
     match (&config.secret_key_file, &config.database) {
         (Some(path), _) => secret::read(path),
-        (None, DatabaseUrl::Sqlite(database)) => secret::read_or_create(&database.with_extension("key")),
+        (None, DatabaseUrl::Sqlite(options)) => secret::read_or_create(&options.path.with_extension("key")),
     }
 }

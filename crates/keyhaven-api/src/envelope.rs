@@ -134,14 +134,14 @@ const SECURITY_HEADERS: [(&str, &str); 8] = [
 fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, bare: Response) -> Response {
     let problem = Problem {
         kind: format!("urn:keyhaven:error:{}", error.code),
-        title: error.status.canonical_reason().unwrap_or("Error"),
+        title: error.status.canonical_reason().unwrap_or("Error").to_owned(),
         status: error.status.as_u16(),
-        detail: &error.detail,
-        code: error.code,
+        detail: error.detail.clone(),
+        code: error.code.to_owned(),
         translation_key: format!("error.{}", error.code),
-        request_id,
-        step: error.step.as_deref().filter(|_| state.settings.disclose_verification_step),
-        purpose: error.purpose,
+        request_id: request_id.to_owned(),
+        step: error.step.clone().filter(|_| state.settings.disclose_verification_step),
+        purpose: error.purpose.map(str::to_owned),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = (error.status, body).into_response();

@@ -89,26 +89,26 @@ impl IntoResponse for ApiError {
 /// The problem document, for the API description.
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Problem<'a> {
+pub(crate) struct Problem {
     /// `urn:keyhaven:error:` and the code.
     #[serde(rename = "type")]
     pub(crate) kind: String,
     /// The status in words.
-    pub(crate) title: &'a str,
+    pub(crate) title: String,
     /// The HTTP status.
     pub(crate) status: u16,
     /// One sentence for a person.
-    pub(crate) detail: &'a str,
+    pub(crate) detail: String,
     /// The stable code.
-    pub(crate) code: &'a str,
+    pub(crate) code: String,
     /// A key to look the sentence up by in another language.
     pub(crate) translation_key: String,
     /// The request, as in `X-Request-Id`.
-    pub(crate) request_id: &'a str,
+    pub(crate) request_id: String,
     /// The verification step that refused, where that is disclosed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) step: Option<&'a str>,
+    pub(crate) step: Option<String>,
     /// What a step-up is needed for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) purpose: Option<&'a str>,
+    pub(crate) purpose: Option<String>,
 }

@@ -1,7 +1,6 @@
 //! From what was written to what it means.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -190,16 +189,8 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
 
 fn database(text: &str) -> anyhow::Result<DatabaseUrl> {
     match text.split_once(':') {
-        Some(("sqlite", path)) => {
-            let path = path.strip_prefix("//").unwrap_or(path);
-            ensure!(
-                !path.is_empty() && !path.contains('?') && path != ":memory:",
-                "database_url: sqlite: and the path of a file, for example sqlite:keyhaven.db"
-            );
-            Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
-        }
         Some(("postgres" | "postgresql", _)) => bail!("database_url: this version has no PostgreSQL; use sqlite:…"),
-        _ => bail!("database_url: sqlite:…, for example sqlite:keyhaven.db"),
+        _ => Ok(DatabaseUrl::Sqlite(text.parse().context("database_url")?)),
     }
 }
 

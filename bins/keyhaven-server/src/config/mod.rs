@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
+use keyhaven_storage_sqlite::SqliteOptions;
 
 pub(crate) use raw::Flags;
 
@@ -32,13 +33,13 @@ pub(crate) struct Config {
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]
 pub(crate) enum DatabaseUrl {
-    Sqlite(PathBuf),
+    Sqlite(SqliteOptions),
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Sqlite(options) => write!(f, "sqlite:{}", options.path.display()),
         }
     }
 }

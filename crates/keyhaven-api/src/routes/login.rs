@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use keyhaven_storage::CeremonyId;
 
 use super::{refresh_token, session_cookie, started};
-use crate::bodies::{CredentialBody, Finish, LoginStart, SessionBody, SignedInBody, StartedBody, User};
+use crate::bodies::{CredentialBody, Finish, LoginStart, SessionBody, SignedInBody, User};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, PresentedSession};
 use crate::state::ApiState;
@@ -16,7 +16,7 @@ use crate::state::ApiState;
     post, path = "/login/start", tag = "ceremonies", operation_id = "startLogin",
     request_body = LoginStart,
     responses(
-        (status = 200, body = StartedBody<Object>), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 200, body = crate::bodies::StartedBody<Object>), (status = 400, body = Problem), (status = 403, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]

@@ -8,7 +8,7 @@ use keyhaven_service::StartRegistration;
 use keyhaven_storage::CeremonyId;
 
 use super::{cookies, refresh_token, session_cookie, started};
-use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, StartedBody, User};
+use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, MaybeSession, PresentedSession};
 use crate::state::ApiState;
@@ -18,7 +18,7 @@ use crate::state::ApiState;
     post, path = "/register/start", tag = "ceremonies", operation_id = "startRegistration",
     request_body = RegisterStart,
     responses(
-        (status = 200, body = StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 200, body = crate::bodies::StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     )

@@ -7,7 +7,7 @@ use keyhaven_session::Session;
 use keyhaven_storage::CeremonyId;
 
 use super::started;
-use crate::bodies::{Finish, GrantBody, StartedBody, StepUpStart, rfc3339};
+use crate::bodies::{Finish, GrantBody, StepUpStart, rfc3339};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, StoredSessions};
 use crate::state::ApiState;
@@ -17,7 +17,7 @@ use crate::state::ApiState;
     post, path = "/step-up/start", tag = "step-up", operation_id = "startStepUp",
     request_body = StepUpStart,
     responses(
-        (status = 200, body = StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 200, body = crate::bodies::StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
