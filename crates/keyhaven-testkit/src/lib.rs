@@ -1,0 +1,8 @@
+//! Software authenticator, browser driver and throwaway servers: for tests only.
+
+#[cfg(feature = "authenticator")]
+pub mod authenticator;
+#[cfg(feature = "browser")]
+pub mod browser;
+#[cfg(feature = "process")]
+pub mod process;
