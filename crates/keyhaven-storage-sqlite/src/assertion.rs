@@ -1,0 +1,129 @@
+//! One verified assertion, in one transaction.
+
+use keyhaven_storage::{AssertionCommit, AssertionOutcome, StepUpGrant};
+use sqlx::{SqliteConnection, query};
+
+use crate::error::Failure;
+use crate::{SqliteStore, audit, sessions};
+
+impl SqliteStore {
+    pub(crate) async fn record_assertion(
+        &self,
+        commit: AssertionCommit,
+    ) -> Result<AssertionOutcome, Failure> {
+        if commit
+            .session
+            .as_ref()
+            .is_some_and(|session| session.account != commit.account)
+        {
+            return Err(Failure::Contradiction("an assertion speaks of one account"));
+        }
+
+        let mut transaction = self.write().await?;
+        let outcome = write_assertion(&mut transaction, &commit).await?;
+        match outcome {
+            AssertionOutcome::Committed => transaction.commit().await?,
+            AssertionOutcome::AccountLocked
+            | AssertionOutcome::CredentialInactive
+            | AssertionOutcome::CredentialMissing
+            | AssertionOutcome::SessionEnded
+            | AssertionOutcome::SignCountChanged => transaction.rollback().await?,
+        }
+        Ok(outcome)
+    }
+}
+
+async fn write_assertion(
+    connection: &mut SqliteConnection,
+    commit: &AssertionCommit,
+) -> Result<AssertionOutcome, Failure> {
+    if !compare_and_set(connection, commit).await? {
+        return why_unchanged(connection, commit).await;
+    }
+    if let Some(grant) = &commit.grant
+        && !give(connection, grant, commit).await?
+    {
+        return Ok(AssertionOutcome::SessionEnded);
+    }
+    if let Some(session) = commit.ends_session {
+        sessions::delete(connection, session).await?;
+    }
+    if let Some(session) = &commit.session {
+        query!(
+            "UPDATE accounts SET last_login_at = max(coalesce(last_login_at, ?2), ?2) WHERE id = ?1",
+            commit.account.0,
+            commit.used_at.as_millis()
+        )
+        .execute(&mut *connection)
+        .await?;
+        sessions::insert(connection, session).await?;
+    }
+    audit::append(connection, &commit.audit).await?;
+    Ok(AssertionOutcome::Committed)
+}
+
+/// The one statement that decides: everything that can change is asked for where it is written.
+async fn compare_and_set(
+    connection: &mut SqliteConnection,
+    commit: &AssertionCommit,
+) -> Result<bool, Failure> {
+    let updated = query!(
+        "UPDATE credentials
+        SET sign_count = ?4, backup_eligible = ?5, backup_state = ?6,
+            last_used_at = max(coalesce(last_used_at, ?7), ?7)
+        WHERE credential_id = ?1 AND account_id = ?2 AND sign_count = ?3 AND active = 1
+            AND EXISTS (SELECT 1 FROM accounts WHERE id = ?2 AND active = 1)",
+        commit.credential.as_bytes(),
+        commit.account.0,
+        i64::from(commit.expected_sign_count.0),
+        i64::from(commit.new_sign_count.0),
+        commit.backup_eligible,
+        commit.backup_state,
+        commit.used_at.as_millis(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+async fn why_unchanged(
+    connection: &mut SqliteConnection,
+    commit: &AssertionCommit,
+) -> Result<AssertionOutcome, Failure> {
+    let found = query!(
+        r#"SELECT c.active AS "credential_active!: bool", a.active AS "account_active!: bool"
+        FROM credentials c JOIN accounts a ON a.id = c.account_id
+        WHERE c.credential_id = ?1 AND c.account_id = ?2"#,
+        commit.credential.as_bytes(),
+        commit.account.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(match found {
+        None => AssertionOutcome::CredentialMissing,
+        Some(found) if !found.account_active => AssertionOutcome::AccountLocked,
+        Some(found) if !found.credential_active => AssertionOutcome::CredentialInactive,
+        Some(_) => AssertionOutcome::SignCountChanged,
+    })
+}
+
+/// False: the session is over, or another account's.
+async fn give(
+    connection: &mut SqliteConnection,
+    grant: &StepUpGrant,
+    commit: &AssertionCommit,
+) -> Result<bool, Failure> {
+    let given = query!(
+        "INSERT INTO step_up_grants (session_id, purpose, expires_at)
+        SELECT id, ?2, ?3 FROM sessions WHERE id = ?1 AND account_id = ?4 AND expires_at > ?5
+        ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at",
+        grant.session.0,
+        grant.purpose,
+        grant.expires_at.as_millis(),
+        commit.account.0,
+        commit.used_at.as_millis(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(given.rows_affected() == 1)
+}

@@ -1,0 +1,139 @@
+//! One registration, in one transaction.
+
+use keyhaven_storage::{Account, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome};
+use keyhaven_types::AuthenticatorTransport;
+use sqlx::{SqliteConnection, query, query_scalar};
+
+use crate::error::Failure;
+use crate::{SqliteStore, audit, records, sessions};
+
+impl SqliteStore {
+    pub(crate) async fn register(
+        &self,
+        registration: NewRegistration,
+    ) -> Result<RegistrationOutcome, Failure> {
+        let account = match &registration.account {
+            RegistrationAccount::Existing(id) => *id,
+            RegistrationAccount::New(account) => account.id,
+        };
+        if registration.credential.account != account
+            || registration
+                .session
+                .as_ref()
+                .is_some_and(|session| session.account != account)
+        {
+            return Err(Failure::Contradiction("a registration speaks of one account"));
+        }
+
+        let mut transaction = self.write().await?;
+        let outcome = write_registration(&mut transaction, &registration).await?;
+        match outcome {
+            RegistrationOutcome::Committed => transaction.commit().await?,
+            RegistrationOutcome::AccountUnavailable
+            | RegistrationOutcome::CredentialExists
+            | RegistrationOutcome::UsernameTaken => transaction.rollback().await?,
+        }
+        Ok(outcome)
+    }
+}
+
+async fn write_registration(
+    connection: &mut SqliteConnection,
+    registration: &NewRegistration,
+) -> Result<RegistrationOutcome, Failure> {
+    match &registration.account {
+        RegistrationAccount::Existing(id) => {
+            let active = query_scalar!(
+                r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
+                id.0
+            );
+            if active.fetch_optional(&mut *connection).await? != Some(true) {
+                return Ok(RegistrationOutcome::AccountUnavailable);
+            }
+        }
+        RegistrationAccount::New(account) => {
+            if !insert_account(connection, account).await? {
+                return Ok(RegistrationOutcome::UsernameTaken);
+            }
+        }
+    }
+    if !insert_credential(connection, &registration.credential).await? {
+        return Ok(RegistrationOutcome::CredentialExists);
+    }
+    if let Some((session, purpose)) = &registration.uses_grant {
+        query!(
+            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2",
+            session.0,
+            purpose
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
+    if let Some(session) = registration.ends_session {
+        sessions::delete(connection, session).await?;
+    }
+    if let Some(session) = &registration.session {
+        sessions::insert(connection, session).await?;
+    }
+    audit::append(connection, &registration.audit).await?;
+    Ok(RegistrationOutcome::Committed)
+}
+
+/// False: the username is taken.
+async fn insert_account(connection: &mut SqliteConnection, account: &Account) -> Result<bool, Failure> {
+    let inserted = query!(
+        "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
+            updated_at, last_login_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        ON CONFLICT (username) DO NOTHING",
+        account.id.0,
+        account.user_handle.as_bytes(),
+        account.username,
+        account.display_name,
+        account.email,
+        account.email_verified,
+        account.active,
+        account.created_at.as_millis(),
+        account.updated_at.as_millis(),
+        account.last_login_at.map(|at| at.as_millis()),
+    )
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// False: the credential id is registered.
+async fn insert_credential(
+    connection: &mut SqliteConnection,
+    credential: &Credential,
+) -> Result<bool, Failure> {
+    let inserted = query!(
+        "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+            transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
+            attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+        ON CONFLICT (credential_id) DO NOTHING",
+        credential.id.as_bytes(),
+        credential.account.0,
+        credential.rp_id.as_str(),
+        credential.public_key,
+        credential.algorithm.identifier(),
+        i64::from(credential.sign_count.0),
+        &credential.aaguid.as_bytes()[..],
+        records::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
+        credential.backup_eligible,
+        credential.backup_state,
+        credential.uv_initialized,
+        credential.attestation_format,
+        credential.attestation_type,
+        credential.attestation_trusted,
+        credential.device_name,
+        credential.user_agent,
+        credential.created_at.as_millis(),
+        credential.last_used_at.map(|at| at.as_millis()),
+        credential.active,
+    )
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
