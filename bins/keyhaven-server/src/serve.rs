@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use keyhaven_api::{Metrics, metrics_router};
 use keyhaven_service::{Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
@@ -52,7 +53,13 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone()));
-    let app = keyhaven_api::router(keyhaven, config.api.clone());
+    let metrics = Metrics::new();
+    if let Some(address) = config.metrics_listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        // Ends with the process: it holds nothing that could be lost.
+        tokio::spawn(axum::serve(listener, metrics_router(metrics.clone())).into_future());
+    }
+    let app = keyhaven_api::router(keyhaven, config.api.clone(), metrics);
     print!("{}", config.greeting(address));
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -1,7 +1,8 @@
 /**
  * The page at `/`: sign in, create an account, and the signed-in person's passkeys and sessions.
  *
- * `document.documentElement.dataset.state` is `loading`, `signed-out` or `signed-in`, set when the view is complete.
+ * `document.documentElement.dataset.state` is `loading`, `signed-out` or `signed-in`, set when the view is complete;
+ * `dataset.autofill` is `on` while the browser has been asked to offer passkeys in the name field.
  * `#status` is the live region; its `data-code` holds the code of what it says. All talk with the server goes through
  * `keyhaven.js`, all sentences for errors come from `messages.js`, all drawing is in `view.js`.
  *
@@ -216,6 +217,13 @@ function startAutofill({ waitForFocus }) {
       if (error.code === "security_error") state.autofillUnavailable = true;
       report(error);
     },
+    onOffer: () => {
+      document.documentElement.dataset.autofill = "on";
+    },
+  });
+  const started = autofill;
+  autofill.finished.then(() => {
+    if (autofill === started || autofill === null) delete document.documentElement.dataset.autofill;
   });
 }
 
@@ -409,8 +417,8 @@ function explainCapabilities({ webauthn, secureContext, platformAuthenticator, c
   } else if (!platformAuthenticator) {
     kind = "no-platform";
     text =
-      "This device has no fingerprint reader, face recognition or screen lock set up for passkeys. Use a security key " +
-      "(USB or NFC), your phone, or a password manager instead.";
+      "This device has no fingerprint reader, face recognition or screen lock set up for passkeys. Use a security " +
+      "key (USB or NFC), your phone, or a password manager instead.";
     byId("register-guidance").textContent =
       "Your browser will ask for your security key or phone. Touch the key and enter its PIN when asked: the account " +
       "exists only once it has confirmed that it is you.";

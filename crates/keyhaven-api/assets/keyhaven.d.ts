@@ -239,6 +239,8 @@ export interface LoginOptions {
 export interface AutofillOptions {
   onSignIn?: (result: SignIn) => void;
   onError?: (error: KeyhavenError) => void;
+  /** The browser has been asked to offer passkeys: the first time, and after each renewal. */
+  onOffer?: () => void;
   /** Stops it, like `stop()`. */
   signal?: AbortSignal;
 }

@@ -147,20 +147,20 @@ export class Keyhaven {
    * Offers passkeys in the autofill list of the field marked `autocomplete="username webauthn"`, until one is used.
    *
    * Needs no button. Renews its ceremony before it expires, so a page may stay open for hours; rests while the page is
-   * hidden; steps aside for `login()` and `register()` and ends when one of them succeeds. `onError` hears refusals of a
+   * hidden; steps aside for `login()` and `register()`, ends when one of them succeeds. `onError` hears refusals of a
    * passkey the person picked, and whatever makes autofill impossible; passing trouble (network, rate limit) is retried
    * in silence. A second call replaces the first.
    *
    * @param {import("./keyhaven.d.ts").AutofillOptions} [options]
    * @returns {import("./keyhaven.d.ts").Autofill}
    */
-  autofill({ onSignIn, onError, signal } = {}) {
+  autofill({ onSignIn, onError, onOffer, signal } = {}) {
     this.#autofill?.stop();
     const stopper = new AbortController();
     const stop = () => stopper.abort();
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
-    const finished = this.#runAutofill({ onSignIn, onError }, stopper.signal).finally(() => {
+    const finished = this.#runAutofill({ onSignIn, onError, onOffer }, stopper.signal).finally(() => {
       signal?.removeEventListener("abort", stop);
       if (this.#autofill === handle) this.#autofill = null;
     });
@@ -374,7 +374,7 @@ export class Keyhaven {
     }
   }
 
-  async #runAutofill({ onSignIn, onError }, stop) {
+  async #runAutofill({ onSignIn, onError, onOffer }, stop) {
     if (!(await conditionalGetAvailable())) return;
     let ceremony = null;
     let troubles = 0;
@@ -398,7 +398,7 @@ export class Keyhaven {
       }
 
       const offered = Date.now();
-      const { assertion, renewed, error } = await this.#offer(ceremony, stop);
+      const { assertion, renewed, error } = await this.#offer(ceremony, stop, onOffer);
       if (stop.aborted) return;
       if (assertion) {
         const used = ceremony;
@@ -419,7 +419,7 @@ export class Keyhaven {
         ceremony = renewed;
         troubles = 0;
       } else if (error?.code === "cancelled" || error?.code === "prompt_busy") {
-        // The ceremony is still unused. A quick refusal means that there is nothing to offer: ask again ever more slowly.
+        // The ceremony is still unused. A quick refusal means there is nothing to offer: ask again ever more slowly.
         // A late one comes from the person, who may want another try at once.
         if (Date.now() - offered > 3_000) refusals = 0;
         await wait(backoff(refusals), stop);
@@ -435,13 +435,14 @@ export class Keyhaven {
    *
    * @returns {Promise<{ assertion?: object, renewed?: object, error?: KeyhavenError }>}
    */
-  async #offer(ceremony, stop) {
+  async #offer(ceremony, stop, onOffer) {
     const prompt = new AbortController();
     const abort = () => prompt.abort();
     if (stop.aborted) abort();
     stop.addEventListener("abort", abort, { once: true });
     const answered = promptGet(ceremony.publicKey, { mediation: "conditional", signal: prompt.signal });
     this.#conditional = { abort, settled: answered.then(nothing, nothing) };
+    notify(onOffer);
     let renewed;
     const renewal = this.#renewInTime(ceremony, prompt.signal).then((next) => {
       renewed = next;
@@ -565,7 +566,7 @@ function problem(response, text) {
   });
 }
 
-/** What a rejected `create` or `get` means. `NotAllowedError` is all that browsers say of a closed or expired prompt. */
+/** What a rejected `create` or `get` means. `NotAllowedError` is all a browser says of a closed or expired prompt. */
 function promptError(cause, kind) {
   if (cause instanceof KeyhavenError) return cause;
   const codes = {

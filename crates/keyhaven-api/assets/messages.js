@@ -17,11 +17,13 @@ export const MESSAGES = {
   challenge_missing: `That took too long, or the request was already used. ${START_AGAIN}`,
   challenge_mismatch: `That answer belongs to an older request. ${START_AGAIN}`,
   ceremony_type_mismatch: `That answer belongs to another kind of request. ${START_AGAIN}`,
-  origin_mismatch: "This passkey was used on a different address. Check the address bar: you may not be where you think you are.",
+  origin_mismatch:
+    "This passkey was used on a different address. Check the address bar: you may not be where you think you are.",
   cross_origin_not_allowed: "Passkeys cannot be used from inside another site’s page. Open this site in its own tab.",
   top_origin_not_allowed: "The page around this one may not ask for your passkey. Open this site in its own tab.",
   rp_id_mismatch: "This passkey belongs to another domain. Check the address bar, and pick a passkey of this site.",
-  user_presence_missing: "Your authenticator did not confirm that you were there. Try again, and touch it when it asks.",
+  user_presence_missing:
+    "Your authenticator did not confirm that you were there. Try again, and touch it when it asks.",
   user_verification_missing:
     "Your authenticator did not check that it was you. Try again with your fingerprint, your face or your PIN.",
   backup_flags_invalid: `Your authenticator contradicts itself about whether the passkey is synced. ${TRY_ANOTHER}`,

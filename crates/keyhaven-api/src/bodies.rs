@@ -159,7 +159,11 @@ impl From<&Credential> for CredentialBody {
             device_name: credential.device_name.clone(),
             aaguid: credential.aaguid.to_string(),
             authenticator_name: authenticator_name(credential.aaguid),
-            transports: credential.transports.iter().map(|transport| transport.as_str().to_owned()).collect(),
+            transports: credential
+                .transports
+                .iter()
+                .map(|transport| transport.as_str().to_owned())
+                .collect(),
             backup_eligible: credential.backup_eligible,
             backed_up: credential.backup_state,
             attestation_format: credential.attestation_format.clone(),
@@ -247,7 +251,11 @@ impl SessionBody {
     /// With an access token, where those are on.
     pub(crate) fn with_token(state: &ApiState, account: &Account, session: &Session) -> Self {
         let access_token = state.keyhaven.access_tokens.issue(account, session);
-        Self { token_type: access_token.as_ref().map(|_| "Bearer"), access_token, ..Self::new(session) }
+        Self {
+            token_type: access_token.as_ref().map(|_| "Bearer"),
+            access_token,
+            ..Self::new(session)
+        }
     }
 }
 
@@ -320,7 +328,10 @@ mod tests {
 
     #[test]
     fn times_are_rfc_3339() {
-        assert_eq!(rfc3339(UnixTime::from_millis(1_700_000_000_123)), "2023-11-14T22:13:20.123Z");
+        assert_eq!(
+            rfc3339(UnixTime::from_millis(1_700_000_000_123)),
+            "2023-11-14T22:13:20.123Z"
+        );
         assert_eq!(rfc3339(UnixTime::from_millis(i64::MAX)), "1970-01-01T00:00:00Z");
     }
 }

@@ -12,12 +12,20 @@ const BROWSER_SECONDS: i64 = 24 * 60 * 60;
 impl ApiSettings {
     /// The session cookie's name.
     pub(crate) fn session_cookie(&self) -> &'static str {
-        if self.insecure_cookies { "keyhaven_session" } else { "__Host-keyhaven_session" }
+        if self.insecure_cookies {
+            "keyhaven_session"
+        } else {
+            "__Host-keyhaven_session"
+        }
     }
 
     /// The ceremony cookie's name.
     pub(crate) fn ceremony_cookie(&self) -> &'static str {
-        if self.insecure_cookies { "keyhaven_ceremony" } else { "__Host-keyhaven_ceremony" }
+        if self.insecure_cookies {
+            "keyhaven_ceremony"
+        } else {
+            "__Host-keyhaven_ceremony"
+        }
     }
 
     /// Sets the session cookie. Lax: a link from elsewhere finds its reader signed in; no post from elsewhere does.
@@ -32,10 +40,21 @@ impl ApiSettings {
 
     /// Sets the ceremony cookie.
     pub(crate) fn set_ceremony(&self, token: &SecretToken) -> Option<HeaderValue> {
-        self.set(self.ceremony_cookie(), token.to_text(), SameSite::Strict, BROWSER_SECONDS)
+        self.set(
+            self.ceremony_cookie(),
+            token.to_text(),
+            SameSite::Strict,
+            BROWSER_SECONDS,
+        )
     }
 
-    fn set(&self, name: &'static str, value: String, same_site: SameSite, seconds: i64) -> Option<HeaderValue> {
+    fn set(
+        &self,
+        name: &'static str,
+        value: String,
+        same_site: SameSite,
+        seconds: i64,
+    ) -> Option<HeaderValue> {
         let cookie = Cookie::build((name, value))
             .path("/")
             .http_only(true)
@@ -62,13 +81,22 @@ mod tests {
         let text = secure.set_session(&token, 60).unwrap();
         assert_eq!(
             text,
-            format!("__Host-keyhaven_session={}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60", "A".repeat(43))
+            format!(
+                "__Host-keyhaven_session={}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60",
+                "A".repeat(43)
+            )
         );
-        let local = ApiSettings { insecure_cookies: true, ..secure };
+        let local = ApiSettings {
+            insecure_cookies: true,
+            ..secure
+        };
         let text = local.set_ceremony(&token).unwrap();
         assert_eq!(
             text,
-            format!("keyhaven_ceremony={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=86400", "A".repeat(43))
+            format!(
+                "keyhaven_ceremony={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=86400",
+                "A".repeat(43)
+            )
         );
     }
 }

@@ -1,9 +1,9 @@
 //! What surrounds every request: its id, who sent it, where from; and what every answer carries.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
@@ -29,8 +29,13 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
         Err(error) => return finish(&state, "", error.into_response()),
     };
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let span = tracing::info_span!("request", %method, path, request_id);
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("other", MatchedPath::as_str)
+        .to_owned();
+    let began = Instant::now();
+    let span = tracing::info_span!("request", %method, route, request_id);
     let answer = async {
         let client = match client(&state, &request, &request_id) {
             Ok(client) => client,
@@ -45,19 +50,34 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
     .instrument(span.clone())
     .await;
     let answer = finish(&state, &request_id, answer);
-    span.in_scope(|| tracing::debug!(status = answer.status().as_u16(), "answered"));
+    let status = answer.status().as_u16();
+    let code = answer.extensions().get::<Code>().map_or("ok", |code| code.0);
+    state
+        .metrics
+        .answered(method.as_str(), &route, status, code, began.elapsed());
+    span.in_scope(|| tracing::debug!(status, code, "answered"));
     answer
 }
 
 /// The caller's id where it is a plain one, else a new one.
 fn request_id(state: &ApiState, headers: &HeaderMap) -> Result<String, ApiError> {
     let plain = |id: &&str| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        (1..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
-    if let Some(id) = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(plain) {
+    if let Some(id) = headers
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(plain)
+    {
         return Ok(id.to_owned());
     }
-    let token = state.keyhaven.random_token().map_err(|error| ApiError::from(keyhaven_service::Error::from(error)))?;
+    let token = state
+        .keyhaven
+        .random_token()
+        .map_err(|error| ApiError::from(keyhaven_service::Error::from(error)))?;
     let mut id = token.to_text();
     id.truncate(22);
     Ok(id)
@@ -69,7 +89,11 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let user_agent = headers.get(USER_AGENT).map(|value| {
-        String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).take(256).collect()
+        String::from_utf8_lossy(value.as_bytes())
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(256)
+            .collect()
     });
     let browser = keyhaven_session::cookie(headers, state.settings.ceremony_cookie());
     Ok(Client {
@@ -84,13 +108,21 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
 /// The Origin header. A request that changes something must come from an allowed one, if it names one at all.
 fn origin(state: &ApiState, method: &Method, headers: &HeaderMap) -> Result<Option<Origin>, ApiError> {
     let mut values = headers.get_all(ORIGIN).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     let allowed = &state.keyhaven.settings().relying_party.origins;
-    let known = value.to_str().ok().and_then(|text| allowed.iter().find(|origin| origin.as_str() == text));
+    let known = value
+        .to_str()
+        .ok()
+        .and_then(|text| allowed.iter().find(|origin| origin.as_str() == text));
     match known {
         Some(origin) if values.next().is_none() => Ok(Some(origin.clone())),
         _ if is_safe(method) => Ok(None),
-        _ => Err(ApiError::new("origin_not_allowed", "this page may not use this service")),
+        _ => Err(ApiError::new(
+            "origin_not_allowed",
+            "this page may not use this service",
+        )),
     }
 }
 
@@ -103,14 +135,16 @@ fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
     let problem = response.extensions().get::<ApiError>().cloned();
     let mut response = match problem {
         None => response,
-        Some(error) => problem_document(state, request_id, &error, response),
+        Some(error) => problem_document(state, request_id, &error, response.headers()),
     };
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
     }
     for (name, value) in SECURITY_HEADERS {
-        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(HeaderName::from_static(name))
+            .or_insert(HeaderValue::from_static(value));
     }
     if !state.settings.insecure_cookies {
         let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
@@ -122,16 +156,26 @@ fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
 /// What no answer goes without. The page and the API description bring wider policies of their own.
 const SECURITY_HEADERS: [(&str, &str); 8] = [
     ("cache-control", "no-store"),
-    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-site"),
-    ("permissions-policy", "publickey-credentials-get=(self), publickey-credentials-create=(self)"),
+    (
+        "permissions-policy",
+        "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    ),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
 ];
 
-fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, bare: Response) -> Response {
+/// The code of a refusal, for the metrics.
+#[derive(Clone, Copy)]
+struct Code(&'static str);
+
+fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, set: &HeaderMap) -> Response {
     let problem = Problem {
         kind: format!("urn:keyhaven:error:{}", error.code),
         title: error.status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -140,26 +184,36 @@ fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, bare: 
         code: error.code.to_owned(),
         translation_key: format!("error.{}", error.code),
         request_id: request_id.to_owned(),
-        step: error.step.clone().filter(|_| state.settings.disclose_verification_step),
+        step: error
+            .step
+            .clone()
+            .filter(|_| state.settings.disclose_verification_step),
         purpose: error.purpose.map(str::to_owned),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = (error.status, body).into_response();
     // What a handler set beside the refusal (a cookie taken away) stays.
-    for (name, value) in bare.headers() {
+    for (name, value) in set {
         if *name != CONTENT_TYPE && *name != axum::http::header::CONTENT_LENGTH {
             response.headers_mut().append(name.clone(), value.clone());
         }
     }
+    response.extensions_mut().insert(Code(error.code));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(wait) = error.retry_after {
         // Rounded up: a client that waits as told is not refused again.
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)));
+        headers.insert(
+            RETRY_AFTER,
+            HeaderValue::from(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)),
+        );
     }
     if error.status == axum::http::StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keyhaven\""));
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"keyhaven\""),
+        );
     }
     response
 }

@@ -20,7 +20,14 @@ pub(crate) struct ApiError {
 impl ApiError {
     pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { status: status_of(code), code, detail, step: None, purpose: None, retry_after: None }
+        Self {
+            status: status_of(code),
+            code,
+            detail,
+            step: None,
+            purpose: None,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -31,9 +38,17 @@ impl ApiError {
 /// The status of each code, as `docs/errors.md` lists them.
 fn status_of(code: &str) -> StatusCode {
     match code {
-        "authentication_failed" | "client_key_mismatch" | "counter_regression" | "credential_not_found"
-        | "credential_revoked" | "password_required" | "session_expired" | "signature_invalid"
-        | "unauthenticated" | "user_handle_mismatch" | "user_handle_missing" => StatusCode::UNAUTHORIZED,
+        "authentication_failed"
+        | "client_key_mismatch"
+        | "counter_regression"
+        | "credential_not_found"
+        | "credential_revoked"
+        | "password_required"
+        | "session_expired"
+        | "signature_invalid"
+        | "unauthenticated"
+        | "user_handle_mismatch"
+        | "user_handle_missing" => StatusCode::UNAUTHORIZED,
         "account_locked" | "forbidden" | "origin_not_allowed" | "step_up_required" => StatusCode::FORBIDDEN,
         "not_found" => StatusCode::NOT_FOUND,
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
@@ -56,13 +71,12 @@ impl From<Error> for ApiError {
         }
         let mut answer = Self::new(error.code(), error.to_string());
         answer.step = error.step();
-        match error {
-            Error::Busy | Error::Random(_) | Error::Storage(_) => {
-                answer.retry_after = Some(Duration::from_secs(1));
-            }
-            Error::RateLimited { retry_after } => answer.retry_after = Some(retry_after),
-            Error::StepUpRequired { purpose } => answer.purpose = Some(purpose.as_str()),
-            _ => {}
+        if let Error::RateLimited { retry_after } = error {
+            answer.retry_after = Some(retry_after);
+        } else if let Error::StepUpRequired { purpose } = error {
+            answer.purpose = Some(purpose.as_str());
+        } else if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.retry_after = Some(Duration::from_secs(1));
         }
         answer
     }

@@ -28,7 +28,11 @@ impl FromRequestParts<ApiState> for From {
 }
 
 fn client(parts: &Parts) -> Result<Client, ApiError> {
-    parts.extensions.get::<Client>().cloned().ok_or_else(|| ApiError::new("internal_error", "no client"))
+    parts
+        .extensions
+        .get::<Client>()
+        .cloned()
+        .ok_or_else(|| ApiError::new("internal_error", "no client"))
 }
 
 /// A JSON body, at most [`BODY_LIMIT`] bytes. Members that are not known are ignored.
@@ -39,10 +43,15 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         if !is_json(&request) {
-            return Err(ApiError::new("unsupported_media_type", "send the body as application/json"));
+            return Err(ApiError::new(
+                "unsupported_media_type",
+                "send the body as application/json",
+            ));
         }
         let bytes = bytes(request, state).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::invalid(format!("body: {error}")))
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| ApiError::invalid(format!("body: {error}")))
     }
 }
 
@@ -59,15 +68,23 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for OptionalBody<T> {
             return Ok(Self(None));
         }
         if !json {
-            return Err(ApiError::new("unsupported_media_type", "send the body as application/json"));
+            return Err(ApiError::new(
+                "unsupported_media_type",
+                "send the body as application/json",
+            ));
         }
         let body = serde_json::from_slice(&bytes);
-        body.map(|body| Self(Some(body))).map_err(|error| ApiError::invalid(format!("body: {error}")))
+        body.map(|body| Self(Some(body)))
+            .map_err(|error| ApiError::invalid(format!("body: {error}")))
     }
 }
 
 fn is_json(request: &Request) -> bool {
-    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let value = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let essence = value.split(';').next().unwrap_or("").trim();
     essence.eq_ignore_ascii_case("application/json")
 }
@@ -118,10 +135,16 @@ impl Authority for StoredSessions {
         if let Some(token) = session_token(&self.0, parts) {
             // A browser names its page on every request that changes something: one that does not is not the page.
             if !is_safe(&parts.method) && !parts.headers.contains_key(ORIGIN) {
-                return Err(ApiError::new("origin_not_allowed", "a request with a session cookie needs an Origin header"));
+                return Err(ApiError::new(
+                    "origin_not_allowed",
+                    "a request with a session cookie needs an Origin header",
+                ));
             }
             let signed_in = self.0.keyhaven.sessions.authenticate(&client, &token).await?;
-            return Ok(Current { signed_in, token: Some(token) });
+            return Ok(Current {
+                signed_in,
+                token: Some(token),
+            });
         }
         let token = bearer_token(&parts.headers).ok_or(Error::Unauthenticated)?;
         if !is_safe(&parts.method) {
@@ -129,7 +152,10 @@ impl Authority for StoredSessions {
             return Err(Error::Unauthenticated.into());
         }
         let signed_in = self.0.keyhaven.access_tokens.authenticate(token).await?;
-        Ok(Current { signed_in, token: None })
+        Ok(Current {
+            signed_in,
+            token: None,
+        })
     }
 
     fn now(&self) -> UnixTime {
@@ -170,9 +196,19 @@ impl FromRequestParts<ApiState> for PresentedSession {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
-        let Some(token) = session_token(state, parts) else { return Ok(Self(None)) };
-        match state.keyhaven.sessions.authenticate(&client(parts)?, &token).await {
-            Ok(signed_in) => Ok(Self(Some(Current { signed_in, token: Some(token) }))),
+        let Some(token) = session_token(state, parts) else {
+            return Ok(Self(None));
+        };
+        match state
+            .keyhaven
+            .sessions
+            .authenticate(&client(parts)?, &token)
+            .await
+        {
+            Ok(signed_in) => Ok(Self(Some(Current {
+                signed_in,
+                token: Some(token),
+            }))),
             Err(error @ (Error::Storage(_) | Error::Random(_))) => Err(error.into()),
             Err(_) => Ok(Self(None)),
         }

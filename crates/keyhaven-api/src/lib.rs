@@ -9,6 +9,7 @@ mod cookies;
 mod envelope;
 mod error;
 mod extract;
+mod metrics;
 mod openapi;
 mod proxy;
 mod routes;
@@ -31,6 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as paths;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+pub use metrics::{Metrics, metrics_router};
 pub use state::ApiSettings;
 
 use error::ApiError;
@@ -39,28 +41,37 @@ use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
-#[must_use]
-pub fn router(keyhaven: Keyhaven, settings: ApiSettings) -> Router {
+pub fn router(keyhaven: Keyhaven, settings: ApiSettings, metrics: Metrics) -> Router {
     let base = settings.base_path.clone();
-    let state = ApiState { keyhaven, settings: Arc::new(settings) };
+    let state = ApiState {
+        keyhaven,
+        settings: Arc::new(settings),
+        metrics,
+    };
     let (api, description) = api().split_for_parts();
     let description_url = format!("{base}openapi.json");
     let docs = SwaggerUi::new(format!("{base}docs"))
         .config(Config::new([description_url.clone()]).validator_url("none"))
         .url(description_url, description);
 
-    let pages = Router::new().route("/", get(page::index)).route("/assets/{name}", get(page::asset));
+    let pages = Router::new()
+        .route("/", get(page::index))
+        .route("/assets/{name}", get(page::asset));
     let under_base = api.merge(pages);
     let based = match base.trim_end_matches('/') {
         "" => under_base,
-        prefix => Router::new().nest(prefix, under_base).route(&base, get(page::index)),
+        prefix => Router::new()
+            .nest(prefix, under_base)
+            .route(&base, get(page::index)),
     };
     based
         .merge(Router::from(docs).layer(from_fn(docs_policy)))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/webauthn", get(well_known::webauthn))
         .fallback(async || ApiError::new("not_found", "there is no such route"))
-        .method_not_allowed_fallback(async || ApiError::new("method_not_allowed", "this route has other methods"))
+        .method_not_allowed_fallback(async || {
+            ApiError::new("method_not_allowed", "this route has other methods")
+        })
         .layer(DefaultBodyLimit::max(extract::BODY_LIMIT))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a handler panicked");
@@ -90,7 +101,11 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(step_up::start))
         .routes(paths!(step_up::finish))
         .routes(paths!(credentials::list, credentials::delete_all))
-        .routes(paths!(credentials::show, credentials::rename, credentials::delete))
+        .routes(paths!(
+            credentials::show,
+            credentials::rename,
+            credentials::delete
+        ))
         .routes(paths!(account::show))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
@@ -100,11 +115,19 @@ fn api() -> OpenApiRouter<ApiState> {
 /// Pages of the allowed origins may call, with cookies; nobody else learns anything.
 fn cors(state: &ApiState) -> CorsLayer {
     let origins = &state.keyhaven.settings().relying_party.origins;
-    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
+    let origins = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+        ])
         .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, envelope::REQUEST_ID])
         .expose_headers([envelope::REQUEST_ID, RETRY_AFTER])
         .max_age(std::time::Duration::from_secs(600))
@@ -115,6 +138,8 @@ async fn docs_policy(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }

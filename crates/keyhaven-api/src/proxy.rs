@@ -44,7 +44,9 @@ fn list(
     values.peek()?;
     let elements = values.flat_map(|value| {
         let text = value.to_str().unwrap_or("");
-        text.split(',').map(|element| parse(element.trim())).collect::<Vec<_>>()
+        text.split(',')
+            .map(|element| parse(element.trim()))
+            .collect::<Vec<_>>()
     });
     Some(elements.collect())
 }
@@ -71,13 +73,18 @@ fn parse_node(text: &str) -> Option<IpAddr> {
     if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
         return Some(socket.ip().to_canonical());
     }
-    text.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+    text.strip_prefix('[')?
+        .strip_suffix(']')?
+        .parse::<IpAddr>()
+        .ok()
+        .map(|ip| ip.to_canonical())
 }
 
 fn parse_forwarded(element: &str) -> Option<IpAddr> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("for").then(|| parse_node(value.trim()))?
+        name.eq_ignore_ascii_case("for")
+            .then(|| parse_node(value.trim()))?
     })
 }
 
@@ -96,23 +103,59 @@ mod tests {
 
     #[test]
     fn strangers_are_not_believed() {
-        assert_eq!(seen("192.0.2.1", &[("x-forwarded-for", "203.0.113.9")]), "192.0.2.1");
+        assert_eq!(
+            seen("192.0.2.1", &[("x-forwarded-for", "203.0.113.9")]),
+            "192.0.2.1"
+        );
     }
 
     #[test]
     fn the_list_is_read_from_the_right() {
-        assert_eq!(seen("10.0.0.1", &[("x-forwarded-for", "198.51.100.7, 203.0.113.9, 10.0.0.2")]), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1", &[("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "203.0.113.9")]), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, nonsense")]), "10.0.0.1");
+        assert_eq!(
+            seen(
+                "10.0.0.1",
+                &[("x-forwarded-for", "198.51.100.7, 203.0.113.9, 10.0.0.2")]
+            ),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            seen(
+                "10.0.0.1",
+                &[
+                    ("x-forwarded-for", "198.51.100.7"),
+                    ("x-forwarded-for", "203.0.113.9")
+                ]
+            ),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            seen("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, nonsense")]),
+            "10.0.0.1"
+        );
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
-        assert_eq!(seen("::ffff:10.0.0.1", &[("x-forwarded-for", "203.0.113.9:4711")]), "203.0.113.9");
+        assert_eq!(
+            seen("::ffff:10.0.0.1", &[("x-forwarded-for", "203.0.113.9:4711")]),
+            "203.0.113.9"
+        );
     }
 
     #[test]
     fn forwarded_is_read_and_a_contradiction_is_not_believed() {
-        assert_eq!(seen("10.0.0.1", &[("forwarded", "for=\"[2001:db8::7]:80\";proto=https, for=10.0.0.3")]), "2001:db8::7");
         assert_eq!(
-            seen("10.0.0.1", &[("forwarded", "for=198.51.100.7"), ("x-forwarded-for", "203.0.113.9")]),
+            seen(
+                "10.0.0.1",
+                &[("forwarded", "for=\"[2001:db8::7]:80\";proto=https, for=10.0.0.3")]
+            ),
+            "2001:db8::7"
+        );
+        assert_eq!(
+            seen(
+                "10.0.0.1",
+                &[
+                    ("forwarded", "for=198.51.100.7"),
+                    ("x-forwarded-for", "203.0.113.9")
+                ]
+            ),
             "10.0.0.1"
         );
     }

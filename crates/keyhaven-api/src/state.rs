@@ -3,6 +3,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use keyhaven_service::Keyhaven;
 
+use crate::metrics::Metrics;
+
 /// How the API shows itself, beside what the service decides.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
@@ -21,4 +23,5 @@ pub struct ApiSettings {
 pub(crate) struct ApiState {
     pub(crate) keyhaven: Keyhaven,
     pub(crate) settings: Arc<ApiSettings>,
+    pub(crate) metrics: Metrics,
 }

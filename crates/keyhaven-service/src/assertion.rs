@@ -1,8 +1,8 @@
 //! What a login and a step-up share: one assertion, looked up, verified and recorded (L3 §7.2).
 
 use keyhaven_core::{
-    AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord, ExpectedAssertion, ExpectedUser,
-    VerifiedAssertion,
+    AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord, ExpectedAssertion,
+    ExpectedUser, VerifiedAssertion,
 };
 use keyhaven_storage::{
     AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Session, SessionId, StepUpGrant,
@@ -127,7 +127,9 @@ impl Context {
             backup_eligibility_change: self.settings.backup_eligibility_change,
             ..AssertionPolicy::default()
         };
-        Ok(keyhaven_core::verify_assertion(response, &expected, record, &policy)?)
+        Ok(keyhaven_core::verify_assertion(
+            response, &expected, record, &policy,
+        )?)
     }
 
     /// The refusal of a credential that is not stored. A decoy goes the whole way that a real one with a wrong
@@ -149,7 +151,10 @@ impl Context {
             public_key: &public_key,
             sign_count: SignCount(0),
             user_handle: handle.as_ref(),
-            backup_eligible: handle.as_ref().and_then(|h| h.as_bytes().first()).map(|byte| byte & 1 == 1),
+            backup_eligible: handle
+                .as_ref()
+                .and_then(|h| h.as_bytes().first())
+                .map(|byte| byte & 1 == 1),
         };
         match self.verify_against(response, expected, &record) {
             Err(error) if decoy || error.code() == "credential_not_allowed" => error,

@@ -18,25 +18,52 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn account(account: AccountId) -> Self {
-        Self { account: Some(account), ..Self::default() }
+        Self {
+            account: Some(account),
+            ..Self::default()
+        }
     }
 }
 
 impl Context {
     /// An event that says `action` happened.
-    pub(crate) fn success(&self, client: &Client, action: &str, subject: Subject) -> Result<AuditEvent, Error> {
+    pub(crate) fn success(
+        &self,
+        client: &Client,
+        action: &str,
+        subject: Subject,
+    ) -> Result<AuditEvent, Error> {
         self.event(client, action, AuditOutcome::Success, None, None, subject)
     }
 
     /// Records that `action` was refused, and gives the refusal back. Where the event cannot be written the answer is
     /// that failure: nothing happens unrecorded.
-    pub(crate) async fn refuse(&self, client: &Client, action: &str, subject: Subject, error: Error) -> Error {
+    pub(crate) async fn refuse(
+        &self,
+        client: &Client,
+        action: &str,
+        subject: Subject,
+        error: Error,
+    ) -> Error {
         // An outage is no verdict, and a flood of attempts must not become a flood of rows.
-        if matches!(error, Error::Storage(_) | Error::Random(_) | Error::Busy | Error::RateLimited { .. }) {
-            tracing::warn!(action, code = error.code(), request_id = client.request_id, "not carried out");
+        if matches!(
+            error,
+            Error::Storage(_) | Error::Random(_) | Error::Busy | Error::RateLimited { .. }
+        ) {
+            tracing::warn!(
+                action,
+                code = error.code(),
+                request_id = client.request_id,
+                "not carried out"
+            );
             return error;
         }
-        tracing::info!(action, code = error.code(), request_id = client.request_id, "refused");
+        tracing::info!(
+            action,
+            code = error.code(),
+            request_id = client.request_id,
+            "refused"
+        );
         let (code, step) = (Some(error.code().to_owned()), error.step());
         let event = match self.event(client, action, AuditOutcome::Refused, code, step, subject) {
             Ok(event) => event,

@@ -46,21 +46,34 @@ impl Authentications {
     /// # Errors
     /// [`Error::InvalidRequest`] (no account can have the name), [`Error::UserNotFound`] and [`Error::NoPasskeys`]
     /// (only with `disclose_existence`), [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
-    pub async fn start(&self, client: &Client, username: Option<&str>) -> Result<Started<RequestOptions>, Error> {
+    pub async fn start(
+        &self,
+        client: &Client,
+        username: Option<&str>,
+    ) -> Result<Started<RequestOptions>, Error> {
         match self.try_start(client, username).await {
             Ok(started) => Ok(started),
             Err(error) => Err(self.0.refuse(client, START, Subject::default(), error).await),
         }
     }
 
-    async fn try_start(&self, client: &Client, username: Option<&str>) -> Result<Started<RequestOptions>, Error> {
-        self.0.limit(|limits| limits.address(Attempt::LoginStart, client.ip))?;
+    async fn try_start(
+        &self,
+        client: &Client,
+        username: Option<&str>,
+    ) -> Result<Started<RequestOptions>, Error> {
+        self.0
+            .limit(|limits| limits.address(Attempt::LoginStart, client.ip))?;
         let Some(username) = username else {
-            let kind = |allowed| Kind::Login { username: None, allowed };
+            let kind = |allowed| Kind::Login {
+                username: None,
+                allowed,
+            };
             return self.0.begin_assertion(client, Vec::new(), kind).await;
         };
         let username = Username::parse(username)?;
-        self.0.limit(|limits| limits.pair(client.ip, &start_bucket(&username)))?;
+        self.0
+            .limit(|limits| limits.pair(client.ip, &start_bucket(&username)))?;
         let found = self.0.durable.login_candidates(username.as_str()).await?;
         // Made whether they are needed or not, so that the work does not depend on the account.
         let decoys = decoy::credentials(&self.0.keys.decoy, username.as_str());
@@ -98,11 +111,18 @@ impl Authentications {
         response: &[u8],
     ) -> Result<Authenticated, Error> {
         let mut subject = Subject::default();
-        match self.try_finish(client, current, ceremony, response, &mut subject).await {
+        match self
+            .try_finish(client, current, ceremony, response, &mut subject)
+            .await
+        {
             Ok(authenticated) => Ok(authenticated),
             Err(error) => {
                 let precise = self.0.refuse(client, FINISH, subject, error).await;
-                Err(if self.0.settings.disclose_existence { precise } else { undisclosed(precise) })
+                Err(if self.0.settings.disclose_existence {
+                    precise
+                } else {
+                    undisclosed(precise)
+                })
             }
         }
     }
@@ -115,9 +135,15 @@ impl Authentications {
         response: &[u8],
         subject: &mut Subject,
     ) -> Result<Authenticated, Error> {
-        self.0.limit(|limits| limits.address(Attempt::LoginFinish, client.ip))?;
-        let taken = self.0.take(client, ceremony.ok_or(Error::ChallengeMissing)?).await?;
-        let Kind::Login { username, allowed } = &taken.kind else { return Err(Error::ChallengeMissing) };
+        self.0
+            .limit(|limits| limits.address(Attempt::LoginFinish, client.ip))?;
+        let taken = self
+            .0
+            .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
+            .await?;
+        let Kind::Login { username, allowed } = &taken.kind else {
+            return Err(Error::ChallengeMissing);
+        };
         let response = AuthenticationResponse::from_json(response)?;
         // A name stands for its account, known or not; without one the credential does.
         let (bucket, user) = match username {
@@ -125,13 +151,18 @@ impl Authentications {
             Some(username) => (finish_bucket(username), ExpectedUser::Identified),
         };
         self.0.limit(|limits| limits.pair(client.ip, &bucket))?;
-        let expected = Expected { taken: &taken, allowed, user };
+        let expected = Expected {
+            taken: &taken,
+            allowed,
+            user,
+        };
         let (owned, (session, token)) = self
             .0
             .assert(&response, &expected, subject, |owned, verified| {
                 let proof = Proof::assertion(verified, owned.credential.attestation_trusted);
                 let (session, token) =
-                    self.0.open_session(client, owned.account.id, &owned.credential.id, &proof)?;
+                    self.0
+                        .open_session(client, owned.account.id, &owned.credential.id, &proof)?;
                 let subject = Subject {
                     account: Some(owned.account.id),
                     credential: Some(owned.credential.id.clone()),
@@ -146,8 +177,16 @@ impl Authentications {
                 Ok((effects, (session, token)))
             })
             .await?;
-        let account = Account { last_login_at: Some(session.created_at), ..owned.account };
-        Ok(Authenticated { account, credential: owned.credential, session, token })
+        let account = Account {
+            last_login_at: Some(session.created_at),
+            ..owned.account
+        };
+        Ok(Authenticated {
+            account,
+            credential: owned.credential,
+            session,
+            token,
+        })
     }
 }
 
@@ -160,7 +199,10 @@ impl Context {
         kind: impl FnOnce(Vec<keyhaven_types::CredentialId>) -> Kind,
     ) -> Result<Started<RequestOptions>, Error> {
         let challenge = self.new_challenge()?;
-        let allowed = allow_credentials.iter().map(|descriptor| descriptor.id.clone()).collect();
+        let allowed = allow_credentials
+            .iter()
+            .map(|descriptor| descriptor.id.clone())
+            .collect();
         let options = RequestOptions {
             challenge: challenge.clone(),
             timeout: self.timeout_millis(),
@@ -175,8 +217,13 @@ impl Context {
 /// The one answer to an anonymous caller for every reason that a decoy could not be refused for.
 fn undisclosed(error: Error) -> Error {
     match error.code() {
-        "account_locked" | "counter_regression" | "credential_revoked" | "public_key_invalid" | "signature_invalid"
-        | "unsupported_algorithm" | "user_handle_mismatch" => Error::AuthenticationFailed,
+        "account_locked"
+        | "counter_regression"
+        | "credential_revoked"
+        | "public_key_invalid"
+        | "signature_invalid"
+        | "unsupported_algorithm"
+        | "user_handle_mismatch" => Error::AuthenticationFailed,
         _ => error,
     }
 }

@@ -8,7 +8,10 @@ use keyhaven_types::Aaguid;
 static NAMES: LazyLock<HashMap<Aaguid, String>> = LazyLock::new(|| {
     let names: HashMap<String, String> =
         serde_json::from_str(include_str!("../data/aaguids.json")).unwrap_or_default();
-    names.into_iter().filter_map(|(aaguid, name)| Some((aaguid.parse().ok()?, name))).collect()
+    names
+        .into_iter()
+        .filter_map(|(aaguid, name)| Some((aaguid.parse().ok()?, name)))
+        .collect()
 });
 
 /// The name of an authenticator model, where it is known.

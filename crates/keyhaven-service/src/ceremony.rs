@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use keyhaven_core::RelyingParty;
 use keyhaven_storage::{AccountId, CeremonyId, PendingCeremony, Put, SessionId};
-use keyhaven_types::{Challenge, CoseAlgorithm, CredentialId, Mediation, Origin, UnixTime, UserHandle, base64url};
+use keyhaven_types::{
+    Challenge, CoseAlgorithm, CredentialId, Mediation, Origin, UnixTime, UserHandle, base64url,
+};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
@@ -29,10 +31,25 @@ pub(crate) struct Pending {
 /// Which ceremony, and what is particular to it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Kind {
-    AddPasskey { account: uuid::Uuid, session: uuid::Uuid, issued: Issued },
-    Login { username: Option<String>, allowed: Vec<CredentialId> },
-    Registration { registrant: Registrant, issued: Issued },
-    StepUp { account: uuid::Uuid, session: uuid::Uuid, purpose: Purpose, allowed: Vec<CredentialId> },
+    AddPasskey {
+        account: uuid::Uuid,
+        session: uuid::Uuid,
+        issued: Issued,
+    },
+    Login {
+        username: Option<String>,
+        allowed: Vec<CredentialId>,
+    },
+    Registration {
+        registrant: Registrant,
+        issued: Issued,
+    },
+    StepUp {
+        account: uuid::Uuid,
+        session: uuid::Uuid,
+        purpose: Purpose,
+        allowed: Vec<CredentialId>,
+    },
 }
 
 /// What a registration's options asked for.
@@ -105,15 +122,28 @@ impl Context {
         let ceremony = CeremonyId(id);
         let now = self.clock.now();
         let expires_at = now.saturating_add(self.settings.ceremony_ttl);
-        match self.ceremonies.put(ceremony, PendingCeremony { payload, expires_at }, now).await? {
+        match self
+            .ceremonies
+            .put(ceremony, PendingCeremony { payload, expires_at }, now)
+            .await?
+        {
             Put::Full => Err(Error::Busy),
-            Put::Stored => Ok(Started { ceremony, options, expires_at, browser }),
+            Put::Stored => Ok(Started {
+                ceremony,
+                options,
+                expires_at,
+                browser,
+            }),
         }
     }
 
     /// Takes a ceremony for its one finish. A ceremony that this client did not start is gone afterwards all the same.
     pub(crate) async fn take(&self, client: &Client, id: CeremonyId) -> Result<Taken, Error> {
-        let pending = self.ceremonies.take(id, self.clock.now()).await?.ok_or(Error::ChallengeMissing)?;
+        let pending = self
+            .ceremonies
+            .take(id, self.clock.now())
+            .await?
+            .ok_or(Error::ChallengeMissing)?;
         let pending: Pending =
             serde_json::from_slice(&pending.payload).map_err(|_| Error::ChallengeMissing)?;
         let same_browser = match (&pending.browser, &client.origin, &client.browser) {
@@ -126,7 +156,11 @@ impl Context {
         }
         let origin = pending.origin.as_deref().map(Origin::new).transpose();
         let origin = origin.map_err(|_| Error::ChallengeMissing)?;
-        Ok(Taken { kind: pending.kind, challenge: pending.challenge, origin })
+        Ok(Taken {
+            kind: pending.kind,
+            challenge: pending.challenge,
+            origin,
+        })
     }
 
     /// The ceremony's life in milliseconds, as `publicKey.timeout` says it.
@@ -153,16 +187,26 @@ mod optional_hash {
     use super::base64url;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(hash: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        hash: &Option<[u8; 32]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match hash {
             None => serializer.serialize_none(),
             Some(bytes) => serializer.serialize_str(&base64url::encode(bytes)),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[u8; 32]>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
         let bytes = base64url::decode(&text).map_err(D::Error::custom)?;
-        bytes.try_into().map(Some).map_err(|_| D::Error::custom("32 bytes"))
+        bytes
+            .try_into()
+            .map(Some)
+            .map_err(|_| D::Error::custom("32 bytes"))
     }
 }

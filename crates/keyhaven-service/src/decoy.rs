@@ -20,12 +20,18 @@ pub(crate) fn credentials(key: &hmac::Key, username: &str) -> Vec<CredentialHand
     if how_many % 4 == 0 {
         kinds.push(second);
     }
-    kinds.into_iter().zip(0_u8..).filter_map(|(kind, index)| one(key, &seed, kind, index)).collect()
+    kinds
+        .into_iter()
+        .zip(0_u8..)
+        .filter_map(|(kind, index)| one(key, &seed, kind, index))
+        .collect()
 }
 
 /// Whether an id is one of ours that no authenticator has.
 pub(crate) fn recognises(key: &hmac::Key, id: &[u8]) -> bool {
-    let Some((body, tag)) = id.split_last_chunk::<MAC_LEN>() else { return false };
+    let Some((body, tag)) = id.split_last_chunk::<MAC_LEN>() else {
+        return false;
+    };
     bool::from(tag_of(key, body).ct_eq(tag))
 }
 
@@ -44,11 +50,18 @@ fn one(key: &hmac::Key, seed: &[u8; 32], kind: u8, index: u8) -> Option<Credenti
         208..=231 => (48, vec![Nfc, Usb]),
         232..=255 => (64, vec![Usb]),
     };
-    let stream = [mac(key, &[b"body", &[index, 0], seed]), mac(key, &[b"body", &[index, 1], seed])].concat();
+    let stream = [
+        mac(key, &[b"body", &[index, 0], seed]),
+        mac(key, &[b"body", &[index, 1], seed]),
+    ]
+    .concat();
     let mut id = stream.get(..len - MAC_LEN)?.to_vec();
     let tag = tag_of(key, &id);
     id.extend_from_slice(&tag);
-    Some(CredentialHandle { id: CredentialId::try_from(id.as_slice()).ok()?, transports })
+    Some(CredentialHandle {
+        id: CredentialId::try_from(id.as_slice()).ok()?,
+        transports,
+    })
 }
 
 fn tag_of(key: &hmac::Key, body: &[u8]) -> [u8; MAC_LEN] {
@@ -97,9 +110,14 @@ mod tests {
 
     #[test]
     fn decoys_have_the_lengths_and_numbers_of_real_ones() {
-        let all: Vec<_> = (0..500).map(|n| credentials(&key(1), &format!("user{n}"))).collect();
+        let all: Vec<_> = (0..500)
+            .map(|n| credentials(&key(1), &format!("user{n}")))
+            .collect();
         for len in [16, 20, 32, 48, 64] {
-            assert!(all.iter().flatten().any(|decoy| decoy.id.as_bytes().len() == len), "{len}");
+            assert!(
+                all.iter().flatten().any(|decoy| decoy.id.as_bytes().len() == len),
+                "{len}"
+            );
         }
         assert!(all.iter().any(|decoys| decoys.len() == 1) && all.iter().any(|decoys| decoys.len() == 2));
     }

@@ -96,11 +96,15 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::InvalidRequest { detail: detail.into() }
+        Self::InvalidRequest {
+            detail: detail.into(),
+        }
     }
 
     pub(crate) fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::Forbidden { detail: detail.into() }
+        Self::Forbidden {
+            detail: detail.into(),
+        }
     }
 
     /// The stable code, as documented in `docs/errors.md`.
@@ -134,10 +138,12 @@ impl Error {
     /// The verification step that refused, for example `L3 7.2.21`.
     #[must_use]
     pub fn step(&self) -> Option<String> {
-        match self {
-            Self::Assertion(error) => Some(error.step().to_string()),
-            Self::Registration(error) => Some(error.step().to_string()),
-            _ => None,
+        if let Self::Assertion(error) = self {
+            Some(error.step().to_string())
+        } else if let Self::Registration(error) = self {
+            Some(error.step().to_string())
+        } else {
+            None
         }
     }
 }

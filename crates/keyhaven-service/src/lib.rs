@@ -144,4 +144,13 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Authentications, Keyhaven, Passkeys, Registrations, Sessions, StepUps, Surroundings, Upkeep);
+opaque_debug!(
+    Authentications,
+    Keyhaven,
+    Passkeys,
+    Registrations,
+    Sessions,
+    StepUps,
+    Surroundings,
+    Upkeep
+);

@@ -78,12 +78,17 @@ impl Limits {
 /// As many buckets are kept before those that are full again are dropped.
 const MANY_BUCKETS: usize = 50_000;
 
-fn check<K: Clone + Eq + std::hash::Hash>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Error> {
+fn check<K: Clone + Eq + std::hash::Hash>(
+    limiter: &DefaultKeyedRateLimiter<K>,
+    key: &K,
+) -> Result<(), Error> {
     if limiter.len() > MANY_BUCKETS {
         limiter.retain_recent();
     }
     limiter.check_key(key).map_err(|refused| Error::RateLimited {
-        retry_after: refused.wait_time_from(DefaultClock::default().now()).max(Duration::from_secs(1)),
+        retry_after: refused
+            .wait_time_from(DefaultClock::default().now())
+            .max(Duration::from_secs(1)),
     })
 }
 
@@ -92,7 +97,11 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits::new(&RateLimitSettings { per_address: 3, per_address_and_account: 2, username_taken: 1 })
+        Limits::new(&RateLimitSettings {
+            per_address: 3,
+            per_address_and_account: 2,
+            username_taken: 1,
+        })
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -106,7 +115,9 @@ mod tests {
             limits.pair(ip("192.0.2.1"), b"alice").unwrap();
         }
         let refused = limits.pair(ip("192.0.2.1"), b"alice").unwrap_err();
-        assert!(matches!(refused, Error::RateLimited { retry_after } if retry_after >= Duration::from_secs(1)));
+        assert!(
+            matches!(refused, Error::RateLimited { retry_after } if retry_after >= Duration::from_secs(1))
+        );
         limits.pair(ip("192.0.2.2"), b"alice").unwrap();
         limits.pair(ip("192.0.2.1"), b"bob").unwrap();
     }
@@ -115,11 +126,15 @@ mod tests {
     fn kinds_are_counted_apart_and_ipv6_by_network() {
         let limits = limits();
         for n in 1..=3 {
-            limits.address(Attempt::LoginStart, ip(&format!("2001:db8::{n}"))).unwrap();
+            limits
+                .address(Attempt::LoginStart, ip(&format!("2001:db8::{n}")))
+                .unwrap();
         }
         assert!(limits.address(Attempt::LoginStart, ip("2001:db8::9")).is_err());
         limits.address(Attempt::LoginFinish, ip("2001:db8::9")).unwrap();
-        limits.address(Attempt::LoginStart, ip("2001:db8:0:1::9")).unwrap();
+        limits
+            .address(Attempt::LoginStart, ip("2001:db8:0:1::9"))
+            .unwrap();
         limits.username(ip("::ffff:192.0.2.1")).unwrap();
         assert!(limits.username(ip("192.0.2.1")).is_err());
     }

@@ -34,7 +34,9 @@ impl Passkeys {
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn one(&self, current: &SignedIn, id: &CredentialId) -> Result<Credential, Error> {
         let own = self.0.durable.credentials_of(current.account_id()).await?;
-        own.into_iter().find(|credential| credential.id == *id).ok_or(Error::NotFound)
+        own.into_iter()
+            .find(|credential| credential.id == *id)
+            .ok_or(Error::NotFound)
     }
 
     /// Gives a passkey another name, 1 to 64 characters.
@@ -49,8 +51,14 @@ impl Passkeys {
         device_name: &str,
     ) -> Result<Credential, Error> {
         let device_name = username::label("deviceName", device_name)?;
-        let event = self.0.success(client, "credential.rename", of(current, Some(id)))?;
-        let renamed = self.0.durable.rename_credential(current.account_id(), id, &device_name, event).await?;
+        let event = self
+            .0
+            .success(client, "credential.rename", of(current, Some(id)))?;
+        let renamed = self
+            .0
+            .durable
+            .rename_credential(current.account_id(), id, &device_name, event)
+            .await?;
         renamed.ok_or(Error::NotFound)
     }
 
@@ -77,7 +85,11 @@ impl Passkeys {
         if except.is_some_and(|kept| !own.iter().any(|credential| credential.id == *kept)) {
             return Err(Error::NotFound);
         }
-        let ids: Vec<_> = own.into_iter().map(|credential| credential.id).filter(|id| Some(id) != except).collect();
+        let ids: Vec<_> = own
+            .into_iter()
+            .map(|credential| credential.id)
+            .filter(|id| Some(id) != except)
+            .collect();
         if ids.is_empty() {
             return Ok(());
         }

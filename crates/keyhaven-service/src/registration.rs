@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use keyhaven_core::{ExpectedRegistration, RegistrationPolicy, RegistrationResponse, VerifiedRegistration};
 use keyhaven_storage::{
-    Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
+    Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
+    Session,
 };
 use keyhaven_types::options::{
     AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor, CredentialParameters,
@@ -76,7 +77,10 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let subject = Subject { account: session.map(SignedIn::account_id), ..Subject::default() };
+        let subject = Subject {
+            account: session.map(SignedIn::account_id),
+            ..Subject::default()
+        };
         match self.try_start(client, session, request).await {
             Ok(started) => Ok(started),
             Err(error) => Err(self.0.refuse(client, START, subject, error).await),
@@ -89,10 +93,13 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        self.0.limit(|limits| limits.address(Attempt::RegistrationStart, client.ip))?;
+        self.0
+            .limit(|limits| limits.address(Attempt::RegistrationStart, client.ip))?;
         if request.mediation == Mediation::Conditional {
             // Only a password sign-in of the last minutes may make a passkey in passing.
-            return Err(Error::forbidden("a conditional registration needs a recent password sign-in"));
+            return Err(Error::forbidden(
+                "a conditional registration needs a recent password sign-in",
+            ));
         }
         match session {
             None => self.start_account(client, request).await,
@@ -105,7 +112,10 @@ impl Registrations {
         client: &Client,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let username = request.username.as_deref().ok_or_else(|| Error::invalid("username: missing"))?;
+        let username = request
+            .username
+            .as_deref()
+            .ok_or_else(|| Error::invalid("username: missing"))?;
         let username = Username::parse(username)?;
         let display_name = match &request.display_name {
             Some(text) => username::label("displayName", text)?,
@@ -119,7 +129,12 @@ impl Registrations {
         let mut handle = [0; 32];
         self.0.random.fill(&mut handle)?;
         let user_handle = UserHandle::try_from(&handle[..]).map_err(|_| Error::Busy)?;
-        let registrant = Registrant { user_handle, username: username.as_str().to_owned(), display_name, email };
+        let registrant = Registrant {
+            user_handle,
+            username: username.as_str().to_owned(),
+            display_name,
+            email,
+        };
         let user = UserEntity {
             id: registrant.user_handle.clone(),
             name: registrant.username.clone(),
@@ -139,7 +154,9 @@ impl Registrations {
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
         if existing.len() >= MAX_PASSKEYS {
-            return Err(Error::forbidden(format!("an account can have {MAX_PASSKEYS} passkeys")));
+            return Err(Error::forbidden(format!(
+                "an account can have {MAX_PASSKEYS} passkeys"
+            )));
         }
         let exclude = existing.into_iter().map(|credential| CredentialDescriptor {
             id: credential.id,
@@ -152,7 +169,11 @@ impl Registrations {
             display_name: account.display_name.clone(),
         };
         let (account, session) = (account.id.0, session.session().id.0);
-        let kind = |issued| Kind::AddPasskey { account, session, issued };
+        let kind = |issued| Kind::AddPasskey {
+            account,
+            session,
+            issued,
+        };
         self.begin(client, user, exclude.collect(), &request, kind).await
     }
 
@@ -168,12 +189,18 @@ impl Registrations {
         let challenge = self.0.new_challenge()?;
         let algorithms = keyhaven_core::SUPPORTED_ALGORITHMS.to_vec();
         let options = CreationOptions {
-            rp: RpEntity { id: settings.relying_party.id.clone(), name: settings.rp_name.clone() },
+            rp: RpEntity {
+                id: settings.relying_party.id.clone(),
+                name: settings.rp_name.clone(),
+            },
             user,
             challenge: challenge.clone(),
             pub_key_cred_params: algorithms
                 .iter()
-                .map(|&alg| CredentialParameters { alg, kind: CredentialType::PublicKey })
+                .map(|&alg| CredentialParameters {
+                    alg,
+                    kind: CredentialType::PublicKey,
+                })
                 .collect(),
             timeout: self.0.timeout_millis(),
             exclude_credentials,
@@ -187,7 +214,10 @@ impl Registrations {
             attestation: settings.attestation,
             extensions: CreationExtensions { cred_props: true },
         };
-        let issued = Issued { algorithms, mediation: request.mediation };
+        let issued = Issued {
+            algorithms,
+            mediation: request.mediation,
+        };
         self.0.begin(client, kind(issued), challenge, options).await
     }
 
@@ -207,8 +237,14 @@ impl Registrations {
         response: &[u8],
         device_name: Option<&str>,
     ) -> Result<Registered, Error> {
-        let mut subject = Subject { account: session.map(SignedIn::account_id), ..Subject::default() };
-        match self.try_finish(client, session, ceremony, response, device_name, &mut subject).await {
+        let mut subject = Subject {
+            account: session.map(SignedIn::account_id),
+            ..Subject::default()
+        };
+        match self
+            .try_finish(client, session, ceremony, response, device_name, &mut subject)
+            .await
+        {
             Ok(registered) => Ok(registered),
             Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
         }
@@ -223,9 +259,15 @@ impl Registrations {
         device_name: Option<&str>,
         subject: &mut Subject,
     ) -> Result<Registered, Error> {
-        self.0.limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))?;
-        let taken = self.0.take(client, ceremony.ok_or(Error::ChallengeMissing)?).await?;
-        let device_name = device_name.map(|text| username::label("deviceName", text)).transpose()?;
+        self.0
+            .limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))?;
+        let taken = self
+            .0
+            .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
+            .await?;
+        let device_name = device_name
+            .map(|text| username::label("deviceName", text))
+            .transpose()?;
         let (whose, issued) = self.whose(&taken, session)?;
         let response = RegistrationResponse::from_json(response)?;
         let verified = self.verify(&response, &taken, issued)?;
@@ -243,7 +285,11 @@ impl Registrations {
         session: Option<&SignedIn>,
     ) -> Result<(RegistrationAccount, &'taken Issued), Error> {
         match &taken.kind {
-            Kind::AddPasskey { account, session: started_by, issued } => match session {
+            Kind::AddPasskey {
+                account,
+                session: started_by,
+                issued,
+            } => match session {
                 Some(current)
                     if current.session().id == session_id(*started_by)
                         && current.account_id() == account_id(*account) =>
@@ -304,8 +350,11 @@ impl Registrations {
         verified: &VerifiedRegistration,
         device_name: Option<String>,
     ) -> Credential {
-        let device_name =
-            device_name.unwrap_or_else(|| authenticator_name(verified.aaguid()).unwrap_or("Passkey").to_owned());
+        let device_name = device_name.unwrap_or_else(|| {
+            authenticator_name(verified.aaguid())
+                .unwrap_or("Passkey")
+                .to_owned()
+        });
         Credential {
             id: verified.credential_id().clone(),
             account,
@@ -338,12 +387,18 @@ impl Registrations {
         verified: &VerifiedRegistration,
     ) -> Result<Registered, Error> {
         let now = self.0.clock.now();
-        let mut subject =
-            Subject { credential: Some(credential.id.clone()), ..Subject::account(credential.account) };
+        let mut subject = Subject {
+            credential: Some(credential.id.clone()),
+            ..Subject::account(credential.account)
+        };
         let (opened, ends_session, uses_grant) = match &whose {
             RegistrationAccount::Existing(_) => {
                 let grant = current.filter(|session| !self.0.is_fresh(session, now));
-                (None, None, grant.map(|session| (session.session().id, Purpose::AddPasskey.as_str().to_owned())))
+                (
+                    None,
+                    None,
+                    grant.map(|session| (session.session().id, Purpose::AddPasskey.as_str().to_owned())),
+                )
             }
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
@@ -365,14 +420,21 @@ impl Registrations {
             RegistrationOutcome::AccountUnavailable => Err(Error::ChallengeMissing),
             RegistrationOutcome::Committed => {
                 let account = match whose {
-                    RegistrationAccount::Existing(_) => current.ok_or(Error::ChallengeMissing)?.account().clone(),
+                    RegistrationAccount::Existing(_) => {
+                        current.ok_or(Error::ChallengeMissing)?.account().clone()
+                    }
                     RegistrationAccount::New(account) => account,
                 };
                 let session = match session {
                     None => current.ok_or(Error::ChallengeMissing)?.session().clone(),
                     Some(session) => session,
                 };
-                Ok(Registered { account, credential, session, token })
+                Ok(Registered {
+                    account,
+                    credential,
+                    session,
+                    token,
+                })
             }
             RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),
             RegistrationOutcome::UsernameTaken => Err(Error::UsernameTaken),

@@ -77,7 +77,11 @@ impl Keys {
         let mut body = body.to_vec();
         let plain = self
             .sealing
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context.as_bytes()), &mut body)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(context.as_bytes()),
+                &mut body,
+            )
             .ok()?
             .to_vec();
         body.zeroize();

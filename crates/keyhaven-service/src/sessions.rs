@@ -58,7 +58,11 @@ pub(crate) struct Proof {
 
 impl Proof {
     pub(crate) fn registration(verified: &VerifiedRegistration) -> Self {
-        Self::passkey(verified.user_verified(), verified.backup(), verified.attestation_trusted())
+        Self::passkey(
+            verified.user_verified(),
+            verified.backup(),
+            verified.attestation_trusted(),
+        )
     }
 
     pub(crate) fn assertion(verified: &VerifiedAssertion, attestation_trusted: bool) -> Self {
@@ -75,7 +79,10 @@ impl Proof {
             (true, false) => (2, &[key, "user", "mfa"]),
             (true, true) => (3, &[key, "user", "mfa"]),
         };
-        Self { aal, amr: methods.iter().map(|&method| method.to_owned()).collect() }
+        Self {
+            aal,
+            amr: methods.iter().map(|&method| method.to_owned()).collect(),
+        }
     }
 }
 
@@ -117,7 +124,10 @@ impl Context {
     pub(crate) async fn require_fresh(&self, session: &SignedIn, purpose: Purpose) -> Result<(), Error> {
         let now = self.clock.now();
         if self.is_fresh(session, now)
-            || self.durable.has_grant(session.session().id, purpose.as_str(), now).await?
+            || self
+                .durable
+                .has_grant(session.session().id, purpose.as_str(), now)
+                .await?
         {
             Ok(())
         } else {
@@ -141,7 +151,12 @@ impl Sessions {
     /// [`Error::Storage`].
     pub async fn authenticate(&self, client: &Client, token: &SecretToken) -> Result<SignedIn, Error> {
         let hash = token.hash();
-        let found = self.0.durable.session(&hash).await?.ok_or(Error::Unauthenticated)?;
+        let found = self
+            .0
+            .durable
+            .session(&hash)
+            .await?
+            .ok_or(Error::Unauthenticated)?;
         let now = self.0.clock.now();
         let by_previous_token = found.session.token_hash != hash;
         if by_previous_token {
@@ -150,16 +165,38 @@ impl Sessions {
                 return Err(self.end_reused(client, &found).await);
             }
         }
-        self.check(SignedIn { found, by_previous_token }, now).await
+        self.check(
+            SignedIn {
+                found,
+                by_previous_token,
+            },
+            now,
+        )
+        .await
     }
 
     /// The session with this id, for a caller that proved by a signed token that it belongs to it.
     pub(crate) async fn by_id(&self, account: AccountId, id: SessionId) -> Result<SignedIn, Error> {
         let now = self.0.clock.now();
         let sessions = self.0.durable.sessions_of(account, now).await?;
-        let session = sessions.into_iter().find(|session| session.id == id).ok_or(Error::SessionExpired)?;
-        let account = self.0.durable.account(account).await?.ok_or(Error::SessionExpired)?;
-        self.check(SignedIn { found: SignInSession { session, account }, by_previous_token: false }, now).await
+        let session = sessions
+            .into_iter()
+            .find(|session| session.id == id)
+            .ok_or(Error::SessionExpired)?;
+        let account = self
+            .0
+            .durable
+            .account(account)
+            .await?
+            .ok_or(Error::SessionExpired)?;
+        self.check(
+            SignedIn {
+                found: SignInSession { session, account },
+                by_previous_token: false,
+            },
+            now,
+        )
+        .await
     }
 
     async fn check(&self, signed_in: SignedIn, now: UnixTime) -> Result<SignedIn, Error> {
@@ -177,12 +214,20 @@ impl Sessions {
     }
 
     async fn end_reused(&self, client: &Client, found: &SignInSession) -> Error {
-        let subject = Subject { session: Some(found.session.id), ..Subject::account(found.account.id) };
+        let subject = Subject {
+            session: Some(found.session.id),
+            ..Subject::account(found.account.id)
+        };
         let event = match self.0.success(client, "session.reuse_detected", subject) {
             Ok(event) => event,
             Err(error) => return error,
         };
-        match self.0.durable.end_sessions(found.account.id, &[found.session.id], event).await {
+        match self
+            .0
+            .durable
+            .end_sessions(found.account.id, &[found.session.id], event)
+            .await
+        {
             Ok(_) => Error::SessionExpired,
             Err(error) => Error::Storage(error),
         }
@@ -199,10 +244,18 @@ impl Sessions {
         }
         let token = SecretToken::random(&*self.0.random)?;
         let session = current.session();
-        let subject = Subject { session: Some(session.id), ..Subject::account(current.account_id()) };
+        let subject = Subject {
+            session: Some(session.id),
+            ..Subject::account(current.account_id())
+        };
         let event = self.0.success(client, "session.refresh", subject)?;
         let now = self.0.clock.now();
-        match self.0.durable.rotate_session(session.id, &session.token_hash, &token.hash(), now, event).await? {
+        match self
+            .0
+            .durable
+            .rotate_session(session.id, &session.token_hash, &token.hash(), now, event)
+            .await?
+        {
             Rotation::Lost => Ok(None),
             Rotation::Rotated => Ok(Some(token)),
         }
@@ -224,7 +277,9 @@ impl Sessions {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn sign_out(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
-        self.end(client, current, current.session().id, "session.sign_out").await.map(|_| ())
+        self.end(client, current, current.session().id, "session.sign_out")
+            .await
+            .map(|_| ())
     }
 
     /// Ends one session of the same account.
@@ -232,7 +287,11 @@ impl Sessions {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn revoke(&self, client: &Client, current: &SignedIn, id: SessionId) -> Result<(), Error> {
-        let known = self.0.durable.sessions_of(current.account_id(), self.0.clock.now()).await?;
+        let known = self
+            .0
+            .durable
+            .sessions_of(current.account_id(), self.0.clock.now())
+            .await?;
         if !known.iter().any(|session| session.id == id) {
             return Err(Error::NotFound);
         }
@@ -245,9 +304,16 @@ impl Sessions {
     /// [`Error::Storage`].
     pub async fn revoke_others(&self, client: &Client, current: &SignedIn) -> Result<u64, Error> {
         let keep = current.session().id;
-        let subject = Subject { session: Some(keep), ..Subject::account(current.account_id()) };
+        let subject = Subject {
+            session: Some(keep),
+            ..Subject::account(current.account_id())
+        };
         let event = self.0.success(client, "session.revoke_others", subject)?;
-        Ok(self.0.durable.end_other_sessions(current.account_id(), Some(keep), event).await?)
+        Ok(self
+            .0
+            .durable
+            .end_other_sessions(current.account_id(), Some(keep), event)
+            .await?)
     }
 
     async fn end(
@@ -257,8 +323,15 @@ impl Sessions {
         id: SessionId,
         action: &'static str,
     ) -> Result<u64, Error> {
-        let subject = Subject { session: Some(id), ..Subject::account(current.account_id()) };
+        let subject = Subject {
+            session: Some(id),
+            ..Subject::account(current.account_id())
+        };
         let event = self.0.success(client, action, subject)?;
-        Ok(self.0.durable.end_sessions(current.account_id(), &[id], event).await?)
+        Ok(self
+            .0
+            .durable
+            .end_sessions(current.account_id(), &[id], event)
+            .await?)
     }
 }

@@ -66,7 +66,10 @@ pub struct AccessTokenSettings {
 
 impl Default for AccessTokenSettings {
     fn default() -> Self {
-        Self { lifetime: Duration::from_secs(5 * 60), rotation: Duration::from_secs(30 * 24 * 60 * 60) }
+        Self {
+            lifetime: Duration::from_secs(5 * 60),
+            rotation: Duration::from_secs(30 * 24 * 60 * 60),
+        }
     }
 }
 
@@ -83,6 +86,10 @@ pub struct RateLimitSettings {
 
 impl Default for RateLimitSettings {
     fn default() -> Self {
-        Self { per_address: 120, per_address_and_account: 5, username_taken: 10 }
+        Self {
+            per_address: 120,
+            per_address_and_account: 5,
+            username_taken: 10,
+        }
     }
 }

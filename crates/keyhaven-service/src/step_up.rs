@@ -128,7 +128,8 @@ impl StepUps {
         current: &SignedIn,
         purpose: Purpose,
     ) -> Result<Started<RequestOptions>, Error> {
-        self.0.limit(|limits| limits.address(Attempt::StepUp, client.ip))?;
+        self.0
+            .limit(|limits| limits.address(Attempt::StepUp, client.ip))?;
         let credentials = self.0.durable.credentials_of(current.account_id()).await?;
         let own: Vec<_> = credentials
             .into_iter()
@@ -143,7 +144,12 @@ impl StepUps {
             return Err(Error::NoPasskeys);
         }
         let (account, session) = (current.account_id().0, current.session().id.0);
-        let kind = |allowed| Kind::StepUp { account, session, purpose, allowed };
+        let kind = |allowed| Kind::StepUp {
+            account,
+            session,
+            purpose,
+            allowed,
+        };
         self.0.begin_assertion(client, own, kind).await
     }
 
@@ -161,7 +167,10 @@ impl StepUps {
         response: &[u8],
     ) -> Result<Granted, Error> {
         let mut subject = of(current);
-        match self.try_finish(client, current, ceremony, response, &mut subject).await {
+        match self
+            .try_finish(client, current, ceremony, response, &mut subject)
+            .await
+        {
             Ok(granted) => Ok(granted),
             Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
         }
@@ -175,16 +184,34 @@ impl StepUps {
         response: &[u8],
         subject: &mut Subject,
     ) -> Result<Granted, Error> {
-        self.0.limit(|limits| limits.pair(client.ip, &[b"step-up ", &current.account_id().0.as_bytes()[..]].concat()))?;
-        let taken = self.0.take(client, ceremony.ok_or(Error::ChallengeMissing)?).await?;
-        let Kind::StepUp { account, session, purpose, allowed } = &taken.kind else {
+        self.0.limit(|limits| {
+            limits.pair(
+                client.ip,
+                &[b"step-up ", &current.account_id().0.as_bytes()[..]].concat(),
+            )
+        })?;
+        let taken = self
+            .0
+            .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
+            .await?;
+        let Kind::StepUp {
+            account,
+            session,
+            purpose,
+            allowed,
+        } = &taken.kind
+        else {
             return Err(Error::ChallengeMissing);
         };
         if account_id(*account) != current.account_id() || session_id(*session) != current.session().id {
             return Err(Error::ChallengeMissing);
         }
         let response = AuthenticationResponse::from_json(response)?;
-        let expected = Expected { taken: &taken, allowed, user: ExpectedUser::Identified };
+        let expected = Expected {
+            taken: &taken,
+            allowed,
+            user: ExpectedUser::Identified,
+        };
         let expires_at = self.0.clock.now().saturating_add(GRANT_LIFETIME);
         self.0
             .assert(&response, &expected, subject, |owned, _| {
@@ -197,7 +224,10 @@ impl StepUps {
                     purpose: purpose.as_str().to_owned(),
                     expires_at,
                 };
-                let subject = Subject { credential: Some(owned.credential.id.clone()), ..of(current) };
+                let subject = Subject {
+                    credential: Some(owned.credential.id.clone()),
+                    ..of(current)
+                };
                 let effects = Effects {
                     session: None,
                     grant: Some(grant),
@@ -207,10 +237,16 @@ impl StepUps {
                 Ok((effects, ()))
             })
             .await?;
-        Ok(Granted { purpose: *purpose, expires_at })
+        Ok(Granted {
+            purpose: *purpose,
+            expires_at,
+        })
     }
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject { session: Some(current.session().id), ..Subject::account(current.account_id()) }
+    Subject {
+        session: Some(current.session().id),
+        ..Subject::account(current.account_id())
+    }
 }

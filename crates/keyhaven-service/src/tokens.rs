@@ -25,7 +25,10 @@ struct PublishedKey {
 
 impl AccessTokens {
     pub(crate) fn new(context: Arc<Context>) -> Self {
-        Self { context, keys: Arc::default() }
+        Self {
+            context,
+            keys: Arc::default(),
+        }
     }
 
     /// Makes a first key, or the next one when the newest has signed long enough, and learns of keys that other
@@ -34,18 +37,26 @@ impl AccessTokens {
     /// # Errors
     /// [`Error::Storage`]; keys sealed under another secret are left alone and not used.
     pub async fn maintain(&self) -> Result<(), Error> {
-        let Some(settings) = self.context.settings.access_tokens else { return Ok(()) };
+        let Some(settings) = self.context.settings.access_tokens else {
+            return Ok(());
+        };
         let now = self.context.clock.now();
         let fresh_since = UnixTime::from_millis(
-            now.as_millis().saturating_sub(i64::try_from(settings.rotation.as_millis()).unwrap_or(i64::MAX)),
+            now.as_millis()
+                .saturating_sub(i64::try_from(settings.rotation.as_millis()).unwrap_or(i64::MAX)),
         );
         let stored = self.context.durable.signing_keys(now).await?;
         let usable = self.open(&stored);
-        let has_fresh = stored.iter().zip(&usable).any(|(key, open)| open.is_some() && key.created_at > fresh_since);
+        let has_fresh = stored
+            .iter()
+            .zip(&usable)
+            .any(|(key, open)| open.is_some() && key.created_at > fresh_since);
         let mut keys: Vec<_> = usable.into_iter().flatten().collect();
         if !has_fresh {
             let (key, record) = self.new_key(now, settings.rotation.saturating_mul(2))?;
-            let newest_unusable = stored.first().is_some_and(|newest| newest.created_at > fresh_since);
+            let newest_unusable = stored
+                .first()
+                .is_some_and(|newest| newest.created_at > fresh_since);
             let unless = if newest_unusable { now } else { fresh_since };
             if self.context.durable.add_signing_key(record, unless).await? {
                 keys.insert(0, key);
@@ -63,7 +74,10 @@ impl AccessTokens {
             let seed = Zeroizing::new(self.context.keys.open(&record.id, &record.sealed_private_key)?);
             let seed: &[u8; 32] = seed.as_slice().try_into().ok()?;
             let signing = SigningKey::from_seed(record.id.clone(), seed)?;
-            Some(PublishedKey { signing, expires_at: record.expires_at })
+            Some(PublishedKey {
+                signing,
+                expires_at: record.expires_at,
+            })
         };
         let opened: Vec<_> = stored.iter().map(open).collect();
         if opened.iter().any(Option::is_none) {
@@ -121,8 +135,11 @@ impl AccessTokens {
     pub fn key_set(&self) -> String {
         let now = self.context.clock.now();
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let live: Vec<_> =
-            keys.iter().filter(|key| now < key.expires_at).map(|key| key.signing.public_jwk()).collect();
+        let live: Vec<_> = keys
+            .iter()
+            .filter(|key| now < key.expires_at)
+            .map(|key| key.signing.public_jwk())
+            .collect();
         format!(r#"{{"keys":[{}]}}"#, live.join(","))
     }
 

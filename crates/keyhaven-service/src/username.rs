@@ -14,12 +14,15 @@ impl Username {
 
     /// Maps and checks a name as typed.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let refused = || Error::invalid("username: 1 to 50 letters, digits or signs, without spaces and without @");
+        let refused =
+            || Error::invalid("username: 1 to 50 letters, digits or signs, without spaces and without @");
         // Mapping can change the length: bound the work first, then the result.
         if text.len() > 8 * Self::MAX_CHARS || text.contains('@') {
             return Err(refused());
         }
-        let mapped = UsernameCaseMapped::enforce(text).map_err(|_| refused())?.into_owned();
+        let mapped = UsernameCaseMapped::enforce(text)
+            .map_err(|_| refused())?
+            .into_owned();
         let mapped_again = UsernameCaseMapped::enforce(mapped.as_str()).map_err(|_| refused())?;
         let stable = mapped_again == mapped;
         if stable && (1..=Self::MAX_CHARS).contains(&mapped.chars().count()) && !mapped.contains('@') {
@@ -39,7 +42,11 @@ pub(crate) fn label(field: &'static str, text: &str) -> Result<String, Error> {
     let text = text.trim();
     let fine = (1..=64).contains(&text.chars().count())
         && !text.chars().any(|c| c.is_control() || is_direction_override(c));
-    if fine { Ok(text.to_owned()) } else { Err(Error::invalid(format!("{field}: 1 to 64 printable characters"))) }
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::invalid(format!("{field}: 1 to 64 printable characters")))
+    }
 }
 
 /// Characters that reorder the text around them: a name could pretend to be another one.
@@ -53,8 +60,14 @@ pub(crate) fn email(text: &str) -> Result<String, Error> {
         && text.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.')
         })
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
-    if fine { Ok(text.to_owned()) } else { Err(Error::invalid("email: not an e-mail address")) }
+        && !text
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
+    if fine {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::invalid("email: not an e-mail address"))
+    }
 }
 
 #[cfg(test)]
@@ -63,14 +76,29 @@ mod tests {
 
     #[test]
     fn usernames_have_one_form() {
-        for (typed, stored) in [("Alice", "alice"), ("ＡＢＣ", "abc"), ("Åsa", "åsa"), ("bob_1.x-y", "bob_1.x-y")] {
+        for (typed, stored) in [
+            ("Alice", "alice"),
+            ("ＡＢＣ", "abc"),
+            ("Åsa", "åsa"),
+            ("bob_1.x-y", "bob_1.x-y"),
+        ] {
             assert_eq!(Username::parse(typed).unwrap().as_str(), stored);
         }
     }
 
     #[test]
     fn what_is_no_username_is_refused() {
-        for text in ["", " ", "a b", "a@b", "ａ＠ｂ", "a\u{0}b", "a\u{202e}b", &"x".repeat(51), &"é".repeat(60)] {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "a@b",
+            "ａ＠ｂ",
+            "a\u{0}b",
+            "a\u{202e}b",
+            &"x".repeat(51),
+            &"é".repeat(60),
+        ] {
             assert!(Username::parse(text).is_err(), "{text:?}");
         }
         assert!(Username::parse(&"x".repeat(50)).is_ok());
@@ -87,7 +115,15 @@ mod tests {
     #[test]
     fn addresses_cannot_carry_headers() {
         assert!(email("alice@example.org").is_ok());
-        for text in ["alice", "a@b", "@example.org", "a@b@c.d", "a@b.c\r\nBcc: x@y.z", "A <a@b.c>", "a@.b"] {
+        for text in [
+            "alice",
+            "a@b",
+            "@example.org",
+            "a@b@c.d",
+            "a@b.c\r\nBcc: x@y.z",
+            "A <a@b.c>",
+            "a@.b",
+        ] {
             assert!(email(text).is_err(), "{text:?}");
         }
     }

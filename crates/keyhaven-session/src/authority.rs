@@ -20,7 +20,10 @@ pub trait Authority: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// When there is none in force, or it cannot be looked up.
-    fn authenticate(&self, parts: &Parts) -> impl Future<Output = Result<Self::Session, Self::Rejection>> + Send;
+    fn authenticate(
+        &self,
+        parts: &Parts,
+    ) -> impl Future<Output = Result<Self::Session, Self::Rejection>> + Send;
 
     /// Now.
     fn now(&self) -> UnixTime;
@@ -51,14 +54,19 @@ impl Demand {
     /// And a sign-in not longer ago than this.
     #[must_use]
     pub const fn within(self, max_age: Duration) -> Self {
-        Self { max_age: Some(max_age), ..self }
+        Self {
+            max_age: Some(max_age),
+            ..self
+        }
     }
 
     /// Whether a session meets it at `now`.
     #[must_use]
     pub fn is_met_by(&self, session: &impl Assurance, now: UnixTime) -> bool {
         session.aal() >= self.aal
-            && self.max_age.is_none_or(|limit| now.saturating_since(session.authenticated_at()) <= limit)
+            && self
+                .max_age
+                .is_none_or(|limit| now.saturating_since(session.authenticated_at()) <= limit)
     }
 }
 
@@ -86,7 +94,12 @@ impl TokenAuthority {
         now: fn() -> UnixTime,
     ) -> Result<Self, InvalidKeySet> {
         let keys = Arc::new(RwLock::new(KeySet::from_json(key_set)?));
-        Ok(Self { issuer: issuer.into(), audience: audience.into(), keys, now })
+        Ok(Self {
+            issuer: issuer.into(),
+            audience: audience.into(),
+            keys,
+            now,
+        })
     }
 
     /// Takes a newer key set, as keys are rotated. To be called every few minutes.

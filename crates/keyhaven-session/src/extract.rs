@@ -63,7 +63,10 @@ pub async fn require<A: Authority>(
 pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim())
+        .filter(|token| !token.is_empty())
 }
 
 /// The value of a cookie. `None` also when it was sent twice: then nobody can say which one is meant.
@@ -123,9 +126,15 @@ mod tests {
         let keys = format!(r#"{{"keys":[{}]}}"#, key().public_jwk());
         let authority = TokenAuthority::new("https://login.example.org", "example.org", &keys, now).unwrap();
         let demand = Demand::level(2).within(Duration::from_secs(60));
-        let required = Required { authority: authority.clone(), demand };
+        let required = Required {
+            authority: authority.clone(),
+            demand,
+        };
         let app: Router = Router::new()
-            .route("/", get(|Session(claims): Session<TokenAuthority>| async move { claims.sub }))
+            .route(
+                "/",
+                get(|Session(claims): Session<TokenAuthority>| async move { claims.sub }),
+            )
             .layer(from_fn_with_state(required, require))
             .with_state(authority);
         let mut request = Request::builder().uri("/");
@@ -140,7 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_good_token_opens_the_route() {
-        assert_eq!(status(Some(&token(2, 1_950, 2_100))).await, (StatusCode::OK, "alice".into()));
+        assert_eq!(
+            status(Some(&token(2, 1_950, 2_100))).await,
+            (StatusCode::OK, "alice".into())
+        );
     }
 
     #[tokio::test]
@@ -148,9 +160,18 @@ mod tests {
         let (code, body) = status(None).await;
         assert_eq!(code, StatusCode::UNAUTHORIZED);
         assert!(body.contains("\"unauthenticated\""), "{body}");
-        assert_eq!(status(Some(&token(2, 1_950, 1_999))).await.0, StatusCode::UNAUTHORIZED);
-        assert_eq!(status(Some(&token(1, 1_950, 2_100))).await.0, StatusCode::FORBIDDEN);
-        assert_eq!(status(Some(&token(2, 1_900, 2_100))).await.0, StatusCode::FORBIDDEN);
+        assert_eq!(
+            status(Some(&token(2, 1_950, 1_999))).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+        assert_eq!(
+            status(Some(&token(1, 1_950, 2_100))).await.0,
+            StatusCode::FORBIDDEN
+        );
+        assert_eq!(
+            status(Some(&token(2, 1_900, 2_100))).await.0,
+            StatusCode::FORBIDDEN
+        );
     }
 
     #[test]

@@ -25,7 +25,10 @@ impl IntoResponse for Rejection {
             "detail": self.to_string(),
             "code": code,
         });
-        let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+        let headers = [
+            (header::CONTENT_TYPE, "application/problem+json"),
+            (header::CACHE_CONTROL, "no-store"),
+        ];
         (status, headers, body.to_string()).into_response()
     }
 }

@@ -18,7 +18,12 @@ pub(crate) fn install() {
 
 /// The public key of a seed.
 pub(crate) fn public_key(seed: &[u8; 32]) -> Option<[u8; 32]> {
-    Ed25519KeyPair::from_seed_unchecked(seed).ok()?.public_key().as_ref().try_into().ok()
+    Ed25519KeyPair::from_seed_unchecked(seed)
+        .ok()?
+        .public_key()
+        .as_ref()
+        .try_into()
+        .ok()
 }
 
 struct Ed25519Signer(Ed25519KeyPair);
@@ -39,7 +44,9 @@ struct Ed25519Verifier(Vec<u8>);
 
 impl Verifier<Vec<u8>> for Ed25519Verifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).map_err(|_| signature::Error::new())
+        UnparsedPublicKey::new(&ED25519, &self.0)
+            .verify(message, signature)
+            .map_err(|_| signature::Error::new())
     }
 }
 

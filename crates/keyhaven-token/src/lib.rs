@@ -58,7 +58,11 @@ impl SigningKey {
     #[must_use]
     pub fn from_seed(id: String, seed: &[u8; 32]) -> Option<Self> {
         let public = eddsa::public_key(seed)?;
-        Some(Self { id, seed: EncodingKey::from_ed_der(seed), public })
+        Some(Self {
+            id,
+            seed: EncodingKey::from_ed_der(seed),
+            public,
+        })
     }
 
     /// The public half as a JWK (RFC 8037 §2), a JSON object in text form.
@@ -74,7 +78,9 @@ impl SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,7 +130,11 @@ pub fn verify(
     if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some("at+jwt") {
         return Err(InvalidToken);
     }
-    let jwk = header.kid.as_deref().and_then(|id| keys.find(id)).ok_or(InvalidToken)?;
+    let jwk = header
+        .kid
+        .as_deref()
+        .and_then(|id| keys.find(id))
+        .ok_or(InvalidToken)?;
     let key = DecodingKey::from_jwk(jwk).map_err(|_| InvalidToken)?;
     let mut validation = Validation::new(Algorithm::EdDSA);
     // The library would ask the system clock: expiry is compared with `now` below.
@@ -132,9 +142,14 @@ pub fn verify(
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[audience]);
-    let claims =
-        jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(|_| InvalidToken)?.claims;
-    if now.as_seconds() < claims.exp { Ok(claims) } else { Err(InvalidToken) }
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+        .map_err(|_| InvalidToken)?
+        .claims;
+    if now.as_seconds() < claims.exp {
+        Ok(claims)
+    } else {
+        Err(InvalidToken)
+    }
 }
 
 #[cfg(test)]
@@ -175,8 +190,14 @@ mod tests {
         let (old, new) = (key("old", 1), key("new", 2));
         let token = sign(&claims(), &old).unwrap();
         let keys = set(&[&new, &old]);
-        assert_eq!(verify(&token, &keys, ISSUER, "example.org", at(1299)), Ok(claims()));
-        assert_eq!(verify(&token, &keys, ISSUER, "example.org", at(1300)), Err(InvalidToken));
+        assert_eq!(
+            verify(&token, &keys, ISSUER, "example.org", at(1299)),
+            Ok(claims())
+        );
+        assert_eq!(
+            verify(&token, &keys, ISSUER, "example.org", at(1300)),
+            Err(InvalidToken)
+        );
     }
 
     #[test]
@@ -196,10 +217,32 @@ mod tests {
         let token = sign(&claims(), &key).unwrap();
         let (head, signature) = token.rsplit_once('.').unwrap();
         let (header, _) = head.split_once('.').unwrap();
-        let forged = base64url::encode(serde_json::to_string(&Claims { aal: 3, ..claims() }).unwrap().as_bytes());
-        assert!(verify(&format!("{header}.{forged}.{signature}"), &keys, ISSUER, "example.org", at(1000)).is_err());
+        let forged = base64url::encode(
+            serde_json::to_string(&Claims { aal: 3, ..claims() })
+                .unwrap()
+                .as_bytes(),
+        );
+        assert!(
+            verify(
+                &format!("{header}.{forged}.{signature}"),
+                &keys,
+                ISSUER,
+                "example.org",
+                at(1000)
+            )
+            .is_err()
+        );
         let none = base64url::encode(br#"{"alg":"none","typ":"at+jwt","kid":"k"}"#);
-        assert!(verify(&format!("{none}.{forged}."), &keys, ISSUER, "example.org", at(1000)).is_err());
+        assert!(
+            verify(
+                &format!("{none}.{forged}."),
+                &keys,
+                ISSUER,
+                "example.org",
+                at(1000)
+            )
+            .is_err()
+        );
         assert!(verify("", &keys, ISSUER, "example.org", at(1000)).is_err());
     }
 }

@@ -22,7 +22,11 @@ impl Challenge {
     /// # Errors
     /// [`InvalidChallenge`] when there is none.
     pub fn new(bytes: Vec<u8>) -> Result<Self, InvalidChallenge> {
-        if bytes.is_empty() { Err(InvalidChallenge) } else { Ok(Self(bytes)) }
+        if bytes.is_empty() {
+            Err(InvalidChallenge)
+        } else {
+            Ok(Self(bytes))
+        }
     }
 
     /// The bytes, for storing them or sending them in ceremony options.
@@ -36,7 +40,10 @@ impl Challenge {
     /// Source: WebAuthn L3 §7.1 step 8 and §7.2 step 11.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        base64url::encode(&self.0).as_bytes().ct_eq(text.as_bytes()).into()
+        base64url::encode(&self.0)
+            .as_bytes()
+            .ct_eq(text.as_bytes())
+            .into()
     }
 }
 
@@ -82,6 +89,9 @@ mod tests {
 
     #[test]
     fn debug_shows_no_byte() {
-        assert_eq!(format!("{:?}", Challenge::new(vec![42]).unwrap()), "Challenge(..)");
+        assert_eq!(
+            format!("{:?}", Challenge::new(vec![42]).unwrap()),
+            "Challenge(..)"
+        );
     }
 }

@@ -188,10 +188,16 @@ mod tests {
 
     #[test]
     fn credential_ids_have_1_to_1023_bytes() {
-        assert_eq!(CredentialId::try_from(&[][..]), Err(InvalidCredentialId { len: 0 }));
+        assert_eq!(
+            CredentialId::try_from(&[][..]),
+            Err(InvalidCredentialId { len: 0 })
+        );
         assert!(CredentialId::try_from(&[7; 1][..]).is_ok());
         assert!(CredentialId::try_from(&[7; 1023][..]).is_ok());
-        assert_eq!(CredentialId::try_from(&[7; 1024][..]), Err(InvalidCredentialId { len: 1024 }));
+        assert_eq!(
+            CredentialId::try_from(&[7; 1024][..]),
+            Err(InvalidCredentialId { len: 1024 })
+        );
     }
 
     #[test]
@@ -206,7 +212,10 @@ mod tests {
     fn an_unknown_transport_survives() {
         let text = r#"["usb","smart-card","carrier-pigeon"]"#;
         let transports: Vec<AuthenticatorTransport> = serde_json::from_str(text).unwrap();
-        assert_eq!(transports[2], AuthenticatorTransport::Other("carrier-pigeon".into()));
+        assert_eq!(
+            transports[2],
+            AuthenticatorTransport::Other("carrier-pigeon".into())
+        );
         assert_eq!(serde_json::to_string(&transports).unwrap(), text);
     }
 }

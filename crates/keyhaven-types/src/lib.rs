@@ -18,7 +18,8 @@ mod user;
 pub use algorithm::CoseAlgorithm;
 pub use challenge::{Challenge, InvalidChallenge};
 pub use credential::{
-    Aaguid, AuthenticatorAttachment, AuthenticatorTransport, CredentialId, InvalidAaguid, InvalidCredentialId, SignCount,
+    Aaguid, AuthenticatorAttachment, AuthenticatorTransport, CredentialId, InvalidAaguid,
+    InvalidCredentialId, SignCount,
 };
 pub use flags::{Backup, Flags};
 pub use options::{Hint, Mediation, UserVerification};

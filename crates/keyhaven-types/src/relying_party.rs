@@ -29,7 +29,9 @@ impl RpId {
         {
             Ok(Self(text.into()))
         } else {
-            Err(InvalidRpId { text: text.to_owned() })
+            Err(InvalidRpId {
+                text: text.to_owned(),
+            })
         }
     }
 
@@ -93,10 +95,24 @@ mod tests {
 
     #[test]
     fn an_rp_id_is_a_lower_case_domain() {
-        for text in ["example.org", "localhost", "login.kv.com", "xn--bcher-kva.example"] {
+        for text in [
+            "example.org",
+            "localhost",
+            "login.kv.com",
+            "xn--bcher-kva.example",
+        ] {
             assert!(RpId::new(text).is_ok(), "{text}");
         }
-        for text in ["", "Example.org", "https://example.org", "example.org:443", ".example", "a..b", "a b", "é.org"] {
+        for text in [
+            "",
+            "Example.org",
+            "https://example.org",
+            "example.org:443",
+            ".example",
+            "a..b",
+            "a b",
+            "é.org",
+        ] {
             assert!(RpId::new(text).is_err(), "{text}");
         }
     }

@@ -28,7 +28,10 @@ impl UnixTime {
     /// This moment and `duration` more; the far end of time rather than an overflow.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// The time from `earlier` until this moment, zero when `earlier` is later.
@@ -46,7 +49,10 @@ mod tests {
     fn arithmetic_saturates() {
         let end = UnixTime::from_millis(i64::MAX);
         assert_eq!(end.saturating_add(Duration::MAX), end);
-        assert_eq!(UnixTime::from_millis(5).saturating_since(UnixTime::from_millis(9)), Duration::ZERO);
+        assert_eq!(
+            UnixTime::from_millis(5).saturating_since(UnixTime::from_millis(9)),
+            Duration::ZERO
+        );
         assert_eq!(UnixTime::from_millis(-1).as_seconds(), -1);
     }
 }

@@ -62,7 +62,10 @@ mod tests {
     fn user_handles_have_1_to_64_bytes() {
         assert_eq!(UserHandle::try_from(&[][..]), Err(InvalidUserHandle { len: 0 }));
         assert!(UserHandle::try_from(&[7; 64][..]).is_ok());
-        assert_eq!(UserHandle::try_from(&[7; 65][..]), Err(InvalidUserHandle { len: 65 }));
+        assert_eq!(
+            UserHandle::try_from(&[7; 65][..]),
+            Err(InvalidUserHandle { len: 65 })
+        );
     }
 
     #[test]

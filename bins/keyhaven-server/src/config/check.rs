@@ -18,6 +18,9 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
     let listen: SocketAddr =
         raw.listen.parse().with_context(|| format!("listen: an address such as 127.0.0.1:8080, not {:?}", raw.listen))?;
+    let metrics_listen = raw.metrics_listen.as_deref().map(|text| {
+        text.parse().with_context(|| format!("metrics_listen: an address such as 127.0.0.1:9090, not {text:?}"))
+    });
     let rp_id = rp_id(&raw.rp_id)?;
     let local = rp_id.as_str() == "localhost";
     let origins = origins(&raw, &rp_id, local, listen)?;
@@ -75,6 +78,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     };
     Ok(Config {
         listen,
+        metrics_listen: metrics_listen.transpose()?,
         database: database(&raw.database_url)?,
         challenges: challenges(&raw.challenges_url)?,
         secret_key_file: raw.secret_key_file,

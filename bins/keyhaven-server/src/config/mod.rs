@@ -20,6 +20,7 @@ pub(crate) use raw::Flags;
 /// The configuration in force.
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) database: DatabaseUrl,
     pub(crate) challenges: ChallengesUrl,
     pub(crate) secret_key_file: Option<PathBuf>,

@@ -46,8 +46,15 @@ pub(crate) async fn show(
     Session(current): Session<StoredSessions>,
     Path(id): Path<String>,
 ) -> Result<Json<CredentialWithKey>, ApiError> {
-    let credential = state.keyhaven.passkeys.one(&current.signed_in, &credential_id(&id)?).await?;
-    Ok(Json(CredentialWithKey { credential: CredentialBody::from(&credential), public_key: public_key(&credential)? }))
+    let credential = state
+        .keyhaven
+        .passkeys
+        .one(&current.signed_in, &credential_id(&id)?)
+        .await?;
+    Ok(Json(CredentialWithKey {
+        credential: CredentialBody::from(&credential),
+        public_key: public_key(&credential)?,
+    }))
 }
 
 fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
@@ -80,7 +87,11 @@ pub(crate) async fn rename(
     Body(body): Body<Rename>,
 ) -> Result<Json<CredentialBody>, ApiError> {
     let id = credential_id(&id)?;
-    let renamed = state.keyhaven.passkeys.rename(&client, &current.signed_in, &id, &body.device_name).await?;
+    let renamed = state
+        .keyhaven
+        .passkeys
+        .rename(&client, &current.signed_in, &id, &body.device_name)
+        .await?;
     Ok(Json(CredentialBody::from(&renamed)))
 }
 
@@ -99,7 +110,11 @@ pub(crate) async fn delete(
     Session(current): Session<StoredSessions>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    state.keyhaven.passkeys.remove(&client, &current.signed_in, &credential_id(&id)?).await?;
+    state
+        .keyhaven
+        .passkeys
+        .remove(&client, &current.signed_in, &credential_id(&id)?)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,7 +141,11 @@ pub(crate) async fn delete_all(
     Query(Except { except }): Query<Except>,
 ) -> Result<StatusCode, ApiError> {
     let except = except.as_deref().map(credential_id).transpose()?;
-    state.keyhaven.passkeys.remove_all(&client, &current.signed_in, except.as_ref()).await?;
+    state
+        .keyhaven
+        .passkeys
+        .remove_all(&client, &current.signed_in, except.as_ref())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

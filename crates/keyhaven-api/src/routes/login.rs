@@ -25,7 +25,11 @@ pub(crate) async fn start(
     From(client): From,
     Body(body): Body<LoginStart>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let answer = state.keyhaven.authentications.start(&client, body.username.as_deref()).await?;
+    let answer = state
+        .keyhaven
+        .authentications
+        .start(&client, body.username.as_deref())
+        .await?;
     Ok(started(&state, answer))
 }
 
@@ -47,7 +51,11 @@ pub(crate) async fn finish(
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
     let signed_in = current.as_ref().map(|current| &current.signed_in);
-    let done = state.keyhaven.authentications.finish(&client, signed_in, ceremony, response).await?;
+    let done = state
+        .keyhaven
+        .authentications
+        .finish(&client, signed_in, ceremony, response)
+        .await?;
     let mut session = SessionBody::with_token(&state, &done.account, &done.session);
     session.refresh_token = refresh_token(&state, &client, &done.token);
     let cookie = session_cookie(&state, &done.session, &done.token);

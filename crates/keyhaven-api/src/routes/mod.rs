@@ -10,10 +10,10 @@ pub(crate) mod step_up;
 pub(crate) mod system;
 pub(crate) mod well_known;
 
+use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse};
-use axum::Json;
 use keyhaven_service::{Client, SecretToken, Started};
 use keyhaven_storage::Session;
 use serde::Serialize;
@@ -29,8 +29,14 @@ fn cookies(value: Option<HeaderValue>) -> Cookies {
 }
 
 /// The answer of every start: the options, and the ceremony cookie for a browser.
-fn started<Options: Serialize>(state: &ApiState, started: Started<Options>) -> impl IntoResponse + use<Options> {
-    let cookie = started.browser.as_ref().and_then(|token| state.settings.set_ceremony(token));
+fn started<Options: Serialize>(
+    state: &ApiState,
+    started: Started<Options>,
+) -> impl IntoResponse + use<Options> {
+    let cookie = started
+        .browser
+        .as_ref()
+        .and_then(|token| state.settings.set_ceremony(token));
     let body = StartedBody {
         ceremony_id: started.ceremony.to_text(),
         public_key: started.options,
@@ -42,7 +48,11 @@ fn started<Options: Serialize>(state: &ApiState, started: Started<Options>) -> i
 /// The session cookie for the rest of the session's life.
 fn session_cookie(state: &ApiState, session: &Session, token: &SecretToken) -> Cookies {
     let left = session.expires_at.saturating_since(state.keyhaven.now());
-    cookies(state.settings.set_session(token, i64::try_from(left.as_secs()).unwrap_or(i64::MAX)))
+    cookies(
+        state
+            .settings
+            .set_session(token, i64::try_from(left.as_secs()).unwrap_or(i64::MAX)),
+    )
 }
 
 /// The token in the body, for a client that keeps no cookies, where access tokens are on.

@@ -44,7 +44,11 @@ pub(crate) async fn start(
         mediation: body.mediation.unwrap_or_default(),
     };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
-    let answer = state.keyhaven.registrations.start(&client, signed_in, request).await?;
+    let answer = state
+        .keyhaven
+        .registrations
+        .start(&client, signed_in, request)
+        .await?;
     Ok(started(&state, answer))
 }
 
@@ -69,10 +73,19 @@ pub(crate) async fn finish(
     let registered = state
         .keyhaven
         .registrations
-        .finish(&client, signed_in, ceremony, response, body.device_name.as_deref())
+        .finish(
+            &client,
+            signed_in,
+            ceremony,
+            response,
+            body.device_name.as_deref(),
+        )
         .await?;
     let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
-    let token = registered.token.as_ref().or(current.as_ref().and_then(|current| current.token.as_ref()));
+    let token = registered
+        .token
+        .as_ref()
+        .or(current.as_ref().and_then(|current| current.token.as_ref()));
     let cookie = match token {
         None => cookies(None),
         Some(token) => {

@@ -23,7 +23,10 @@ pub(crate) async fn show(Session(current): Session<StoredSessions>) -> Json<Me> 
 }
 
 fn me(signed_in: &SignedIn) -> Me {
-    Me { user: User::from(signed_in.account()), session: SessionBody::new(signed_in.session()) }
+    Me {
+        user: User::from(signed_in.account()),
+        session: SessionBody::new(signed_in.session()),
+    }
 }
 
 /// Renew the session's token (the cookie, or `refreshToken`), and the access token where those are on.
@@ -39,7 +42,8 @@ pub(crate) async fn refresh(
 ) -> Result<impl IntoResponse, ApiError> {
     let (parts, body) = request.into_parts();
     let with_body = axum::extract::Request::from_parts(parts.clone(), body);
-    let OptionalBody(body) = <OptionalBody<Refresh> as axum::extract::FromRequest<_>>::from_request(with_body, &state).await?;
+    let OptionalBody(body) =
+        <OptionalBody<Refresh> as axum::extract::FromRequest<_>>::from_request(with_body, &state).await?;
     let signed_in = match body {
         None => {
             let authority = <StoredSessions as axum::extract::FromRef<_>>::from_ref(&state);
@@ -60,7 +64,13 @@ pub(crate) async fn refresh(
             session_cookie(&state, session, token)
         }
     };
-    Ok((cookie, Json(Me { user: User::from(account), session: body })))
+    Ok((
+        cookie,
+        Json(Me {
+            user: User::from(account),
+            session: body,
+        }),
+    ))
 }
 
 /// Sign out.
@@ -73,7 +83,11 @@ pub(crate) async fn sign_out(
     From(client): From,
     Session(current): Session<StoredSessions>,
 ) -> Result<impl IntoResponse, ApiError> {
-    state.keyhaven.sessions.sign_out(&client, &current.signed_in).await?;
+    state
+        .keyhaven
+        .sessions
+        .sign_out(&client, &current.signed_in)
+        .await?;
     Ok((StatusCode::NO_CONTENT, cookies(state.settings.clear_session())))
 }
 
@@ -88,7 +102,12 @@ pub(crate) async fn list(
 ) -> Result<Json<SessionList>, ApiError> {
     let sessions = state.keyhaven.sessions.list(&current.signed_in).await?;
     let own = current.signed_in.session();
-    Ok(Json(SessionList { sessions: sessions.iter().map(|session| ListedSession::new(session, own)).collect() }))
+    Ok(Json(SessionList {
+        sessions: sessions
+            .iter()
+            .map(|session| ListedSession::new(session, own))
+            .collect(),
+    }))
 }
 
 /// End one session of the account.
@@ -104,9 +123,16 @@ pub(crate) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
-    state.keyhaven.sessions.revoke(&client, &current.signed_in, id).await?;
+    state
+        .keyhaven
+        .sessions
+        .revoke(&client, &current.signed_in, id)
+        .await?;
     let own = current.signed_in.session().id == id;
-    Ok((StatusCode::NO_CONTENT, cookies(own.then(|| state.settings.clear_session()).flatten())))
+    Ok((
+        StatusCode::NO_CONTENT,
+        cookies(own.then(|| state.settings.clear_session()).flatten()),
+    ))
 }
 
 /// End all other sessions of the account.
@@ -119,6 +145,10 @@ pub(crate) async fn revoke_others(
     From(client): From,
     Session(current): Session<StoredSessions>,
 ) -> Result<Json<Ended>, ApiError> {
-    let ended = state.keyhaven.sessions.revoke_others(&client, &current.signed_in).await?;
+    let ended = state
+        .keyhaven
+        .sessions
+        .revoke_others(&client, &current.signed_in)
+        .await?;
     Ok(Json(Ended { ended }))
 }

@@ -28,7 +28,11 @@ pub(crate) async fn start(
     Body(body): Body<StepUpStart>,
 ) -> Result<impl IntoResponse, ApiError> {
     let purpose = body.purpose.parse()?;
-    let answer = state.keyhaven.step_ups.start(&client, &current.signed_in, purpose).await?;
+    let answer = state
+        .keyhaven
+        .step_ups
+        .start(&client, &current.signed_in, purpose)
+        .await?;
     Ok(started(&state, answer))
 }
 
@@ -49,6 +53,13 @@ pub(crate) async fn finish(
 ) -> Result<Json<GrantBody>, ApiError> {
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
-    let granted = state.keyhaven.step_ups.finish(&client, &current.signed_in, ceremony, response).await?;
-    Ok(Json(GrantBody { purpose: granted.purpose.as_str(), expires_at: rfc3339(granted.expires_at) }))
+    let granted = state
+        .keyhaven
+        .step_ups
+        .finish(&client, &current.signed_in, ceremony, response)
+        .await?;
+    Ok(Json(GrantBody {
+        purpose: granted.purpose.as_str(),
+        expires_at: rfc3339(granted.expires_at),
+    }))
 }

@@ -47,7 +47,14 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> impl IntoResponse {
         database: word(readiness.durable),
         challenges: word(readiness.ceremonies),
     };
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+    (
+        if ready {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        },
+        Json(body),
+    )
 }
 
 /// `GET /version`
@@ -62,5 +69,8 @@ pub(crate) struct Version {
 /// Name and version.
 #[utoipa::path(get, path = "/version", tag = "system", operation_id = "version", responses((status = 200, body = Version)))]
 pub(crate) async fn version() -> Json<Version> {
-    Json(Version { name: "keyhaven", version: env!("CARGO_PKG_VERSION") })
+    Json(Version {
+        name: "keyhaven",
+        version: env!("CARGO_PKG_VERSION"),
+    })
 }

@@ -10,7 +10,10 @@ use crate::state::ApiState;
 
 /// The keys that verify access tokens (RFC 7517).
 pub(crate) async fn jwks(State(state): State<ApiState>) -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "application/jwk-set+json"), (CACHE_CONTROL, "public, max-age=300")];
+    let headers = [
+        (CONTENT_TYPE, "application/jwk-set+json"),
+        (CACHE_CONTROL, "public, max-age=300"),
+    ];
     (headers, state.keyhaven.access_tokens.key_set())
 }
 
@@ -23,6 +26,11 @@ pub(crate) struct RelatedOrigins {
 /// Related origins.
 pub(crate) async fn webauthn(State(state): State<ApiState>) -> impl IntoResponse {
     let origins = &state.keyhaven.settings().relying_party.origins;
-    let web = origins.iter().map(|origin| origin.as_str()).filter(|origin| origin.starts_with("https://"));
-    Json(RelatedOrigins { origins: web.map(str::to_owned).collect() })
+    let web = origins
+        .iter()
+        .map(|origin| origin.as_str())
+        .filter(|origin| origin.starts_with("https://"));
+    Json(RelatedOrigins {
+        origins: web.map(str::to_owned).collect(),
+    })
 }

@@ -1,0 +1,119 @@
+//! Bounds on attempts.
+
+use keyhaven_service::{RateLimitSettings, Settings};
+use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use serde_json::json;
+
+use crate::support::{App, settings};
+
+async fn limited() -> App {
+    App::with(Settings {
+        rate_limits: Some(RateLimitSettings::default()),
+        ..settings()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn five_attempts_at_an_account_and_nobody_else_is_locked_out() {
+    let app = limited().await;
+    app.browser()
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    for name in ["alice", "nobody"] {
+        let mut attacker = app.browser();
+        for _ in 0..5 {
+            attacker
+                .post("/login/start", json!({"username": name}))
+                .await
+                .expect(200);
+        }
+        let refused = attacker.post("/login/start", json!({"username": name})).await;
+        refused.refused(429, "rate_limited");
+        let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait));
+        attacker
+            .post("/login/start", json!({"username": "another"}))
+            .await
+            .expect(200);
+        let mut owner = app.browser();
+        owner.ip = "192.0.2.77".into();
+        owner
+            .post("/login/start", json!({"username": name}))
+            .await
+            .expect(200);
+    }
+}
+
+#[tokio::test]
+async fn finishes_of_one_account_are_counted_by_name() {
+    let app = limited().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    for _ in 0..5 {
+        browser.login(&mut device, None).await.expect(200);
+    }
+    browser
+        .login(&mut device, None)
+        .await
+        .refused(429, "rate_limited");
+}
+
+#[tokio::test]
+async fn usernames_cannot_be_tried_without_end() {
+    let app = limited().await;
+    let mut browser = app.browser();
+    for n in 0..10 {
+        browser
+            .post("/register/start", json!({"username": format!("name{n}")}))
+            .await
+            .expect(200);
+    }
+    browser
+        .post("/register/start", json!({"username": "name11"}))
+        .await
+        .refused(429, "rate_limited");
+    let mut elsewhere = app.browser();
+    elsewhere.ip = "198.51.100.2".into();
+    elsewhere
+        .post("/register/start", json!({"username": "name11"}))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
+async fn the_address_behind_a_trusted_proxy_counts_and_a_claimed_one_does_not() {
+    let app = limited().await;
+    let body = serde_json::to_vec(&json!({"username": "alice"})).unwrap();
+    let json = ("content-type", "application/json");
+    let mut proxied = app.browser();
+    proxied.ip = "10.1.2.3".into();
+    let mut direct = app.browser();
+    for n in 0..6 {
+        let forwarded = format!("203.0.113.{n}");
+        let headers = [json, ("x-forwarded-for", forwarded.as_str())];
+        proxied
+            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .await
+            .expect(200);
+        let answer = direct
+            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .await;
+        assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
+    }
+}
+
+#[tokio::test]
+async fn pending_ceremonies_are_bounded() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    for _ in 0..1_000 {
+        browser.post("/login/start", json!({})).await.expect(200);
+    }
+    let refused = browser.post("/login/start", json!({})).await;
+    refused.refused(503, "busy");
+    assert!(refused.headers.contains_key("retry-after"));
+    app.pass(300);
+    browser.post("/login/start", json!({})).await.expect(200);
+}

@@ -1,0 +1,17 @@
+//! The API as a client sees it: the router, called without a socket, on real use cases and the software authenticator.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "tests"
+)]
+
+mod ceremonies;
+mod disclosure;
+mod limits;
+mod openapi;
+mod passkeys;
+mod protocol;
+mod sessions;
+mod support;
+mod tokens;

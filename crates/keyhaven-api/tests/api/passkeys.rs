@@ -1,0 +1,281 @@
+//! Managing passkeys.
+
+use axum::http::Method;
+use keyhaven_testkit::authenticator::{BE, SoftwareAuthenticator};
+use serde_json::{Value, json};
+
+use crate::support::{App, Client, finish};
+
+async fn add(client: &mut Client, device: &mut SoftwareAuthenticator) -> Value {
+    let started = client.post("/register/start", json!({})).await.expect(200);
+    let credential = device.register(&started["publicKey"], "https://example.org");
+    client
+        .post("/register/finish", finish(&started, &credential))
+        .await
+        .expect(201)
+}
+
+fn id(registered: &Value) -> String {
+    registered["credential"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_second_passkey_is_added_listed_named_and_deleted() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    key.backup = 0;
+    let mut browser = app.browser();
+    let first = browser.register(&mut phone, "alice").await;
+    let second = add(&mut browser, &mut key).await;
+    assert_eq!(second["user"], first["user"]);
+    assert_eq!(
+        second["session"]["id"], first["session"]["id"],
+        "adding a passkey is no new sign-in"
+    );
+
+    let list = browser.get("/credentials").await.expect(200);
+    assert_eq!(list["rpId"], "example.org");
+    let ids: Vec<_> = list["credentials"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["id"].clone())
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            first["credential"]["id"].clone(),
+            second["credential"]["id"].clone()
+        ]
+    );
+    assert_eq!(list["credentials"][1]["backupEligible"], false);
+
+    let path = format!("/credentials/{}", id(&second));
+    let renamed = browser
+        .json(Method::PATCH, &path, json!({"deviceName": " Blue key "}))
+        .await
+        .expect(200);
+    assert_eq!(renamed["deviceName"], "Blue key");
+    browser
+        .json(Method::PATCH, &path, json!({"deviceName": ""}))
+        .await
+        .refused(400, "invalid_request");
+
+    browser.delete(&path).await.expect(204);
+    browser.get(&path).await.refused(404, "not_found");
+    app.browser()
+        .login(&mut key, None)
+        .await
+        .refused(401, "credential_not_found");
+    app.browser().login(&mut phone, None).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_account_excludes_the_passkeys_it_has() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let started = browser.post("/register/start", json!({})).await.expect(200);
+    assert_eq!(
+        started["publicKey"]["excludeCredentials"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert!(
+        device
+            .try_register(&started["publicKey"], "https://example.org")
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn the_last_passkey_stays() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    browser
+        .delete(&format!("/credentials/{}", id(&registered)))
+        .await
+        .refused(409, "last_credential");
+    browser
+        .delete("/credentials")
+        .await
+        .refused(409, "last_credential");
+    let mut other = SoftwareAuthenticator::new("other");
+    add(&mut browser, &mut other).await;
+    browser
+        .delete("/credentials")
+        .await
+        .refused(409, "last_credential");
+    browser
+        .delete(&format!("/credentials?except={}", id(&registered)))
+        .await
+        .expect(204);
+    let left = browser.get("/credentials").await.expect(200);
+    assert_eq!(left["credentials"].as_array().unwrap().len(), 1);
+    browser
+        .delete("/credentials?except=AAAA")
+        .await
+        .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_old_sign_in_must_be_confirmed_for_each_change() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    let mut browser = app.browser();
+    let first = browser.register(&mut phone, "alice").await;
+    app.pass(301);
+    let refused = browser.post("/register/start", json!({})).await;
+    refused.refused(403, "step_up_required");
+    assert_eq!(refused.body["purpose"], "add_passkey");
+
+    // A grant for one purpose serves no other.
+    browser.step_up(&mut phone, "delete_passkey").await;
+    browser
+        .post("/register/start", json!({}))
+        .await
+        .refused(403, "step_up_required");
+    assert_eq!(
+        browser.step_up(&mut phone, "add_passkey").await["purpose"],
+        "add_passkey"
+    );
+    let second = add(&mut browser, &mut key).await;
+
+    // Deleting uses its grant up.
+    browser
+        .delete(&format!("/credentials/{}", id(&second)))
+        .await
+        .expect(204);
+    let refused = browser.delete(&format!("/credentials/{}", id(&first))).await;
+    refused.refused(403, "step_up_required");
+    assert_eq!(refused.body["purpose"], "delete_passkey");
+    // And a grant ends.
+    browser.step_up(&mut phone, "delete_passkey").await;
+    app.pass(300);
+    browser
+        .delete(&format!("/credentials/{}", id(&first)))
+        .await
+        .refused(403, "step_up_required");
+}
+
+#[tokio::test]
+async fn a_grant_belongs_to_its_session() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut one = app.browser();
+    one.register(&mut device, "alice").await;
+    let mut two = app.browser();
+    two.login(&mut device, None).await.expect(200);
+    app.pass(301);
+    one.step_up(&mut device, "add_passkey").await;
+    two.post("/register/start", json!({}))
+        .await
+        .refused(403, "step_up_required");
+    // Nor can one session finish what another started.
+    let started = one
+        .post("/step-up/start", json!({"purpose": "add_passkey"}))
+        .await
+        .expect(200);
+    let credential = device.authenticate(&started["publicKey"], "https://example.org");
+    two.cookies.insert(
+        "__Host-keyhaven_ceremony".into(),
+        one.cookies["__Host-keyhaven_ceremony"].clone(),
+    );
+    two.post("/step-up/finish", finish(&started, &credential))
+        .await
+        .refused(400, "challenge_missing");
+}
+
+#[tokio::test]
+async fn other_peoples_passkeys_are_not_there() {
+    let app = App::new().await;
+    let mut alice = app.browser();
+    let hers = alice
+        .register(&mut SoftwareAuthenticator::new("alice"), "alice")
+        .await;
+    let mut mallory = app.browser();
+    mallory
+        .register(&mut SoftwareAuthenticator::new("mallory"), "mallory")
+        .await;
+    let path = format!("/credentials/{}", id(&hers));
+    mallory.get(&path).await.refused(404, "not_found");
+    mallory
+        .json(Method::PATCH, &path, json!({"deviceName": "mine"}))
+        .await
+        .refused(404, "not_found");
+    mallory.delete(&path).await.refused(404, "not_found");
+    mallory.get("/credentials/%20").await.refused(404, "not_found");
+    alice.get(&path).await.expect(200);
+}
+
+#[tokio::test]
+async fn deleting_a_passkey_ends_the_sessions_it_opened() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    let mut browser = app.browser();
+    browser.register(&mut phone, "alice").await;
+    let second = add(&mut browser, &mut key).await;
+    let mut by_key = app.browser();
+    by_key.login(&mut key, None).await.expect(200);
+    browser
+        .delete(&format!("/credentials/{}", id(&second)))
+        .await
+        .expect(204);
+    by_key.get("/session").await.refused(401, "unauthenticated");
+    browser.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_public_key_is_shown_in_the_usual_forms() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    let registered = browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    let shown = browser
+        .get(&format!("/credentials/{}", id(&registered)))
+        .await
+        .expect(200);
+    assert_eq!(shown["publicKey"]["algorithm"], -7);
+    assert_eq!(shown["publicKey"]["jwk"]["kty"], "EC");
+    assert!(
+        shown["publicKey"]["pem"]
+            .as_str()
+            .unwrap()
+            .starts_with("-----BEGIN PUBLIC KEY-----")
+    );
+    assert_eq!(shown["deviceName"], registered["credential"]["deviceName"]);
+}
+
+#[tokio::test]
+async fn backup_state_is_kept_up_to_date() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    device.backup = BE;
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    assert_eq!(registered["credential"]["backedUp"], false);
+    device.credentials[0].backup = BE | keyhaven_testkit::authenticator::BS;
+    assert_eq!(
+        browser.login(&mut device, None).await.expect(200)["credential"]["backedUp"],
+        true
+    );
+    assert_eq!(
+        browser.get("/credentials").await.expect(200)["credentials"][0]["backedUp"],
+        true
+    );
+}

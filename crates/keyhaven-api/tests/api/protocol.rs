@@ -1,0 +1,232 @@
+//! HTTP itself: what every request and answer must look like.
+
+use axum::http::Method;
+use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use serde_json::json;
+
+use crate::support::{App, ORIGIN};
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[tokio::test]
+async fn bodies_are_json_and_bounded() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/jsonx",
+        "",
+    ] {
+        let answer = browser
+            .send(
+                Method::POST,
+                "/login/start",
+                &[("content-type", kind)],
+                b"{}".to_vec(),
+            )
+            .await;
+        answer.refused(415, "unsupported_media_type");
+    }
+    let kind = ("content-type", "application/json; charset=utf-8");
+    browser
+        .send(Method::POST, "/login/start", &[kind], b"{}".to_vec())
+        .await
+        .expect(200);
+    for path in [
+        "/login/start",
+        "/login/finish",
+        "/register/start",
+        "/register/finish",
+    ] {
+        let body = format!(r#"{{"username":"{}"}}"#, "x".repeat(70_000)).into_bytes();
+        browser
+            .send(Method::POST, path, &[JSON], body)
+            .await
+            .refused(413, "payload_too_large");
+    }
+    let deep = "[".repeat(60_000).into_bytes();
+    browser
+        .send(Method::POST, "/login/start", &[JSON], deep)
+        .await
+        .refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_problem_tells_what_it_is() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    let headers = [JSON, ("x-request-id", "my-id.1")];
+    let answer = browser
+        .send(Method::POST, "/login/finish", &headers, b"{}".to_vec())
+        .await;
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert_eq!(answer.headers["x-request-id"], "my-id.1");
+    assert_eq!(answer.body["requestId"], "my-id.1");
+    assert_eq!(answer.body["type"], "urn:keyhaven:error:invalid_request");
+    assert_eq!(answer.body["translationKey"], "error.invalid_request");
+    assert_eq!(answer.body["status"], 400);
+    // An id that could break a log line is replaced.
+    let headers = [("x-request-id", "two words")];
+    let answer = browser.send(Method::GET, "/health", &headers, Vec::new()).await;
+    assert_ne!(answer.headers["x-request-id"], "two words");
+    browser.get("/nowhere").await.refused(404, "not_found");
+    browser
+        .get("/login/start")
+        .await
+        .refused(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn a_change_must_come_from_an_allowed_page() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    for origin in [
+        "https://evil.example",
+        "null",
+        "https://example.org.evil.example",
+        "http://example.org",
+        "https://example.org:8443",
+        "https://EXAMPLE.org",
+    ] {
+        let mut page = browser.clone();
+        page.origin = Some(origin.into());
+        for path in [
+            "/login/start",
+            "/login/finish",
+            "/register/start",
+            "/register/finish",
+            "/session/refresh",
+        ] {
+            page.post(path, json!({}))
+                .await
+                .refused(403, "origin_not_allowed");
+        }
+        page.delete("/session").await.refused(403, "origin_not_allowed");
+    }
+    // With the cookie, the page must name itself.
+    let mut silent = browser.clone();
+    silent.origin = None;
+    silent.delete("/session").await.refused(403, "origin_not_allowed");
+    silent
+        .post("/register/start", json!({"username": "bob"}))
+        .await
+        .refused(403, "origin_not_allowed");
+    silent.get("/session").await.expect(200);
+    browser.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn cors_names_allowed_origins_only() {
+    let app = App::new().await;
+    let preflight = [
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type"),
+    ];
+    let mut browser = app.browser();
+    let answer = browser
+        .send(Method::OPTIONS, "/login/start", &preflight, Vec::new())
+        .await;
+    assert_eq!(answer.headers["access-control-allow-origin"], ORIGIN);
+    assert_eq!(answer.headers["access-control-allow-credentials"], "true");
+    let answer = browser.get("/health").await;
+    assert!(
+        answer.headers["vary"]
+            .to_str()
+            .unwrap()
+            .to_ascii_lowercase()
+            .contains("origin")
+    );
+    let exposed = answer.headers["access-control-expose-headers"]
+        .to_str()
+        .unwrap()
+        .to_ascii_lowercase();
+    assert!(exposed.contains("x-request-id") && exposed.contains("retry-after"));
+    browser.origin = Some("https://evil.example".into());
+    let answer = browser
+        .send(Method::OPTIONS, "/login/start", &preflight, Vec::new())
+        .await;
+    assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    assert!(
+        !browser
+            .get("/health")
+            .await
+            .headers
+            .contains_key("access-control-allow-origin")
+    );
+}
+
+#[tokio::test]
+async fn answers_carry_security_headers() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    for path in ["/health", "/session", "/nowhere"] {
+        let headers = browser.get(path).await.headers;
+        assert_eq!(headers["cache-control"], "no-store");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        assert_eq!(
+            headers["content-security-policy"],
+            "default-src 'none'; frame-ancestors 'none'"
+        );
+        assert!(
+            headers["strict-transport-security"]
+                .to_str()
+                .unwrap()
+                .contains("max-age")
+        );
+    }
+    let page = browser.get("/").await;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert!(!page.text.contains("{{base}}"));
+    assert_eq!(
+        browser.get("/assets/keyhaven.js").await.headers["content-type"],
+        "text/javascript; charset=utf-8"
+    );
+    browser
+        .get("/assets/../Cargo.toml")
+        .await
+        .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn the_description_can_be_browsed_without_loading_from_elsewhere() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    let served = browser.get("/openapi.json").await.expect(200);
+    assert_eq!(
+        served,
+        serde_json::from_str::<serde_json::Value>(&keyhaven_api::openapi_json()).unwrap()
+    );
+    let docs = browser.get("/docs/").await;
+    assert_eq!(docs.status.as_u16(), 200);
+    assert!(
+        !docs.text.contains("http://") && !docs.text.contains("https://"),
+        "{}",
+        docs.text
+    );
+}
+
+#[tokio::test]
+async fn the_system_routes_answer() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    assert_eq!(browser.get("/health").await.expect(200), json!({"status": "ok"}));
+    assert_eq!(browser.get("/ready").await.expect(200)["status"], "ready");
+    assert_eq!(browser.get("/version").await.expect(200)["name"], "keyhaven");
+    assert_eq!(
+        browser.get("/.well-known/jwks.json").await.expect(200),
+        json!({"keys": []})
+    );
+    let related = browser.get("/.well-known/webauthn").await.expect(200);
+    assert_eq!(
+        related,
+        json!({"origins": ["https://example.org", "https://login.example.org"]})
+    );
+}
