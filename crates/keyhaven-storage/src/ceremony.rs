@@ -29,7 +29,12 @@ pub trait CeremonyStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn put(&self, id: CeremonyId, ceremony: PendingCeremony, now: UnixTime) -> Result<Put, StorageError>;
+    async fn put(
+        &self,
+        id: CeremonyId,
+        ceremony: PendingCeremony,
+        now: UnixTime,
+    ) -> Result<Put, StorageError>;
 
     /// Removes and returns a ceremony; of many concurrent callers at most one gets it.
     ///

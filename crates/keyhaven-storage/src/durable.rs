@@ -2,14 +2,17 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, Credential, CredentialHandle, Session, SessionId, SigningKey, StepUpGrant,
-    StorageError, TokenHash,
+    Account, AccountId, AuditEvent, Credential, CredentialHandle, Session, SessionId, SigningKey,
+    StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore {}
 
-impl<T: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized> DurableStore for T {}
+impl<T: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized> DurableStore
+    for T
+{
+}
 
 /// Accounts, and the whole commits that touch more than one kind of record.
 #[async_trait]
@@ -38,7 +41,10 @@ pub trait AccountStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
-    async fn commit_registration(&self, registration: NewRegistration) -> Result<RegistrationOutcome, StorageError>;
+    async fn commit_registration(
+        &self,
+        registration: NewRegistration,
+    ) -> Result<RegistrationOutcome, StorageError>;
 
     /// Records one verified assertion: sign count (compare-and-set), backup flags, last use, the account's last login,
     /// a new session or a step-up grant, the end of another session, the event: all of it, or nothing.
@@ -287,7 +293,8 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn has_grant(&self, session: SessionId, purpose: &str, now: UnixTime) -> Result<bool, StorageError>;
+    async fn has_grant(&self, session: SessionId, purpose: &str, now: UnixTime)
+    -> Result<bool, StorageError>;
 
     /// Drops sessions and grants that have expired at `now`, at most `limit` of each, and tells how many. Several
     /// processes may do it at once.
@@ -351,5 +358,9 @@ pub trait SigningKeyStore: Send + Sync {
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn add_signing_key(&self, key: SigningKey, unless_newer_than: UnixTime) -> Result<bool, StorageError>;
+    async fn add_signing_key(
+        &self,
+        key: SigningKey,
+        unless_newer_than: UnixTime,
+    ) -> Result<bool, StorageError>;
 }

@@ -12,6 +12,9 @@ pub struct StorageError {
 impl StorageError {
     /// Wraps a driver's error.
     pub fn new(operation: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { operation, source: source.into() }
+        Self {
+            operation,
+            source: source.into(),
+        }
     }
 }

@@ -24,9 +24,9 @@ mod records;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
-    AccountStore, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore, LoginCandidates,
-    NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal, RemovalOutcome, Rotation,
-    SessionStore, SignInSession, SigningKeyStore,
+    AccountStore, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
+    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
+    RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use error::StorageError;
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
