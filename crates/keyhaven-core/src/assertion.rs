@@ -8,7 +8,7 @@ use crate::ceremony::{self, TopOrigin};
 use crate::client_data::CollectedClientData;
 use crate::crypto::sha256;
 use crate::error::{AssertionError, Received};
-use crate::public_key::{PublicKey, PublicKeyError};
+use crate::public_key::PublicKey;
 use crate::relying_party::{
     AssertionPolicy, BackupEligibilityChange, CredentialRecord, ExpectedAssertion, ExpectedUser,
     SignCountRegression,
@@ -330,12 +330,7 @@ fn verify(
             base64url::encode(response.signature())
         )
     });
-    let public_key = PublicKey::from_cose(credential.public_key.as_bytes()).map_err(|error| match error {
-        PublicKeyError::UnsupportedAlgorithm { algorithm } => {
-            AssertionError::UnsupportedAlgorithm { algorithm }
-        }
-        error => AssertionError::PublicKeyInvalid(error),
-    })?;
+    let public_key = PublicKey::from_cose(credential.public_key.as_bytes())?;
     let signed = [response.authenticator_data(), &client_data_hash].concat();
     public_key
         .verify(&signed, response.signature())

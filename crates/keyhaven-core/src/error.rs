@@ -117,6 +117,16 @@ pub enum RegistrationError {
     UserVerificationMissing,
 }
 
+impl From<PublicKeyError> for RegistrationError {
+    fn from(error: PublicKeyError) -> Self {
+        if let PublicKeyError::UnsupportedAlgorithm { algorithm } = error {
+            Self::UnsupportedAlgorithm { algorithm }
+        } else {
+            Self::PublicKeyInvalid(error)
+        }
+    }
+}
+
 impl RegistrationError {
     /// The stable code, as documented in `docs/errors.md`.
     #[must_use]
@@ -257,6 +267,16 @@ pub enum AssertionError {
     /// Step 17: the user was not verified.
     #[error("the user was not verified")]
     UserVerificationMissing,
+}
+
+impl From<PublicKeyError> for AssertionError {
+    fn from(error: PublicKeyError) -> Self {
+        if let PublicKeyError::UnsupportedAlgorithm { algorithm } = error {
+            Self::UnsupportedAlgorithm { algorithm }
+        } else {
+            Self::PublicKeyInvalid(error)
+        }
+    }
 }
 
 impl AssertionError {

@@ -9,7 +9,7 @@ use crate::ceremony::{self, TopOrigin};
 use crate::client_data::CollectedClientData;
 use crate::crypto::sha256;
 use crate::error::{Received, RegistrationError};
-use crate::public_key::{PublicKey, PublicKeyError};
+use crate::public_key::PublicKey;
 use crate::relying_party::{AttestationTrust, ExpectedRegistration, RegistrationPolicy};
 use crate::response::RegistrationResponse;
 use crate::trace::{NoTrace, Trace, Tracer};
@@ -240,12 +240,7 @@ fn verify(
     if !policy.algorithms.contains(&algorithm) {
         return Err(RegistrationError::AlgorithmNotAllowed { algorithm });
     }
-    let public_key = PublicKey::import(cose_key).map_err(|error| match error {
-        PublicKeyError::UnsupportedAlgorithm { algorithm } => {
-            RegistrationError::UnsupportedAlgorithm { algorithm }
-        }
-        error => RegistrationError::PublicKeyInvalid(error),
-    })?;
+    let public_key = PublicKey::import(cose_key)?;
 
     // Step 21. fmt is a format we support, compared case by case.
     trace.check(step(21), || format!("fmt: {:?}", attestation.format()));
@@ -280,7 +275,7 @@ fn verify(
     // Step 25. The credential id has 1 to 1023 bytes, and is the one in the envelope.
     trace.check(step(25), || {
         let [attested, envelope] =
-            [attested.credential_id(), response.credential_id()].map(|id| base64url::encode(id));
+            [attested.credential_id(), response.credential_id()].map(base64url::encode);
         format!("credential id: attested {attested:?}, envelope {envelope:?}")
     });
     let credential_id = CredentialId::try_from(attested.credential_id())

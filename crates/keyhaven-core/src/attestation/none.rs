@@ -5,8 +5,9 @@ use crate::cbor::Value;
 
 /// The statement is the empty map, and nothing else.
 pub(super) fn verify(statement: &Value<'_>) -> Result<AttestationType, StatementFault> {
-    match statement {
-        Value::Map(map) if map.is_empty() => Ok(AttestationType::None),
-        _ => Err(StatementFault::NotEmpty),
+    if matches!(statement, Value::Map(map) if map.is_empty()) {
+        Ok(AttestationType::None)
+    } else {
+        Err(StatementFault::NotEmpty)
     }
 }
