@@ -81,7 +81,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
         Command::Migrate => serve::migrate(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
-        Command::Config { command: ConfigCommand::Check } => {
+        Command::Config {
+            command: ConfigCommand::Check,
+        } => {
             print!("{}", Config::load(&cli.flags)?.describe());
             Ok(ExitCode::SUCCESS)
         }

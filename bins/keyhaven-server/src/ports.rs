@@ -6,7 +6,10 @@ use keyhaven_types::UnixTime;
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that asks the clock"
+    )]
     fn now(&self) -> UnixTime {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         // A clock before 1970 is broken; every expiry check then refuses nothing that it should not.

@@ -11,13 +11,19 @@ use crate::ports::SystemRandom;
 
 /// Reads the secret.
 pub(crate) fn read(path: &Path) -> anyhow::Result<SecretKey> {
-    let mut file = std::fs::File::open(path).with_context(|| format!("the secret key file {}", path.display()))?;
+    let mut file =
+        std::fs::File::open(path).with_context(|| format!("the secret key file {}", path.display()))?;
     check_mode(path, &file)?;
     let mut bytes = Vec::with_capacity(33);
-    std::io::Read::by_ref(&mut file).take(33).read_to_end(&mut bytes)?;
+    std::io::Read::by_ref(&mut file)
+        .take(33)
+        .read_to_end(&mut bytes)?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(secret) => Ok(SecretKey::new(secret)),
-        Err(_) => bail!("the secret key file {} must hold exactly 32 random bytes", path.display()),
+        Err(_) => bail!(
+            "the secret key file {} must hold exactly 32 random bytes",
+            path.display()
+        ),
     }
 }
 
@@ -55,7 +61,10 @@ fn check_mode(path: &Path, file: &std::fs::File) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {
-        bail!("the secret key file {} can be read by others: chmod 600 it", path.display());
+        bail!(
+            "the secret key file {} can be read by others: chmod 600 it",
+            path.display()
+        );
     }
     Ok(())
 }

@@ -35,7 +35,10 @@ pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -49,13 +52,21 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             secret: stores::secret(config)?,
         },
     )?;
-    keyhaven.access_tokens.maintain().await.context("access token keys")?;
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    keyhaven
+        .access_tokens
+        .maintain()
+        .await
+        .context("access token keys")?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone()));
     let metrics = Metrics::new();
     if let Some(address) = config.metrics_listen {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("listening on {address}"))?;
         // Ends with the process: it holds nothing that could be lost.
         tokio::spawn(axum::serve(listener, metrics_router(metrics.clone())).into_future());
     }

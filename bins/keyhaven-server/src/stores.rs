@@ -15,7 +15,9 @@ use crate::secret;
 pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
     match &config.database {
         DatabaseUrl::Sqlite(options) => {
-            let store = SqliteStore::open(options).await.with_context(|| format!("the database {}", config.database))?;
+            let store = SqliteStore::open(options)
+                .await
+                .with_context(|| format!("the database {}", config.database))?;
             Ok(Arc::new(store))
         }
     }

@@ -16,19 +16,27 @@ use super::{ChallengesUrl, Config, DatabaseUrl};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
-    let listen: SocketAddr =
-        raw.listen.parse().with_context(|| format!("listen: an address such as 127.0.0.1:8080, not {:?}", raw.listen))?;
+    let listen: SocketAddr = raw
+        .listen
+        .parse()
+        .with_context(|| format!("listen: an address such as 127.0.0.1:8080, not {:?}", raw.listen))?;
     let metrics_listen = raw.metrics_listen.as_deref().map(|text| {
-        text.parse().with_context(|| format!("metrics_listen: an address such as 127.0.0.1:9090, not {text:?}"))
+        text.parse()
+            .with_context(|| format!("metrics_listen: an address such as 127.0.0.1:9090, not {text:?}"))
     });
     let rp_id = rp_id(&raw.rp_id)?;
     let local = rp_id.as_str() == "localhost";
     let origins = origins(&raw, &rp_id, local, listen)?;
     let public_url = public_url(raw.public_url.as_deref(), &origins)?;
     let plain_http = public_url.starts_with("http://");
-    ensure!(local || !plain_http, "public_url: passkeys need https, except on localhost");
+    ensure!(
+        local || !plain_http,
+        "public_url: passkeys need https, except on localhost"
+    );
     if local && !listen.ip().is_loopback() {
-        warnings.push(format!("listening on {listen} for RP ID localhost: only this machine's browsers can use it"));
+        warnings.push(format!(
+            "listening on {listen} for RP ID localhost: only this machine's browsers can use it"
+        ));
     }
     ensure!(
         local || raw.rate_limit == Switch::On,
@@ -44,13 +52,20 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         "ceremonies.challenge_bytes: 16 to 128, not {}",
         raw.ceremonies.challenge_bytes
     );
-    ensure!(raw.ceremonies.max_pending > 0, "ceremonies.max_pending: at least 1");
+    ensure!(
+        raw.ceremonies.max_pending > 0,
+        "ceremonies.max_pending: at least 1"
+    );
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
     let settings = Settings {
-        relying_party: RelyingParty { id: rp_id, origins, cross_origin: CrossOrigin::Refuse },
+        relying_party: RelyingParty {
+            id: rp_id,
+            origins,
+            cross_origin: CrossOrigin::Refuse,
+        },
         rp_name,
         public_url,
         ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
@@ -72,7 +87,11 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     };
     let api = ApiSettings {
         base_path: base_path(&raw.base_path)?,
-        trusted_proxies: raw.trusted_proxies.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+        trusted_proxies: raw
+            .trusted_proxies
+            .iter()
+            .map(|text| network(text))
+            .collect::<Result<_, _>>()?,
         disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
         insecure_cookies: local && plain_http,
     };
@@ -126,7 +145,10 @@ fn origins(raw: &Raw, rp_id: &RpId, local: bool, listen: SocketAddr) -> anyhow::
         }
         origins.push(Origin::new(text).context("origins")?);
     }
-    ensure!(own.iter().any(|text| !is_app(text)), "origins: at least one web page's, for example https://{rp_id}");
+    ensure!(
+        own.iter().any(|text| !is_app(text)),
+        "origins: at least one web page's, for example https://{rp_id}"
+    );
     for text in &raw.related_origins {
         web_origin(text, local).context("related_origins")?;
         origins.push(Origin::new(text).context("related_origins")?);
@@ -143,7 +165,10 @@ fn is_app(text: &str) -> bool {
 fn web_origin(text: &str, local: bool) -> anyhow::Result<Url> {
     let url = Url::parse(text).with_context(|| format!("origins: {text:?} is no URL"))?;
     let serialised = url.origin().ascii_serialization();
-    ensure!(serialised == text, "origins: write {text:?} as browsers do: {serialised}");
+    ensure!(
+        serialised == text,
+        "origins: write {text:?} as browsers do: {serialised}"
+    );
     match url.scheme() {
         "https" => {}
         "http" if local && is_localhost(&url) => {}
@@ -157,8 +182,14 @@ fn is_localhost(url: &Url) -> bool {
 }
 
 fn public_url(text: Option<&str>, origins: &[Origin]) -> anyhow::Result<String> {
-    let first = origins.iter().map(|origin| origin.as_str()).find(|text| !is_app(text)).unwrap_or_default();
-    let Some(text) = text else { return Ok(first.to_owned()) };
+    let first = origins
+        .iter()
+        .map(|origin| origin.as_str())
+        .find(|text| !is_app(text))
+        .unwrap_or_default();
+    let Some(text) = text else {
+        return Ok(first.to_owned());
+    };
     let url = Url::parse(text).with_context(|| format!("public_url: {text:?} is no URL"))?;
     let origin = url.origin().ascii_serialization();
     ensure!(
@@ -174,14 +205,21 @@ fn public_url(text: Option<&str>, origins: &[Origin]) -> anyhow::Result<String> 
 
 fn base_path(text: &str) -> anyhow::Result<String> {
     let plain = |segment: &str| {
-        !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        !segment.is_empty()
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
     let trimmed = text.trim_matches('/');
     ensure!(
         text.starts_with('/') && (trimmed.is_empty() || trimmed.split('/').all(plain)),
         "base_path: a path such as / or /auth/, not {text:?}"
     );
-    Ok(if trimmed.is_empty() { "/".to_owned() } else { format!("/{trimmed}/") })
+    Ok(if trimmed.is_empty() {
+        "/".to_owned()
+    } else {
+        format!("/{trimmed}/")
+    })
 }
 
 fn network(text: &str) -> anyhow::Result<IpNet> {
@@ -193,7 +231,9 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
 
 fn database(text: &str) -> anyhow::Result<DatabaseUrl> {
     match text.split_once(':') {
-        Some(("postgres" | "postgresql", _)) => bail!("database_url: this version has no PostgreSQL; use sqlite:…"),
+        Some(("postgres" | "postgresql", _)) => {
+            bail!("database_url: this version has no PostgreSQL; use sqlite:…")
+        }
         _ => Ok(DatabaseUrl::Sqlite(text.parse().context("database_url")?)),
     }
 }
@@ -233,9 +273,146 @@ fn access_tokens(raw: &Raw) -> anyhow::Result<Option<AccessTokenSettings>> {
         (30..=3600).contains(&tokens.lifetime_seconds),
         "tokens.lifetime_seconds: 30 to 3600: a token cannot be revoked"
     );
-    ensure!((1..=365).contains(&tokens.rotation_days), "tokens.rotation_days: 1 to 365");
+    ensure!(
+        (1..=365).contains(&tokens.rotation_days),
+        "tokens.rotation_days: 1 to 365"
+    );
     Ok((tokens.access_tokens == Switch::On).then(|| AccessTokenSettings {
         lifetime: Duration::from_secs(tokens.lifetime_seconds),
         rotation: Duration::from_secs(tokens.rotation_days.saturating_mul(24 * 3600)),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(change: impl FnOnce(&mut Raw)) -> anyhow::Result<Config> {
+        let mut raw = Raw::default();
+        change(&mut raw);
+        check(raw)
+    }
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut Raw), naming: &str) {
+        let sentence = checked(change).err().map(|error| format!("{error:#}")).unwrap();
+        assert!(sentence.contains(naming), "{sentence}");
+    }
+
+    fn site(rp_id: &str, origins: &[&str]) -> impl FnOnce(&mut Raw) {
+        let (rp_id, origins) = (
+            rp_id.to_owned(),
+            origins.iter().map(|&text| text.to_owned()).collect(),
+        );
+        move |raw| {
+            raw.rp_id = rp_id;
+            raw.origins = origins;
+        }
+    }
+
+    #[test]
+    fn nothing_configured_is_localhost() {
+        let config = checked(|_| {}).unwrap();
+        assert_eq!(config.settings.public_url, "http://localhost:8080");
+        assert!(config.api.insecure_cookies && config.api.disclose_verification_step);
+        assert!(config.settings.rate_limits.is_some());
+        let elsewhere = checked(|raw| raw.listen = "127.0.0.1:9000".into()).unwrap();
+        assert_eq!(
+            elsewhere.settings.relying_party.origins[0].as_str(),
+            "http://localhost:9000"
+        );
+    }
+
+    #[test]
+    fn a_site_needs_https_origins_under_its_rp_id() {
+        let config = checked(site(
+            "example.org",
+            &["https://login.example.org", "android:apk-key-hash:abc"],
+        ))
+        .unwrap();
+        assert!(!config.api.insecure_cookies && !config.api.disclose_verification_step);
+        refused(site("example.org", &[]), "origins");
+        refused(site("example.org", &["http://example.org"]), "https");
+        refused(site("example.org", &["https://badexample.org"]), "not under");
+        refused(
+            site("example.org", &["https://example.org.evil.example"]),
+            "not under",
+        );
+        refused(site("example.org", &["https://example.org/"]), "as browsers do");
+        refused(site("example.org", &["https://Example.org"]), "as browsers do");
+        refused(
+            site("example.org", &["https://example.org:443"]),
+            "as browsers do",
+        );
+        refused(site("example.org", &["android:apk-key-hash:abc"]), "web page");
+        refused(site("192.0.2.1", &["https://192.0.2.1"]), "rp_id");
+        refused(site("org", &["https://example.org"]), "single label");
+        refused(site("Example.org", &["https://example.org"]), "rp_id");
+    }
+
+    #[test]
+    fn related_origins_are_https_and_elsewhere() {
+        let config = checked(|raw| {
+            site("example.org", &["https://example.org"])(raw);
+            raw.related_origins = vec!["https://example.co.uk".into()];
+        });
+        assert_eq!(config.unwrap().settings.relying_party.origins.len(), 2);
+        refused(
+            |raw| {
+                site("example.org", &["https://example.org"])(raw);
+                raw.related_origins = vec!["http://example.co.uk".into()];
+            },
+            "https",
+        );
+    }
+
+    #[test]
+    fn limits_stay_on_where_there_is_something_to_guess() {
+        checked(|raw| raw.rate_limit = Switch::Off).unwrap();
+        refused(
+            |raw| {
+                site("example.org", &["https://example.org"])(raw);
+                raw.rate_limit = Switch::Off;
+            },
+            "rate_limit",
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        refused(|raw| raw.listen = "8080".into(), "listen");
+        refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
+        refused(|raw| raw.ceremonies.challenge_bytes = 15, "challenge_bytes");
+        refused(|raw| raw.ceremonies.challenge_bytes = 129, "challenge_bytes");
+        refused(|raw| raw.sessions.idle_seconds = 1, "idle_seconds");
+        refused(|raw| raw.tokens.lifetime_seconds = 86_400, "lifetime_seconds");
+        refused(
+            |raw| raw.trusted_proxies = vec!["everyone".into()],
+            "trusted_proxies",
+        );
+        refused(|raw| raw.base_path = "auth".into(), "base_path");
+        refused(|raw| raw.database_url = "mysql:x".into(), "database_url");
+        refused(|raw| raw.database_url = "postgres://x".into(), "PostgreSQL");
+        refused(|raw| raw.challenges_url = "redis://x".into(), "Redis");
+        refused(
+            |raw| raw.public_url = Some("https://elsewhere.example".into()),
+            "public_url",
+        );
+        refused(|raw| raw.metrics_listen = Some("x".into()), "metrics_listen");
+    }
+
+    #[test]
+    fn a_base_path_ends_with_a_slash() {
+        assert_eq!(
+            checked(|raw| raw.base_path = "/auth".into())
+                .unwrap()
+                .api
+                .base_path,
+            "/auth/"
+        );
+        assert_eq!(
+            checked(|raw| raw.base_path = "/".into()).unwrap().api.base_path,
+            "/"
+        );
+    }
 }

@@ -63,7 +63,11 @@ impl Config {
     /// What is in force, for a person.
     pub(crate) fn describe(&self) -> String {
         let relying_party = &self.settings.relying_party;
-        let origins: Vec<_> = relying_party.origins.iter().map(|origin| origin.as_str()).collect();
+        let origins: Vec<_> = relying_party
+            .origins
+            .iter()
+            .map(|origin| origin.as_str())
+            .collect();
         let mut text = String::new();
         let mut line = |name: &str, value: &dyn fmt::Display| {
             let _ = writeln!(text, "  {name:<12} {value}");
@@ -73,10 +77,20 @@ impl Config {
         line("RP ID", &relying_party.id);
         line("origins", &origins.join(", "));
         line("database", &self.database);
-        line("challenges", &match self.challenges {
-            ChallengesUrl::Memory => "memory: (in this process; a ceremony does not survive a restart)",
-        });
-        line("rate limits", &if self.settings.rate_limits.is_some() { "on" } else { "off" });
+        line(
+            "challenges",
+            &match self.challenges {
+                ChallengesUrl::Memory => "memory: (in this process; a ceremony does not survive a restart)",
+            },
+        );
+        line(
+            "rate limits",
+            &if self.settings.rate_limits.is_some() {
+                "on"
+            } else {
+                "off"
+            },
+        );
         for warning in &self.warnings {
             line("note", warning);
         }
@@ -88,14 +102,18 @@ impl Config {
         let page = format!("{}{}", self.settings.public_url, self.api.base_path);
         let described = self.describe();
         let version = env!("CARGO_PKG_VERSION");
-        format!("Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{described}")
+        format!(
+            "Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{described}"
+        )
     }
 
     /// Sends log lines to standard error.
     pub(crate) fn start_logging(&self) {
         use tracing_subscriber::EnvFilter;
         let filter = EnvFilter::try_new(&self.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let lines = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr);
         // A second subscriber can only be set by a test that has one already.
         let _ = match self.log.format {
             raw::LogFormat::Json => lines.json().try_init(),

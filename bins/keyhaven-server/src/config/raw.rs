@@ -119,7 +119,10 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "warn".into(), format: LogFormat::Text }
+        Self {
+            filter: "warn".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -181,7 +184,11 @@ pub(crate) struct Tokens {
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self { access_tokens: Switch::Off, lifetime_seconds: 300, rotation_days: 30 }
+        Self {
+            access_tokens: Switch::Off,
+            lifetime_seconds: 300,
+            rotation_days: 30,
+        }
     }
 }
 
@@ -222,7 +229,11 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         Written::List(items) => items,
         Written::Text(text) => text.split(',').map(str::to_owned).collect(),
     };
-    Ok(items.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+    Ok(items
+        .into_iter()
+        .map(|item| item.trim().to_owned())
+        .filter(|item| !item.is_empty())
+        .collect())
 }
 
 /// What the command line can say.
@@ -281,8 +292,16 @@ pub(crate) struct Flags {
 /// Reads file, environment and flags.
 pub(crate) fn read(flags: &Flags) -> anyhow::Result<Raw> {
     let mut figment = Figment::new();
-    if let Some(path) = flags.config.clone().or_else(|| Env::var("KEYHAVEN_CONFIG").map(PathBuf::from)) {
-        anyhow::ensure!(path.is_file(), "the configuration file {} is not there", path.display());
+    if let Some(path) = flags
+        .config
+        .clone()
+        .or_else(|| Env::var("KEYHAVEN_CONFIG").map(PathBuf::from))
+    {
+        anyhow::ensure!(
+            path.is_file(),
+            "the configuration file {} is not there",
+            path.display()
+        );
         figment = figment.merge(Toml::file_exact(path));
     }
     let environment = Env::prefixed("KEYHAVEN_").ignore(&NOT_CONFIGURATION).split("__");

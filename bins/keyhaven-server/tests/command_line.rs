@@ -1,0 +1,106 @@
+//! The `keyhaven` command as a newcomer meets it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::process::{Command, Output};
+
+fn keyhaven(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(std::env::temp_dir());
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, naming: &str) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains(naming), "{error}");
+}
+
+#[test]
+fn help_names_the_commands() {
+    let output = keyhaven(&["--help"], &[]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    for word in [
+        "serve",
+        "migrate",
+        "config",
+        "verify",
+        "inspect",
+        "--rp-id",
+        "http://localhost:8080",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn config_check_prints_what_is_in_force_and_flags_win() {
+    let environment = [
+        ("KEYHAVEN_RP_ID", "example.org"),
+        ("KEYHAVEN_ORIGINS", "https://example.org, https://a.example.org"),
+    ];
+    let output = keyhaven(&["config", "check", "--listen", "127.0.0.1:9999"], &environment);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("127.0.0.1:9999") && text.contains("https://example.org, https://a.example.org"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_an_error_that_names_it() {
+    refused(
+        &keyhaven(&["config", "check"], &[("KEYHAVEN_RPID", "example.org")]),
+        "rpid",
+    );
+    refused(
+        &keyhaven(&["config", "check"], &[("KEYHAVEN_TOKENS__ACCESS_TOKEN", "on")]),
+        "access_token",
+    );
+    let file = std::env::temp_dir().join(format!("keyhaven-config-{}.toml", std::process::id()));
+    std::fs::write(&file, "rp_id = \"localhost\"\n[sessions]\nidle = 3\n").unwrap();
+    refused(
+        &keyhaven(&["config", "check", "--config", file.to_str().unwrap()], &[]),
+        "idle",
+    );
+    std::fs::remove_file(&file).unwrap();
+    refused(
+        &keyhaven(&["config", "check", "--config", "/nowhere.toml"], &[]),
+        "/nowhere.toml",
+    );
+}
+
+#[test]
+fn a_site_without_https_is_refused_at_start() {
+    let environment = [
+        ("KEYHAVEN_RP_ID", "example.org"),
+        ("KEYHAVEN_ORIGINS", "http://example.org"),
+    ];
+    refused(&keyhaven(&[], &environment), "https");
+    refused(
+        &keyhaven(&["serve"], &[("KEYHAVEN_RP_ID", "example.org")]),
+        "origins",
+    );
+}
+
+#[test]
+fn switches_are_on_or_off() {
+    assert!(
+        keyhaven(&["config", "check"], &[("KEYHAVEN_RATE_LIMIT", "off")])
+            .status
+            .success()
+    );
+    refused(
+        &keyhaven(&["config", "check"], &[("KEYHAVEN_RATE_LIMIT", "maybe")]),
+        "rate_limit",
+    );
+}

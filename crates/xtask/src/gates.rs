@@ -1,0 +1,195 @@
+//! The gates, in order. One that fails does not keep the later ones from being run.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::summary::{Count, libtest, nextest};
+use crate::tools::{self, CARGO_DENY, CARGO_NEXTEST, SQLX_CLI};
+
+/// Every gate and every test. `false`: something failed.
+pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
+    let root = tools::root()?;
+    let mut total = Count::default();
+    let mut failed = Vec::new();
+    let mut gate = |name: &'static str, run: &mut dyn FnMut() -> anyhow::Result<Count>| {
+        println!("\n── {name}");
+        let started = Instant::now();
+        let count = run().unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            Count::FAILED
+        });
+        println!(
+            "── {name}: {} passed, {} failed in {} s",
+            count.passed,
+            count.failed,
+            started.elapsed().as_secs()
+        );
+        if count.failed > 0 {
+            failed.push(name);
+        }
+        total += count;
+    };
+    let cargo = |arguments: &[&str]| cargo(&root, arguments);
+
+    let mut chromium = None;
+    gate("chromium", &mut || {
+        let found = tools::chromium(install)?;
+        println!("{}", found.display());
+        chromium = Some(found);
+        Ok(Count::PASSED)
+    });
+    gate("format", &mut || passes(&mut cargo(&["fmt", "--all", "--check"])));
+    gate("clippy", &mut || {
+        passes(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    });
+    gate("cargo deny", &mut || {
+        let mut deny = Command::new(tools::cargo_tool(&CARGO_DENY)?);
+        passes(
+            deny.args(["--all-features", "check", "bans", "licenses", "sources"])
+                .current_dir(&root),
+        )
+    });
+    gate("docs", &mut || {
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features", "--locked"]);
+        passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    gate("tests", &mut || {
+        let mut run = Command::new(tools::cargo_tool(&CARGO_NEXTEST)?);
+        run.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--all-features",
+            "--locked",
+            "--no-fail-fast",
+        ]);
+        run.args(["--color", "never", "--hide-progress-bar"])
+            .current_dir(&root);
+        if let Some(chromium) = &chromium {
+            run.env("KEYHAVEN_CHROMIUM", chromium);
+        }
+        let (succeeded, output) = shown(&mut run)?;
+        Ok(nextest(&output).of_run(succeeded))
+    });
+    gate("documentation tests", &mut || {
+        let (succeeded, output) = shown(&mut cargo(&[
+            "test",
+            "--doc",
+            "--workspace",
+            "--all-features",
+            "--locked",
+        ]))?;
+        Ok(libtest(&output).of_run(succeeded))
+    });
+
+    if !failed.is_empty() {
+        println!("\nfailed: {}", failed.join(", "));
+    }
+    println!("\n{} passed, {} failed", total.passed, total.failed);
+    Ok(total.failed == 0)
+}
+
+/// The RustSec database, which is fetched.
+pub(crate) fn advisories() -> anyhow::Result<bool> {
+    let mut deny = Command::new(tools::cargo_tool(&CARGO_DENY)?);
+    Ok(deny
+        .args(["--all-features", "check", "advisories"])
+        .current_dir(tools::root()?)
+        .status()?
+        .success())
+}
+
+/// Writes the committed API description.
+pub(crate) fn openapi() -> anyhow::Result<bool> {
+    let root = tools::root()?;
+    let output = cargo(
+        &root,
+        &["run", "--quiet", "--package", "keyhaven-server", "--", "openapi"],
+    )
+    .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    std::fs::write(root.join("docs/openapi.json"), output.stdout)?;
+    Ok(true)
+}
+
+/// Writes the committed query metadata: migrations are applied to a throwaway database, which the queries are then
+/// checked against.
+pub(crate) fn sqlx_prepare() -> anyhow::Result<bool> {
+    let root = tools::root()?;
+    let sqlx = tools::cargo_tool(&SQLX_CLI)?;
+    let database = tools::target()?.join("sqlx-prepare.db");
+    let url = format!("sqlite:{}", database.display());
+    let _ = std::fs::remove_file(&database);
+    let crate_directory = root.join("crates/keyhaven-storage-sqlite");
+    let mut succeeded = true;
+    for arguments in [
+        &["sqlx", "database", "create"][..],
+        &["sqlx", "migrate", "run", "--source", "../../migrations/sqlite"],
+        &["sqlx", "prepare"],
+    ] {
+        let mut command = Command::new(&sqlx);
+        command
+            .args(arguments)
+            .args(["--database-url", &url])
+            .current_dir(&crate_directory);
+        command
+            .env("SQLX_OFFLINE", "false")
+            .env("KEYHAVEN_SQLITE_BUILD_URL", &url);
+        succeeded = succeeded && command.status()?.success();
+    }
+    std::fs::remove_file(&database).ok();
+    Ok(succeeded)
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root);
+    command
+}
+
+fn passes(command: &mut Command) -> anyhow::Result<Count> {
+    Ok(Count::one(
+        command
+            .status()
+            .with_context(|| format!("{command:?}"))?
+            .success(),
+    ))
+}
+
+/// Runs a command, showing what it prints as it prints it, and keeping it.
+fn shown(command: &mut Command) -> anyhow::Result<(bool, String)> {
+    // Runners write their summaries to either stream: both go through one pipe.
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()?;
+    // The command holds the writing ends until it is dropped or given others: else the pipe would never end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut kept = String::new();
+    for line in BufReader::new(reader).lines() {
+        let line = line?;
+        println!("{line}");
+        kept.push_str(&line);
+        kept.push('\n');
+    }
+    Ok((child.wait()?.success(), kept))
+}

@@ -1,0 +1,182 @@
+//! What the tests need beside Rust: found, or installed where that is allowed.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build tool: the environment is its configuration"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+/// A command of cargo's that is pinned, and built into `target/tools` where it is missing.
+pub(crate) struct CargoTool {
+    /// The crate, and the binary.
+    pub(crate) name: &'static str,
+    /// The version; a later one of the same series will do when it is on the PATH already.
+    pub(crate) version: (u32, u32, u32),
+}
+
+pub(crate) const CARGO_DENY: CargoTool = CargoTool {
+    name: "cargo-deny",
+    version: (0, 20, 2),
+};
+pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool {
+    name: "cargo-nextest",
+    version: (0, 9, 143),
+};
+pub(crate) const SQLX_CLI: CargoTool = CargoTool {
+    name: "sqlx-cli",
+    version: (0, 9, 0),
+};
+
+/// Whether the system's packages may be touched without being asked: on CI.
+pub(crate) fn may_install() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// The repository's root.
+pub(crate) fn root() -> anyhow::Result<PathBuf> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(manifest
+        .ancestors()
+        .nth(2)
+        .context("crates/xtask lies in the repository")?
+        .to_owned())
+}
+
+/// Where builds go.
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
+    Ok(match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => PathBuf::from(directory),
+        None => root()?.join("target"),
+    })
+}
+
+/// A command that runs a pinned tool of cargo's, built first where it is missing.
+pub(crate) fn cargo_tool(tool: &CargoTool) -> anyhow::Result<PathBuf> {
+    let binary = if tool.name == "sqlx-cli" {
+        "cargo-sqlx"
+    } else {
+        tool.name
+    };
+    let built = target()?.join("tools/bin").join(binary);
+    for candidate in [built.clone(), PathBuf::from(binary)] {
+        if version_of(&candidate, binary).is_some_and(|version| fits(version, tool.version)) {
+            return Ok(candidate);
+        }
+    }
+    let (major, minor, patch) = tool.version;
+    let version = format!("{major}.{minor}.{patch}");
+    println!("building {} {version} into target/tools", tool.name);
+    let mut install = Command::new("cargo");
+    install
+        .args(["install", "--locked", "--version", &version, tool.name, "--root"])
+        .arg(target()?.join("tools"))
+        .arg("--target-dir")
+        .arg(target()?.join("tools/build"))
+        // Built once, run for seconds: quick to build matters more than quick to run.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
+    if tool.name == "sqlx-cli" {
+        install.args(["--no-default-features", "--features", "sqlite"]);
+    }
+    ensure!(
+        install.status()?.success(),
+        "{} {version} could not be built",
+        tool.name
+    );
+    Ok(built)
+}
+
+fn version_of(path: &Path, binary: &str) -> Option<(u32, u32, u32)> {
+    let subcommand = binary.strip_prefix("cargo-")?;
+    let output = Command::new(path)
+        .args([subcommand, "--version"])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut numbers = text
+        .split_whitespace()
+        .nth(1)?
+        .split('.')
+        .map(|number| number.parse::<u32>().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// The same series, at least as new.
+fn fits(found: (u32, u32, u32), wanted: (u32, u32, u32)) -> bool {
+    found.0 == wanted.0 && found.1 == wanted.1 && found.2 >= wanted.2
+}
+
+/// Chromium, for the browser tests: by `KEYHAVEN_CHROMIUM`, on the PATH, or installed.
+pub(crate) fn chromium(install: bool) -> anyhow::Result<PathBuf> {
+    let find = || {
+        let named = std::env::var_os("KEYHAVEN_CHROMIUM").map(PathBuf::from);
+        named
+            .into_iter()
+            .chain(
+                ["chromium", "chromium-browser", "google-chrome"]
+                    .into_iter()
+                    .filter_map(on_path),
+            )
+            .next()
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    apt(&["chromium"], install)?;
+    find().context("chromium was installed but is not on the PATH")
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Installs packages where that is allowed; else says how.
+fn apt(packages: &[&str], install: bool) -> anyhow::Result<()> {
+    let get = [
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "install",
+        "-y",
+        "--no-install-recommends",
+    ];
+    let line = format!("apt-get {} {}", get.join(" "), packages.join(" "));
+    if !install {
+        bail!(
+            "missing: {}. As root: apt-get update && {line}\n(or let this command do it: --install)",
+            packages.join(", ")
+        );
+    }
+    for arguments in [
+        &["-o", "DPkg::Lock::Timeout=300", "update"][..],
+        &[&get[..], packages].concat(),
+    ] {
+        let status = Command::new("apt-get")
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status();
+        ensure!(status.context("apt-get")?.success(), "this failed: {line}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_version_of_the_series_will_do() {
+        assert!(fits((0, 9, 150), (0, 9, 143)));
+        assert!(!fits((0, 9, 142), (0, 9, 143)));
+        assert!(!fits((0, 10, 0), (0, 9, 143)));
+        assert!(!fits((1, 9, 143), (0, 9, 143)));
+    }
+}
