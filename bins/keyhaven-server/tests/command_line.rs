@@ -15,7 +15,7 @@ fn keyhaven(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 
 #[track_caller]
 fn refused(output: &Output, naming: &str) {
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = String::from_utf8_lossy(&output.stderr).to_lowercase();
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains(naming), "{error}");
 }
