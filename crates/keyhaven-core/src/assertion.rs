@@ -181,14 +181,15 @@ fn verify(
     }
     let flags = auth_data.flags();
 
-    // Steps 8 and 9. C: the client data as UTF-8, then as JSON.
+    // Step 8. The client data as UTF-8, without a byte order mark.
     trace.check(step(8), || {
         format!("clientDataJSON: {} bytes", response.client_data_json().len())
     });
-    trace.check(step(9), || {
-        format!("{:?}", String::from_utf8_lossy(response.client_data_json()))
-    });
-    let client_data = CollectedClientData::parse(response.client_data_json())?;
+    let client_data_text = CollectedClientData::decode(response.client_data_json())?;
+
+    // Step 9. C: the text as JSON, unknown members allowed.
+    trace.check(step(9), || client_data_text.to_owned());
+    let client_data = CollectedClientData::from_text(client_data_text)?;
 
     // Step 10. C.type is webauthn.get.
     trace.check(step(10), || {

@@ -41,11 +41,21 @@ impl<'a> CollectedClientData<'a> {
     /// # Errors
     /// The first fault, in that order. Invalid UTF-8 is never repaired.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ClientDataError> {
+        Self::from_text(Self::decode(bytes)?)
+    }
+
+    /// The first half: UTF-8 without its byte order mark.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<&'a str, ClientDataError> {
         let text = std::str::from_utf8(bytes).map_err(|_| ClientDataError::NotUtf8)?;
-        if bytes.len() > Self::MAX_LEN {
-            return Err(ClientDataError::TooLong { len: bytes.len() });
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+    }
+
+    /// The second half: JSON.
+    pub(crate) fn from_text(text: &'a str) -> Result<Self, ClientDataError> {
+        if text.len() > Self::MAX_LEN {
+            return Err(ClientDataError::TooLong { len: text.len() });
         }
-        let mut object = Object::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?;
+        let mut object = Object::parse(text)?;
         Ok(Self {
             kind: object.text("type")?,
             challenge: object.text("challenge")?,

@@ -220,3 +220,140 @@ fn bytes<'a>((label, name): (i8, &'static str), value: Option<Value<'a>>) -> Res
         Some(_) => Err(CoseKeyError::WrongType { label, name }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use coset::{CborSerializable as _, iana, iana::EnumI64 as _};
+    use keyhaven_testkit::authenticator::{Cbor, SigningKey};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// coset's reading of a parameter.
+    fn parameter(key: &coset::CoseKey, label: i64) -> Option<&ciborium::Value> {
+        key.params
+            .iter()
+            .find(|(name, _)| *name == coset::Label::Int(label))
+            .map(|(_, value)| value)
+    }
+
+    /// Whether coset reads the same key out of the same bytes.
+    fn agrees(ours: &CoseKey<'_>) -> bool {
+        let theirs = coset::CoseKey::from_slice(ours.as_bytes()).unwrap();
+        let kty = match theirs.kty {
+            coset::KeyType::Assigned(kty) => kty.to_i64(),
+            coset::KeyType::Text(_) => return false,
+        };
+        let algorithm = match theirs.alg {
+            Some(coset::RegisteredLabelWithPrivate::Assigned(alg)) => alg.to_i64(),
+            Some(coset::RegisteredLabelWithPrivate::PrivateUse(alg)) => alg,
+            Some(coset::RegisteredLabelWithPrivate::Text(_)) | None => return false,
+        };
+        let bytes = |label| {
+            parameter(&theirs, label)
+                .and_then(ciborium::Value::as_bytes)
+                .map(Vec::as_slice)
+        };
+        let crv = parameter(&theirs, -1)
+            .and_then(ciborium::Value::as_integer)
+            .and_then(|crv| i64::try_from(crv).ok());
+        ours.algorithm().identifier() == algorithm
+            && match ours.parameters() {
+                CoseParameters::Ec2 { crv: ours, x, y } => {
+                    kty == iana::KeyType::EC2.to_i64()
+                        && crv == Some(ours)
+                        && bytes(-2) == Some(x)
+                        && bytes(-3) == y
+                }
+                CoseParameters::Okp { crv: ours, x } => {
+                    kty == iana::KeyType::OKP.to_i64() && crv == Some(ours) && bytes(-2) == Some(x)
+                }
+                CoseParameters::Other { kty: ours } => kty == ours,
+                CoseParameters::Rsa { n, e } => {
+                    kty == iana::KeyType::RSA.to_i64() && bytes(-1) == Some(n) && bytes(-2) == Some(e)
+                }
+            }
+    }
+
+    fn refusal(key: &Cbor) -> Option<CoseKeyError> {
+        CoseKey::parse(&key.encode(), CanonicalCbor::AnyKeyOrder).err()
+    }
+
+    #[test]
+    fn coset_reads_the_same_keys() {
+        for algorithm in [-7, -8, -35, -257] {
+            let bytes = SigningKey::new(algorithm, b"").unwrap().cose().encode();
+            let key = CoseKey::parse(&bytes, CanonicalCbor::Strict).unwrap();
+            assert!(agrees(&key), "{algorithm}");
+            assert_eq!(key.as_bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn each_parameter_is_required_and_typed() {
+        for algorithm in [-7, -8, -35, -257] {
+            let key = SigningKey::new(algorithm, b"").unwrap().cose();
+            let Cbor::Map(entries) = &key else {
+                panic!("no map")
+            };
+            for (label, _) in entries {
+                let Cbor::Int(number) = *label else {
+                    panic!("no integer")
+                };
+                let (mut without, mut null) = (key.clone(), key.clone());
+                without.remove(number);
+                null.set(number, Cbor::Null);
+                assert!(
+                    matches!(refusal(&without), Some(CoseKeyError::Missing { .. })),
+                    "{algorithm} {number}"
+                );
+                assert!(
+                    matches!(refusal(&null), Some(CoseKeyError::WrongType { .. })),
+                    "{algorithm} {number}"
+                );
+            }
+            for label in [2, 4, 5, -4, -70_000] {
+                let mut more = key.clone();
+                more.set(label, Cbor::Bytes(vec![1]));
+                assert_eq!(
+                    refusal(&more),
+                    Some(CoseKeyError::Unexpected),
+                    "{algorithm} {label}"
+                );
+            }
+        }
+        assert_eq!(refusal(&Cbor::Null), Some(CoseKeyError::NotAMap));
+    }
+
+    #[test]
+    fn the_bytes_after_a_key_are_given_back() {
+        let mut bytes = SigningKey::new(-7, b"").unwrap().cose().encode();
+        bytes.extend([1, 2]);
+        let (key, rest) = CoseKey::parse_prefix(&bytes, CanonicalCbor::Strict).unwrap();
+        assert_eq!((key.as_bytes().len(), rest), (bytes.len() - 2, &[1, 2][..]));
+        let trailing = CoseKeyError::Cbor(CborError::TrailingBytes { count: 2 });
+        assert_eq!(
+            CoseKey::parse(&bytes, CanonicalCbor::Strict).err(),
+            Some(trailing)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_coset_reads_the_same(
+            algorithm in prop::sample::select(vec![-7, -8, -35, -257]),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let mut bytes = SigningKey::new(algorithm, b"").unwrap().cose().encode();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok((key, _)) = CoseKey::parse_prefix(&bytes, CanonicalCbor::AnyKeyOrder) {
+                // Key types and algorithms that no registry knows are coset's to refuse.
+                if coset::CoseKey::from_slice(key.as_bytes()).is_ok() {
+                    prop_assert!(agrees(&key));
+                }
+            }
+        }
+    }
+}

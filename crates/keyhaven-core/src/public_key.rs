@@ -197,3 +197,65 @@ fn ec2<'a>(cose: &CoseKey<'a>, curve: i64) -> Result<(&'a [u8], &'a [u8]), Publi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyhaven_testkit::authenticator::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_exported_in_every_form() {
+        for (algorithm, kty, alg) in [
+            (-7, "EC", "ES256"),
+            (-8, "OKP", "EdDSA"),
+            (-35, "EC", "ES384"),
+            (-257, "RSA", "RS256"),
+        ] {
+            let signer = SigningKey::new(algorithm, b"a").unwrap();
+            let key = PublicKey::from_cose(&signer.cose().encode()).unwrap();
+            assert_eq!(key.algorithm().identifier(), algorithm);
+            // The software authenticator writes DER by code of its own.
+            assert_eq!(key.to_spki_der(), signer.subject_public_key_info(), "{algorithm}");
+            let jwk = key.to_jwk_json();
+            assert_eq!((jwk["kty"].as_str(), jwk["alg"].as_str()), (Some(kty), Some(alg)));
+            let bytes = |member: &str| base64url::decode(jwk[member].as_str().unwrap()).unwrap();
+            let public = signer.public_bytes();
+            match algorithm {
+                -8 => assert_eq!(bytes("x"), public),
+                -257 => assert!(bytes("n") == public[9..265] && bytes("e") == [1, 0, 1]),
+                _ => assert_eq!([bytes("x"), bytes("y")].concat(), public[1..]),
+            }
+        }
+    }
+
+    #[test]
+    fn pem_has_lines_of_64_characters() {
+        let key = PublicKey::from_cose(&SigningKey::new(-7, b"a").unwrap().cose().encode()).unwrap();
+        let pem = key.to_pem();
+        let lines: Vec<&str> = pem.lines().collect();
+        assert_eq!(lines.first(), Some(&"-----BEGIN PUBLIC KEY-----"));
+        assert_eq!(lines.last(), Some(&"-----END PUBLIC KEY-----"));
+        assert_eq!(lines[1].len(), 64);
+        // 91 bytes: 124 characters.
+        assert_eq!(lines[2].len(), 60);
+        assert!(pem.ends_with('\n'));
+    }
+
+    #[test]
+    fn only_the_supported_algorithms_are_imported() {
+        for identifier in -300..=10 {
+            let mut key = SigningKey::new(-7, b"a").unwrap().cose();
+            key.set(3, identifier.into());
+            let unsupported = matches!(
+                PublicKey::from_cose(&key.encode()),
+                Err(PublicKeyError::UnsupportedAlgorithm { .. })
+            );
+            assert_eq!(
+                !unsupported,
+                SUPPORTED_ALGORITHMS.contains(&CoseAlgorithm::new(identifier)),
+                "{identifier}"
+            );
+        }
+    }
+}

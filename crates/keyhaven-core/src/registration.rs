@@ -81,14 +81,15 @@ fn verify(
     // Step 4. The client extension results are kept in the response.
     trace.check(step(4), || format!("{:?}", response.client_extension_results()));
 
-    // Steps 5 and 6. C: the client data as UTF-8, then as JSON.
+    // Step 5. The client data as UTF-8, without a byte order mark.
     trace.check(step(5), || {
         format!("clientDataJSON: {} bytes", response.client_data_json().len())
     });
-    trace.check(step(6), || {
-        format!("{:?}", String::from_utf8_lossy(response.client_data_json()))
-    });
-    let client_data = CollectedClientData::parse(response.client_data_json())?;
+    let client_data_text = CollectedClientData::decode(response.client_data_json())?;
+
+    // Step 6. C: the text as JSON, unknown members allowed.
+    trace.check(step(6), || client_data_text.to_owned());
+    let client_data = CollectedClientData::from_text(client_data_text)?;
 
     // Step 7. C.type is webauthn.create.
     trace.check(step(7), || {

@@ -2,7 +2,7 @@
 //!
 //! Formats and algorithms that this build verifies must be accepted with exactly the values an independent parser found;
 //! the others must be refused as unsupported, at the step that says so.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 use keyhaven_core::*;
 use serde_json::Value;
