@@ -28,7 +28,7 @@ pub trait CeremonyStore: Send + Sync {
     /// Stores a ceremony under a fresh id. Ceremonies that have expired at `now` do not count against the bound.
     ///
     /// # Errors
-    /// When the store cannot answer.
+    /// When the store cannot answer, or a pending ceremony has the id; that one stays as it is.
     async fn put(
         &self,
         id: CeremonyId,

@@ -1,1 +1,267 @@
+//! What every store is tested against: one function per promise of the traits.
+//!
+//! An adapter's test file names how a fresh, empty store is opened, and the macros stamp every promise out as a test of
+//! that name:
+//!
+//! ```ignore
+//! mod support;
+//! keyhaven_storage::ceremony_store_contract!(support::open_ceremonies); // async fn(max_pending: usize) -> impl CeremonySubject
+//! keyhaven_storage::durable_store_contract!(support::open); // async fn() -> impl DurableSubject
+//! ```
+//!
+//! The adapter needs `tokio` with `macros` and `rt-multi-thread` among its dev-dependencies. Subjects are bare
+//! `Arc`s of a store, or types of the adapter's tests that keep a server or a directory alive beside it.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "tests: a promise that is not kept panics"
+)]
 
+mod accounts;
+mod assertions;
+mod atomicity;
+mod audit;
+mod ceremonies;
+mod credentials;
+mod grants;
+mod registrations;
+mod samples;
+mod sessions;
+mod signing_keys;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Barrier;
+
+pub use self::{
+    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*,
+    registrations::*, sessions::*, signing_keys::*,
+};
+use crate::{CeremonyStore, DurableStore};
+
+/// The bound on pending ceremonies of a store under test.
+pub const MAX_PENDING: usize = 256;
+
+/// A ceremony store under test, and what has to live as long as it.
+#[async_trait]
+pub trait CeremonySubject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn CeremonyStore>;
+
+    /// Closes the store and opens it again on what it kept. False: it keeps nothing.
+    async fn reopen(&mut self) -> bool {
+        false
+    }
+}
+
+/// A durable store under test, and what has to live as long as it.
+#[async_trait]
+pub trait DurableSubject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn DurableStore>;
+
+    /// Closes the store and opens it again on what it kept. False: it keeps nothing.
+    async fn reopen(&mut self) -> bool {
+        false
+    }
+
+    /// From now on every insert, update and delete of rows of this table fails. False: it has no tables.
+    async fn break_table(&self, table: &str) -> bool {
+        let _ = table;
+        false
+    }
+
+    /// Takes the last [`Self::break_table`] back.
+    async fn mend_table(&self, table: &str) {
+        let _ = table;
+    }
+}
+
+impl<S: CeremonyStore + 'static> CeremonySubject for Arc<S> {
+    fn store(&self) -> Arc<dyn CeremonyStore> {
+        Self::clone(self)
+    }
+}
+
+impl<S: DurableStore + 'static> DurableSubject for Arc<S> {
+    fn store(&self) -> Arc<dyn DurableStore> {
+        Self::clone(self)
+    }
+}
+
+/// Lets `n` tasks begin at one moment and gathers what they answer.
+async fn race<T: Send + 'static>(
+    n: usize,
+    contestant: impl Fn(usize) -> Pin<Box<dyn Future<Output = T> + Send>>,
+) -> Vec<T> {
+    let start = Arc::new(Barrier::new(n));
+    let contestants: Vec<_> = (0..n)
+        .map(|i| {
+            let (start, run) = (Arc::clone(&start), contestant(i));
+            tokio::spawn(async move {
+                start.wait().await;
+                run.await
+            })
+        })
+        .collect();
+    let mut answers = Vec::with_capacity(n);
+    for contestant in contestants {
+        answers.push(contestant.await.unwrap());
+    }
+    answers
+}
+
+fn count<T: PartialEq>(answers: &[T], answer: &T) -> usize {
+    answers.iter().filter(|given| *given == answer).count()
+}
+
+/// Stamps the promises of [`CeremonyStore`](crate::CeremonyStore) out as tests.
+#[macro_export]
+macro_rules! ceremony_store_contract {
+    ($open:path) => {
+        $crate::contract_tests! {
+            $open($crate::contract::MAX_PENDING);
+            a_ceremony_can_be_taken_once
+            a_ceremony_is_gone_at_its_end
+            a_ceremony_store_answers_a_ping
+            an_id_in_use_is_refused
+            an_unknown_ceremony_is_none
+            ceremonies_of_any_content_read_back
+            ceremonies_survive_a_reopen
+            expired_ceremonies_are_purged
+            expired_ceremonies_do_not_count
+            put_is_refused_at_the_bound
+            racing_puts_keep_the_bound
+            take_has_one_winner
+            taking_makes_room
+        }
+    };
+}
+
+/// Stamps the promises of [`DurableStore`](crate::DurableStore) out as tests.
+#[macro_export]
+macro_rules! durable_store_contract {
+    ($open:path) => {
+        $crate::contract_tests! {
+            $open();
+            // accounts
+            a_locked_account_is_found
+            a_store_answers_a_ping
+            an_account_reads_back
+            candidates_are_active_and_oldest_first
+            edge_values_read_back
+            everything_survives_a_reopen
+            unknown_records_are_none
+            usernames_are_compared_exactly
+            // registrations
+            a_credential_id_is_registered_once
+            a_locked_account_takes_no_passkey
+            a_missing_account_takes_no_passkey
+            a_registration_ends_the_given_session
+            a_registration_speaks_of_one_account
+            a_registration_uses_its_grant
+            a_second_passkey_joins_its_account
+            a_username_is_given_once
+            one_of_racing_registrations_gets_the_credential_id
+            one_of_racing_registrations_gets_the_username
+            // assertions
+            a_changed_sign_count_refuses_an_assertion
+            a_locked_account_signs_no_assertion
+            a_login_is_recorded
+            a_missing_credential_signs_no_assertion
+            a_sign_count_may_be_set_back
+            a_step_up_gives_a_grant
+            a_step_up_needs_its_session
+            an_inactive_credential_signs_no_assertion
+            last_use_never_moves_back
+            one_of_racing_assertions_is_committed
+            uncounted_assertions_are_all_committed
+            // credentials
+            a_credential_is_renamed
+            a_grant_is_used_once
+            a_removal_needs_its_grant
+            a_removed_credential_is_gone
+            anothers_credential_is_not_removed
+            anothers_credential_is_not_renamed
+            racing_removals_leave_one_credential
+            the_last_active_credential_stays
+            // sessions
+            a_rotated_token_is_known_once_more
+            a_session_ends_with_its_grants
+            a_session_is_touched_forward_only
+            expired_sessions_are_found_until_purged
+            one_of_racing_rotations_happens
+            only_ones_own_sessions_end
+            other_sessions_end
+            purges_at_once_share_the_work
+            purging_is_bounded
+            rotation_is_lost_without_its_token
+            sessions_are_listed_newest_first
+            // grants
+            a_grant_is_for_one_purpose
+            a_grant_is_gone_at_its_end
+            a_new_grant_replaces_the_old
+            // audit
+            an_event_id_is_used_once
+            events_are_listed_newest_first
+            events_read_back
+            // signing keys
+            a_signing_key_id_is_used_once
+            expired_signing_keys_are_dropped
+            one_of_racing_processes_adds_a_signing_key
+            signing_keys_are_listed_newest_first
+            // atomicity
+            a_failed_event_leaves_nothing
+            a_failed_session_leaves_nothing
+            a_failed_statement_leaves_nothing
+        }
+    };
+}
+
+/// One test per clause; the clauses are functions of this module.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($open:expr; $($clause:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $clause() {
+                $crate::contract::$clause($open.await).await;
+            }
+        )*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    /// A clause that no macro names would never run.
+    #[test]
+    fn every_clause_is_stamped_out() {
+        let macros = include_str!("contract.rs");
+        let clauses = [
+            include_str!("contract/accounts.rs"),
+            include_str!("contract/assertions.rs"),
+            include_str!("contract/atomicity.rs"),
+            include_str!("contract/audit.rs"),
+            include_str!("contract/ceremonies.rs"),
+            include_str!("contract/credentials.rs"),
+            include_str!("contract/grants.rs"),
+            include_str!("contract/registrations.rs"),
+            include_str!("contract/sessions.rs"),
+            include_str!("contract/signing_keys.rs"),
+        ]
+        .concat();
+        let declared = clauses.split("\npub async fn ").skip(1);
+        let declared: Vec<_> = declared.filter_map(|clause| clause.split('(').next()).collect();
+        assert!(declared.len() > 60, "{} clauses", declared.len());
+        for clause in declared {
+            assert!(
+                macros.lines().any(|line| line.trim() == clause),
+                "no macro names {clause}"
+            );
+        }
+    }
+}

@@ -127,11 +127,11 @@ pub struct AssertionCommit {
     pub backup_eligible: bool,
     /// BS to store.
     pub backup_state: bool,
-    /// When it signed.
+    /// When it signed. Last use and last login move forward only.
     pub used_at: UnixTime,
     /// A session to open: makes this a login, and `used_at` the account's last one.
     pub session: Option<Session>,
-    /// A grant to give, for a step-up. Its session must still exist.
+    /// A grant to give, for a step-up. Its session must be the account's and not be over at `used_at`.
     pub grant: Option<StepUpGrant>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
@@ -209,9 +209,10 @@ pub struct Removal {
     pub account: AccountId,
     /// The credentials; all of them must be the account's.
     pub credentials: Vec<CredentialId>,
-    /// The session that may live on although a removed credential opened it.
+    /// The session that may live on although a removed credential opened it; it then names no credential.
     pub keeps_session: Option<SessionId>,
-    /// A step-up grant that this uses up, live at the given moment; without it nothing is removed.
+    /// A step-up grant of a session of the account that this uses up, live at the given moment; without it nothing is
+    /// removed.
     pub uses_grant: Option<(SessionId, String, UnixTime)>,
     /// The event.
     pub audit: AuditEvent,
@@ -317,7 +318,7 @@ pub struct SignInSession {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Rotation {
-    /// The session is over, or its token is no longer `from`; nothing was written.
+    /// The session is over at that moment, or its token is no longer `from`; nothing was written.
     Lost,
     /// The new token is in force.
     Rotated,

@@ -3,7 +3,9 @@
 //! The service speaks to storage in whole commits, not in rows: a registration, a login, a removal is one call that
 //! happens entirely or not at all, together with its audit event. Every method is atomic on its own; no transaction
 //! handle crosses a trait. Time and identifiers come in as arguments. Absence and conflict are values, never errors:
-//! a [`StorageError`] means that the store could not answer.
+//! a [`StorageError`] means that the store could not answer, or that the caller's records contradict each other or what
+//! is stored in a way that no outcome names (an event id or a token in use, two accounts in one commit); then nothing
+//! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.

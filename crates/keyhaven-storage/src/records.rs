@@ -23,7 +23,7 @@ pub struct Account {
     pub active: bool,
     /// When it was made.
     pub created_at: UnixTime,
-    /// When any of it last changed.
+    /// When any of it, save the last sign-in, last changed.
     pub updated_at: UnixTime,
     /// The last sign-in.
     pub last_login_at: Option<UnixTime>,
@@ -104,7 +104,7 @@ pub struct Session {
     pub aal: u8,
     /// How the user proved it (RFC 8176 and our own), in order.
     pub amr: Vec<String>,
-    /// The passkey that opened it.
+    /// The passkey that opened it, as long as that is there.
     pub credential: Option<CredentialId>,
     /// The User-Agent that opened it, at most 256 characters.
     pub user_agent: Option<String>,

@@ -1,0 +1,324 @@
+use keyhaven_types::SignCount;
+
+use super::samples::{
+    PURPOSE, account, another, at, credential, credential_id, event, login, newcomer, open_session, register,
+    register_signed_in, session, snapshot, step_up, token,
+};
+use super::{DurableSubject, count, race};
+use crate::{
+    Account, AccountId, AssertionCommit, AssertionOutcome, Credential, DurableStore, NewRegistration,
+    RegistrationAccount, Session,
+};
+
+/// The commit is refused so, and nothing of it is written.
+async fn refused(store: &dyn DurableStore, commit: AssertionCommit, expected: AssertionOutcome) {
+    let (account, event) = (commit.account, commit.audit.clone());
+    let before = snapshot(store, account).await;
+    assert_eq!(store.commit_assertion(commit).await.unwrap(), expected);
+    assert_eq!(snapshot(store, account).await, before);
+    assert!(!before.events.contains(&event));
+}
+
+/// A login that ends session `ends` and would open session 9.
+fn greedy(account: AccountId, credential: u8, ends: &Session) -> AssertionCommit {
+    AssertionCommit {
+        ends_session: Some(ends.id),
+        ..login(account, credential, 9)
+    }
+}
+
+/// The stored sign count must still be the one the verdict was reached with.
+pub async fn a_changed_sign_count_refuses_an_assertion(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    for expected in [0, 6, 8, u32::MAX] {
+        let commit = AssertionCommit {
+            expected_sign_count: SignCount(expected),
+            new_sign_count: SignCount(9),
+            ..greedy(id, 1, &session(id, 1))
+        };
+        refused(&*store, commit, AssertionOutcome::SignCountChanged).await;
+    }
+    // Once a count is used it is used.
+    assert_eq!(
+        store.commit_assertion(login(id, 1, 2)).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    let replay = AssertionCommit {
+        audit: event(99, id),
+        ..greedy(id, 1, &session(id, 1))
+    };
+    refused(&*store, replay, AssertionOutcome::SignCountChanged).await;
+}
+
+/// Nobody signs in to a locked account, whatever else is right or wrong.
+pub async fn a_locked_account_signs_no_assertion(subject: impl DurableSubject) {
+    let store = subject.store();
+    let locked = Account {
+        active: false,
+        ..account(1)
+    };
+    let id = locked.id;
+    let opened = Some(session(id, 1));
+    let registration = NewRegistration {
+        account: RegistrationAccount::New(locked),
+        session: opened,
+        ..newcomer(1)
+    };
+    register(&*store, registration).await;
+    refused(
+        &*store,
+        greedy(id, 1, &session(id, 1)),
+        AssertionOutcome::AccountLocked,
+    )
+    .await;
+    refused(
+        &*store,
+        step_up(id, 1, session(id, 1).id),
+        AssertionOutcome::AccountLocked,
+    )
+    .await;
+}
+
+/// A login writes count, flags, last use, last login, the session and the event, and ends the session before it.
+pub async fn a_login_is_recorded(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    register(&*store, another(id, 2)).await;
+    let others = register_signed_in(&*store, 3).await.0;
+    let bystander = snapshot(&*store, others).await;
+    let commit = AssertionCommit {
+        backup_eligible: true,
+        backup_state: true,
+        new_sign_count: SignCount(u32::MAX),
+        ends_session: Some(session(id, 1).id),
+        ..login(id, 1, 9)
+    };
+    assert_eq!(
+        store.commit_assertion(commit.clone()).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+
+    let found = snapshot(&*store, id).await;
+    assert_eq!(
+        found.account,
+        Some(Account {
+            last_login_at: Some(at(500)),
+            ..account(1)
+        })
+    );
+    let used = Credential {
+        sign_count: SignCount(u32::MAX),
+        backup_eligible: true,
+        backup_state: true,
+        last_used_at: Some(at(500)),
+        ..credential(id, 1)
+    };
+    assert_eq!(found.credentials, [used, credential(id, 2)]);
+    assert_eq!(found.sessions, [commit.session.unwrap()]);
+    assert!(found.events.contains(&commit.audit));
+    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+    assert_eq!(snapshot(&*store, others).await, bystander);
+}
+
+/// A credential that is gone, or another account's, signs nothing.
+pub async fn a_missing_credential_signs_no_assertion(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (first, _) = register_signed_in(&*store, 1).await;
+    let (second, _) = register_signed_in(&*store, 2).await;
+    let before = snapshot(&*store, second).await;
+    refused(
+        &*store,
+        greedy(first, 3, &session(first, 1)),
+        AssertionOutcome::CredentialMissing,
+    )
+    .await;
+    let others = AssertionCommit {
+        session: Some(session(first, 9)),
+        ..greedy(first, 2, &session(first, 1))
+    };
+    refused(&*store, others, AssertionOutcome::CredentialMissing).await;
+    refused(
+        &*store,
+        greedy(account(3).id, 1, &session(first, 1)),
+        AssertionOutcome::CredentialMissing,
+    )
+    .await;
+    assert_eq!(snapshot(&*store, second).await, before);
+}
+
+/// Which counts are acceptable is policy: the store takes a lower one too.
+pub async fn a_sign_count_may_be_set_back(subject: impl DurableSubject) {
+    let store = subject.store();
+    register(&*store, newcomer(1)).await;
+    let id = account(1).id;
+    let back = AssertionCommit {
+        new_sign_count: SignCount(3),
+        ..login(id, 1, 1)
+    };
+    assert_eq!(
+        store.commit_assertion(back).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    assert_eq!(
+        store.credentials_of(id).await.unwrap()[0].sign_count,
+        SignCount(3)
+    );
+}
+
+/// A step-up gives a grant and is no login.
+pub async fn a_step_up_gives_a_grant(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, session) = register_signed_in(&*store, 1).await;
+    let before = snapshot(&*store, id).await;
+    assert!(!store.has_grant(session, PURPOSE, at(500)).await.unwrap());
+    let commit = step_up(id, 1, session);
+    assert_eq!(
+        store.commit_assertion(commit.clone()).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    assert!(store.has_grant(session, PURPOSE, at(500)).await.unwrap());
+    let after = snapshot(&*store, id).await;
+    assert_eq!(after.account, before.account);
+    assert_eq!(after.sessions, before.sessions);
+    assert_eq!(after.credentials[0].sign_count, SignCount(8));
+    assert_eq!(after.credentials[0].last_used_at, Some(at(500)));
+    assert!(after.events.contains(&commit.audit));
+}
+
+/// A grant needs a session of that account that is not over; without it the sign count stays too.
+pub async fn a_step_up_needs_its_session(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let (_, others) = register_signed_in(&*store, 2).await;
+    let expired = Session {
+        expires_at: at(500),
+        ..session(id, 3)
+    };
+    open_session(&*store, expired.clone(), 1).await;
+    for session in [others, expired.id, session(id, 9).id] {
+        refused(&*store, step_up(id, 1, session), AssertionOutcome::SessionEnded).await;
+        assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
+    }
+    let in_time = AssertionCommit {
+        used_at: at(499),
+        ..step_up(id, 1, expired.id)
+    };
+    assert_eq!(
+        store.commit_assertion(in_time).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+}
+
+/// A revoked or suspended credential signs nothing.
+pub async fn an_inactive_credential_signs_no_assertion(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let inactive = Credential {
+        active: false,
+        ..credential(id, 2)
+    };
+    register(
+        &*store,
+        NewRegistration {
+            credential: inactive,
+            ..another(id, 2)
+        },
+    )
+    .await;
+    refused(
+        &*store,
+        greedy(id, 2, &session(id, 1)),
+        AssertionOutcome::CredentialInactive,
+    )
+    .await;
+    refused(
+        &*store,
+        step_up(id, 2, session(id, 1).id),
+        AssertionOutcome::CredentialInactive,
+    )
+    .await;
+}
+
+/// Servers' clocks differ: the later moment stays.
+pub async fn last_use_never_moves_back(subject: impl DurableSubject) {
+    let store = subject.store();
+    register(&*store, newcomer(1)).await;
+    let id = account(1).id;
+    let earlier = AssertionCommit {
+        expected_sign_count: SignCount(8),
+        new_sign_count: SignCount(9),
+        used_at: at(400),
+        ..login(id, 1, 2)
+    };
+    for commit in [login(id, 1, 1), earlier] {
+        assert_eq!(
+            store.commit_assertion(commit).await.unwrap(),
+            AssertionOutcome::Committed
+        );
+    }
+    let found = store.credential(&credential_id(1)).await.unwrap().unwrap();
+    assert_eq!(found.credential.last_used_at, Some(at(500)));
+    assert_eq!(found.credential.sign_count, SignCount(9));
+    assert_eq!(found.account.last_login_at, Some(at(500)));
+}
+
+/// Of racing commits with one expected sign count one is committed, and the others leave nothing.
+pub async fn one_of_racing_assertions_is_committed(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let commit = move |n: usize| {
+        let n = u8::try_from(n).unwrap();
+        AssertionCommit {
+            new_sign_count: SignCount(8 + u32::from(n)),
+            ..login(id, 1, 10 + n)
+        }
+    };
+    let outcomes = race(48, |n| {
+        let store = store.clone();
+        Box::pin(async move { store.commit_assertion(commit(n)).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &AssertionOutcome::Committed), 1);
+    assert_eq!(count(&outcomes, &AssertionOutcome::SignCountChanged), 47);
+    let winner = outcomes
+        .iter()
+        .position(|outcome| *outcome == AssertionOutcome::Committed)
+        .unwrap();
+    let found = snapshot(&*store, id).await;
+    assert_eq!(found.credentials[0].sign_count, commit(winner).new_sign_count);
+    assert_eq!(found.sessions.len(), 2);
+    assert_eq!(found.events.len(), 2);
+    assert!(found.events.contains(&commit(winner).audit));
+}
+
+/// Authenticators that do not count stay at zero: racing logins are all committed.
+pub async fn uncounted_assertions_are_all_committed(subject: impl DurableSubject) {
+    let store = subject.store();
+    let id = account(1).id;
+    let uncounted = Credential {
+        sign_count: SignCount(0),
+        ..credential(id, 1)
+    };
+    register(
+        &*store,
+        NewRegistration {
+            credential: uncounted,
+            ..newcomer(1)
+        },
+    )
+    .await;
+    let outcomes = race(16, |n| {
+        let store = store.clone();
+        let commit = AssertionCommit {
+            expected_sign_count: SignCount(0),
+            new_sign_count: SignCount(0),
+            ..login(id, 1, u8::try_from(n).unwrap())
+        };
+        Box::pin(async move { store.commit_assertion(commit).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &AssertionOutcome::Committed), 16);
+    let found = snapshot(&*store, id).await;
+    assert_eq!((found.sessions.len(), found.events.len()), (16, 17));
+}

@@ -1,0 +1,257 @@
+use keyhaven_types::UserHandle;
+use uuid::Uuid;
+
+use super::samples::{
+    PURPOSE, account, another, at, credential, event, newcomer, register, register_signed_in, session,
+    snapshot, step_up, token,
+};
+use super::{DurableSubject, count, race};
+use crate::{
+    Account, AccountId, AssertionOutcome, Credential, NewRegistration, RegistrationAccount,
+    RegistrationOutcome, Session,
+};
+
+/// A credential id that anybody has is refused, and nothing of the registration is written.
+pub async fn a_credential_id_is_registered_once(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (first, session_id) = register_signed_in(&*store, 1).await;
+    let (second, _) = register_signed_in(&*store, 2).await;
+    let before = (snapshot(&*store, first).await, snapshot(&*store, second).await);
+
+    let stranger = account(3);
+    let stolen = Credential {
+        id: credential(first, 1).id,
+        ..credential(stranger.id, 3)
+    };
+    let registration = NewRegistration {
+        credential: stolen,
+        session: Some(session(stranger.id, 3)),
+        ends_session: Some(session_id),
+        ..newcomer(3)
+    };
+    let outcome = store.commit_registration(registration).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::CredentialExists);
+    assert_eq!(store.account(stranger.id).await.unwrap(), None);
+    assert!(!store.username_exists(&stranger.username).await.unwrap());
+    assert_eq!(store.session(&token(3)).await.unwrap(), None);
+    assert_eq!(store.events_of(stranger.id, None, 10).await.unwrap(), []);
+
+    for owner in [first, second] {
+        let again = Credential {
+            id: credential(first, 1).id,
+            ..credential(owner, 4)
+        };
+        let registration = NewRegistration {
+            credential: again,
+            ..another(owner, 4)
+        };
+        let outcome = store.commit_registration(registration).await.unwrap();
+        assert_eq!(outcome, RegistrationOutcome::CredentialExists);
+    }
+    assert_eq!(
+        (snapshot(&*store, first).await, snapshot(&*store, second).await),
+        before
+    );
+}
+
+/// A locked account takes no passkey, and nothing is written.
+pub async fn a_locked_account_takes_no_passkey(subject: impl DurableSubject) {
+    let store = subject.store();
+    let locked = Account {
+        active: false,
+        ..account(1)
+    };
+    register(
+        &*store,
+        NewRegistration {
+            account: RegistrationAccount::New(locked.clone()),
+            ..newcomer(1)
+        },
+    )
+    .await;
+    let before = snapshot(&*store, locked.id).await;
+    let outcome = store.commit_registration(another(locked.id, 2)).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::AccountUnavailable);
+    assert_eq!(snapshot(&*store, locked.id).await, before);
+}
+
+/// An account that does not exist takes no passkey, and nothing is written.
+pub async fn a_missing_account_takes_no_passkey(subject: impl DurableSubject) {
+    let store = subject.store();
+    let missing = account(1).id;
+    let outcome = store.commit_registration(another(missing, 1)).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::AccountUnavailable);
+    assert_eq!(store.credential(&credential(missing, 1).id).await.unwrap(), None);
+    assert_eq!(store.events_of(missing, None, 10).await.unwrap(), []);
+}
+
+/// The session that the browser had before ends in the same commit, whoever's it was; no other does.
+pub async fn a_registration_ends_the_given_session(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (_, first) = register_signed_in(&*store, 1).await;
+    let (_, _) = register_signed_in(&*store, 2).await;
+    let newcomer = newcomer(3);
+    let opened = session(newcomer.credential.account, 3);
+    register(
+        &*store,
+        NewRegistration {
+            session: Some(opened),
+            ends_session: Some(first),
+            ..newcomer
+        },
+    )
+    .await;
+    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+    assert!(store.session(&token(2)).await.unwrap().is_some());
+    assert!(store.session(&token(3)).await.unwrap().is_some());
+}
+
+/// A registration that names two accounts is an error, and nothing is written.
+pub async fn a_registration_speaks_of_one_account(subject: impl DurableSubject) {
+    let store = subject.store();
+    register(&*store, newcomer(1)).await;
+    let (first, second) = (account(1).id, account(2).id);
+    let before = snapshot(&*store, first).await;
+    let others_credential = NewRegistration {
+        credential: credential(first, 2),
+        ..newcomer(2)
+    };
+    let others_session = NewRegistration {
+        session: Some(session(first, 2)),
+        ..newcomer(2)
+    };
+    for registration in [others_credential, others_session] {
+        assert!(store.commit_registration(registration).await.is_err());
+        assert_eq!(store.account(second).await.unwrap(), None);
+        assert_eq!(snapshot(&*store, first).await, before);
+    }
+}
+
+/// The grant is gone with the registration that it allowed; without one the registration is committed all the same.
+pub async fn a_registration_uses_its_grant(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, session) = register_signed_in(&*store, 1).await;
+    assert_eq!(
+        store.commit_assertion(step_up(id, 1, session)).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    assert!(store.has_grant(session, PURPOSE, at(0)).await.unwrap());
+    for n in 2..4 {
+        let uses_grant = Some((session, PURPOSE.to_owned()));
+        register(
+            &*store,
+            NewRegistration {
+                uses_grant,
+                ..another(id, n)
+            },
+        )
+        .await;
+        assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
+    }
+}
+
+/// One more passkey leaves the account and its other passkeys as they are.
+pub async fn a_second_passkey_joins_its_account(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let before = snapshot(&*store, id).await;
+    register(&*store, another(id, 2)).await;
+    let after = snapshot(&*store, id).await;
+    assert_eq!(after.account, before.account);
+    assert_eq!(after.sessions, before.sessions);
+    assert_eq!(after.credentials, [credential(id, 1), credential(id, 2)]);
+    assert_eq!(after.events.len(), 2);
+}
+
+/// A username that another account has is refused, and nothing of the registration is written.
+pub async fn a_username_is_given_once(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (first, first_session) = register_signed_in(&*store, 1).await;
+    let before = snapshot(&*store, first).await;
+    let second = Account {
+        username: "user-1".into(),
+        ..account(2)
+    };
+    let registration = NewRegistration {
+        session: Some(session(second.id, 2)),
+        ends_session: Some(first_session),
+        account: RegistrationAccount::New(second.clone()),
+        ..newcomer(2)
+    };
+    let outcome = store.commit_registration(registration).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::UsernameTaken);
+    assert_eq!(store.account(second.id).await.unwrap(), None);
+    assert_eq!(
+        store.credential(&credential(second.id, 2).id).await.unwrap(),
+        None
+    );
+    assert_eq!(store.session(&token(2)).await.unwrap(), None);
+    assert_eq!(store.events_of(second.id, None, 10).await.unwrap(), []);
+    assert_eq!(snapshot(&*store, first).await, before);
+}
+
+fn contestant(n: u8) -> NewRegistration {
+    let account = Account {
+        id: AccountId(Uuid::from_u128(0xbacc_0000 + u128::from(n))),
+        user_handle: UserHandle::try_from(&[0xbb, n][..]).unwrap(),
+        ..account(n)
+    };
+    NewRegistration {
+        credential: credential(account.id, n),
+        session: Some(Session {
+            credential: Some(credential(account.id, n).id),
+            ..session(account.id, n)
+        }),
+        audit: event(u128::from(n), account.id),
+        account: RegistrationAccount::New(account),
+        ..newcomer(n)
+    }
+}
+
+/// Of racing registrations of one credential id one is committed, and the others leave nothing.
+pub async fn one_of_racing_registrations_gets_the_credential_id(subject: impl DurableSubject) {
+    let store = subject.store();
+    let outcomes = race(32, |n| {
+        let store = store.clone();
+        let mut registration = contestant(u8::try_from(n).unwrap());
+        registration.credential.id = credential(account(0).id, 99).id;
+        registration.session = None;
+        Box::pin(async move { store.commit_registration(registration).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 1);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::CredentialExists), 31);
+    for (n, outcome) in (0..).zip(outcomes) {
+        let id = contestant(n).credential.account;
+        let found = snapshot(&*store, id).await;
+        let there = usize::from(outcome == RegistrationOutcome::Committed);
+        assert_eq!(found.account.is_some(), there == 1);
+        assert_eq!((found.credentials.len(), found.events.len()), (there, there));
+    }
+}
+
+/// Of racing registrations of one username one is committed, and the others leave nothing.
+pub async fn one_of_racing_registrations_gets_the_username(subject: impl DurableSubject) {
+    let store = subject.store();
+    let outcomes = race(32, |n| {
+        let store = store.clone();
+        let mut registration = contestant(u8::try_from(n).unwrap());
+        if let RegistrationAccount::New(account) = &mut registration.account {
+            account.username = "wanted".into();
+        }
+        Box::pin(async move { store.commit_registration(registration).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 1);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::UsernameTaken), 31);
+    for (n, outcome) in (0..).zip(outcomes) {
+        let id = contestant(n).credential.account;
+        let found = snapshot(&*store, id).await;
+        let there = usize::from(outcome == RegistrationOutcome::Committed);
+        assert_eq!(found.account.is_some(), there == 1);
+        assert_eq!(
+            (found.credentials.len(), found.sessions.len(), found.events.len()),
+            (there, there, there)
+        );
+    }
+}
