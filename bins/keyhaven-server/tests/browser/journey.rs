@@ -1,0 +1,165 @@
+//! What people do.
+
+use keyhaven_testkit::browser::AuthenticatorOptions;
+use serde_json::json;
+
+use crate::Visit;
+
+#[test]
+fn a_person_registers_signs_out_and_signs_in_by_name_and_without() {
+    let mut visit = Visit::new();
+    visit.register("Alice");
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    assert_eq!(visit.browser.credentials().len(), 1);
+    visit.sign_out();
+    visit.sign_in("ALICE");
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    visit.sign_out();
+    visit.touching(|visit| {
+        visit.browser.click("#signin-passkey-button");
+        visit.state("signed-in");
+    });
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    assert_eq!(visit.browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn autofill_signs_in_without_a_click() {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    visit.sign_out();
+    visit.browser.set_automatic_presence(true);
+    visit.open();
+    visit.state("signed-in");
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    assert_eq!(visit.browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_pending_autofill_renews_its_ceremony_before_it_ends() {
+    let mut visit = Visit::with(&[("KEYHAVEN_CEREMONY_TTL_SECONDS", "3")]);
+    visit.register("alice");
+    visit.sign_out();
+    // Autofill is offered on a fresh page and nobody answers: the ceremonies it is started with come and go.
+    visit.open();
+    visit.browser.wait_for(
+        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/login/start')).length >= 3",
+    );
+    // Somebody answers only now, long after the first ceremony has ended.
+    visit
+        .browser
+        .wait_for("document.documentElement.dataset.autofill === 'on'");
+    visit.browser.set_automatic_presence(true);
+    visit.state("signed-in");
+}
+
+#[test]
+fn everything_survives_a_restart() {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    visit.server.restart();
+    visit.open();
+    visit.state("signed-in");
+    visit.sign_out();
+    visit.server.restart();
+    visit.sign_in("alice");
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+}
+
+#[test]
+fn a_second_passkey_is_added_renamed_and_deleted() {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    // The authenticator that has one refuses to make another.
+    visit.touching(|visit| {
+        visit.browser.click("#add-passkey");
+        visit.says("already_registered");
+    });
+    visit.browser.add_authenticator(AuthenticatorOptions {
+        transport: "usb",
+        ..AuthenticatorOptions::default()
+    });
+    visit.browser.set_automatic_presence(false);
+    visit.touching(|visit| {
+        visit.browser.click("#add-passkey");
+        visit
+            .browser
+            .wait_for("document.querySelectorAll('[data-testid=passkey]').length === 2");
+    });
+    visit
+        .browser
+        .click("[data-testid=passkey]:last-child [data-testid=rename]");
+    visit.browser.fill("#rename-input", "Blue key");
+    visit.browser.click("#rename-save");
+    visit.browser.wait_for(
+        "[...document.querySelectorAll('[data-testid=passkey-name]')].some(e => e.innerText === 'Blue key')",
+    );
+    visit.open();
+    visit.browser.wait_for(
+        "[...document.querySelectorAll('[data-testid=passkey-name]')].some(e => e.innerText === 'Blue key')",
+    );
+    visit
+        .browser
+        .click("[data-testid=passkey]:last-child [data-testid=delete]");
+    visit.browser.click("#delete-confirm");
+    visit
+        .browser
+        .wait_for("document.querySelectorAll('[data-testid=passkey]').length === 1");
+    assert_eq!(visit.browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_closed_prompt_is_no_error() {
+    let mut visit = Visit::with(&[("KEYHAVEN_CEREMONY_TTL_SECONDS", "2")]);
+    // Nobody touches the authenticator: the prompt ends with its time.
+    visit.browser.click("#show-register");
+    visit.browser.fill("#register-username", "alice");
+    visit.browser.click("#register-button");
+    visit.says("cancelled");
+    assert_eq!(
+        visit.browser.evaluate("document.documentElement.dataset.state"),
+        "signed-out"
+    );
+}
+
+#[test]
+fn a_taken_name_is_told() {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    visit.sign_out();
+    visit.browser.click("#show-register");
+    visit.browser.fill("#register-username", "alice");
+    visit.browser.click("#register-button");
+    visit.browser.wait_for(
+        "document.querySelector('#status').dataset.code === 'username_taken' || \
+         !document.querySelector('#register-username-error').hidden",
+    );
+}
+
+#[test]
+fn the_keyboard_is_enough() {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    visit.sign_out();
+    visit
+        .browser
+        .evaluate("document.querySelector('#signin-username').focus()");
+    visit.browser.call("Input.insertText", json!({"text": "alice"}));
+    visit.touching(|visit| {
+        visit.browser.press("Enter");
+        visit.state("signed-in");
+    });
+}
+
+#[test]
+fn a_browser_without_webauthn_is_told_so() {
+    let mut visit = Visit::new();
+    let gone =
+        json!({"source": "delete window.PublicKeyCredential; delete Navigator.prototype.credentials;"});
+    visit.browser.call("Page.addScriptToEvaluateOnNewDocument", gone);
+    visit.open();
+    visit
+        .browser
+        .wait_for("!document.querySelector('#capability-notice').hidden");
+    assert_eq!(visit.browser.complaints(), Vec::<String>::new());
+}

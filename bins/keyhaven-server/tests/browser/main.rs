@@ -1,0 +1,117 @@
+//! The product as a person meets it: the real binary, the real page, a real browser with a virtual authenticator.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod attacks;
+mod journey;
+mod looks;
+
+use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
+use keyhaven_testkit::process::Server;
+use serde_json::{Value, json};
+
+/// A server and a browser that has its page open.
+struct Visit {
+    server: Server,
+    browser: Browser,
+}
+
+impl Visit {
+    /// Rate limits off: a test does in seconds what a person does in a day.
+    fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(environment: &[(&str, &str)]) -> Self {
+        let environment = [&[("KEYHAVEN_RATE_LIMIT", "off")], environment].concat();
+        let server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &environment);
+        let mut browser = Browser::start();
+        browser.add_authenticator(AuthenticatorOptions::default());
+        // Autofill would sign in by itself wherever a passkey is found; tests that are about it turn this on.
+        browser.set_automatic_presence(false);
+        let mut visit = Self { server, browser };
+        visit.open();
+        visit
+    }
+
+    fn open(&mut self) {
+        let url = format!("{}/", self.server.origin());
+        self.browser.open(&url);
+        self.settled();
+    }
+
+    fn settled(&mut self) {
+        self.browser
+            .wait_for("['signed-in', 'signed-out'].includes(document.documentElement.dataset.state)");
+    }
+
+    fn state(&mut self, state: &str) {
+        self.browser.wait_for(&format!(
+            "document.documentElement.dataset.state === {}",
+            json!(state)
+        ));
+    }
+
+    /// Waits until the page says something with this code.
+    fn says(&mut self, code: &str) {
+        self.browser.wait_for(&format!(
+            "document.querySelector('#status').dataset.code === {}",
+            json!(code)
+        ));
+    }
+
+    /// Does something with the authenticator answering by itself.
+    fn touching<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        self.browser.set_automatic_presence(true);
+        let done = act(self);
+        self.browser.set_automatic_presence(false);
+        done
+    }
+
+    fn register(&mut self, username: &str) {
+        self.browser.click("#show-register");
+        self.browser.fill("#register-username", username);
+        self.touching(|visit| {
+            visit.browser.click("#register-button");
+            visit.state("signed-in");
+        });
+    }
+
+    fn sign_in(&mut self, username: &str) {
+        self.browser.fill("#signin-username", username);
+        self.touching(|visit| {
+            visit.browser.click("#signin-button");
+            visit.state("signed-in");
+        });
+    }
+
+    fn sign_out(&mut self) {
+        self.browser.click("#sign-out");
+        self.state("signed-out");
+    }
+
+    /// Runs the body of an async function in the page, with `post(path, body)`, `start(path, body)`, `get(options)` and
+    /// `create(options)` at hand, and returns what it returns.
+    fn script(&mut self, body: &str) -> Value {
+        self.touching(|visit| {
+            visit
+                .browser
+                .evaluate(&format!("(async () => {{ {HELPERS} {body} }})()"))
+        })
+    }
+}
+
+/// What an attacker's page script would have too.
+const HELPERS: &str = r"
+    const post = async (path, body) => {
+        const answer = await fetch(path, {
+            method: 'POST', headers: {'content-type': 'application/json'}, body: JSON.stringify(body),
+        });
+        return {status: answer.status, ...await answer.json()};
+    };
+    const get = async options => (await navigator.credentials.get({
+        publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options),
+    })).toJSON();
+    const create = async options => (await navigator.credentials.create({
+        publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options),
+    })).toJSON();
+";

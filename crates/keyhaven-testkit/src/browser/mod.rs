@@ -1,0 +1,127 @@
+//! Chromium with a virtual authenticator, driven over the Chrome DevTools Protocol by a bare web socket.
+//!
+//! One [`Browser`] is one process with one page. Everything blocks; a failure panics with what the browser said.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod authenticator;
+mod page;
+mod protocol;
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::process::TempDir;
+use protocol::Connection;
+
+pub use authenticator::AuthenticatorOptions;
+
+/// Chromium and its page.
+#[derive(Debug)]
+pub struct Browser {
+    connection: Connection,
+    authenticator: Option<String>,
+    child: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts Chromium: by `KEYHAVEN_CHROMIUM`, or what is on the PATH.
+    #[must_use]
+    pub fn start() -> Self {
+        let profile = TempDir::new("chromium");
+        let child = Command::new(chromium())
+            .args([
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                "--window-size=1280,900",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromium starts; cargo xtask test says how to install it");
+        let (port, path) = debugging_address(&profile);
+        let connection = Connection::open(port, &path);
+        let mut browser = Self {
+            connection,
+            authenticator: None,
+            child,
+            _profile: profile,
+        };
+        let target = browser
+            .connection
+            .call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let session = browser.connection.call("Target.attachToTarget", attach);
+        browser.connection.session = Some(session["sessionId"].as_str().unwrap().to_owned());
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
+            browser.call(domain, json!({}));
+        }
+        browser
+    }
+
+    /// One protocol call in the page's session.
+    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.connection.call(method, parameters)
+    }
+
+    /// What the page complained about since it was last asked: uncaught exceptions, policy violations, failed loads.
+    pub fn complaints(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.connection.complaints)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn chromium() -> PathBuf {
+    let named = std::env::var_os("KEYHAVEN_CHROMIUM").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .flat_map(|directory| {
+            ["chromium", "chromium-browser", "google-chrome"].map(|name| directory.join(name))
+        })
+        .find(|candidate| candidate.is_file());
+    named
+        .or(found)
+        .expect("no Chromium on the PATH; cargo xtask test says how to install it")
+}
+
+/// The port and path that Chromium wrote down when it was ready.
+fn debugging_address(profile: &TempDir) -> (u16, String) {
+    let file = profile.path().join("DevToolsActivePort");
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let mut lines = text.lines();
+        if let (Some(port), Some(path)) = (lines.next(), lines.next()) {
+            return (port.parse().expect("a port"), path.to_owned());
+        }
+        assert!(Instant::now() < until, "chromium does not come up");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

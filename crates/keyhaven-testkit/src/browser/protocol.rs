@@ -1,0 +1,96 @@
+//! Messages of the DevTools protocol over a web socket.
+
+use std::collections::VecDeque;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket, client};
+
+/// Longer than any call takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: WebSocket<TcpStream>,
+    next_id: u64,
+    pub(super) session: Option<String>,
+    pub(super) complaints: Vec<String>,
+    pub(super) events: VecDeque<Value>,
+}
+
+impl Connection {
+    pub(super) fn open(port: u16, path: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the debugging port");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (socket, _) = client(format!("ws://127.0.0.1:{port}{path}"), stream).expect("a web socket");
+        Self {
+            socket,
+            next_id: 0,
+            session: None,
+            complaints: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Sends one call and waits for its answer; events in between are kept.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the parameters in place"
+    )]
+    pub(super) fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.try_call(method, &parameters)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub(super) fn try_call(&mut self, method: &str, parameters: &Value) -> Result<Value, Value> {
+        self.next_id += 1;
+        let mut message = json!({"id": self.next_id, "method": method, "params": parameters});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.socket
+            .send(Message::text(message.to_string()))
+            .expect("the browser listens");
+        let until = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < until, "{method}: no answer");
+            let Message::Text(text) = self.socket.read().expect("the browser answers") else {
+                continue;
+            };
+            let mut message: Value = serde_json::from_str(&text).expect("JSON");
+            if message["id"] == self.next_id {
+                return match message.get("error") {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(message["result"].take()),
+                };
+            }
+            self.note(message);
+        }
+    }
+
+    fn note(&mut self, event: Value) {
+        let parameters = &event["params"];
+        match event["method"].as_str().unwrap_or_default() {
+            "Runtime.exceptionThrown" => {
+                let details = &parameters["exceptionDetails"];
+                let thrown = details["exception"]["description"].as_str().unwrap_or_default();
+                self.complaints
+                    .push(format!("uncaught: {} {thrown}", details["text"]));
+            }
+            "Log.entryAdded" if parameters["entry"]["level"] == "error" => {
+                let entry = &parameters["entry"];
+                // A refused request is an answer, not a fault of the page.
+                if entry["source"] != "network" {
+                    self.complaints
+                        .push(format!("{}: {}", entry["source"], entry["text"]));
+                }
+            }
+            _ => self.events.push_back(event),
+        }
+        if self.events.len() > 1_000 {
+            self.events.pop_front();
+        }
+    }
+}

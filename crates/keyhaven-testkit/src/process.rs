@@ -1,0 +1,157 @@
+//! The real `keyhaven` binary on a free loopback port, in a directory of its own.
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// A directory that is gone when this is dropped.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Makes a new one. `name` tells what it is for.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("keyhaven-{name}-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary directory");
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A server that is stopped when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    binary: PathBuf,
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts `binary` for RP ID `localhost` with these variables beside the usual ones, and waits until it answers.
+    #[must_use]
+    pub fn start(binary: &str, environment: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        let directory = TempDir::new("server");
+        let mut all = vec![
+            ("KEYHAVEN_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
+            ("KEYHAVEN_RP_ID".to_owned(), "localhost".to_owned()),
+            ("KEYHAVEN_ORIGINS".to_owned(), format!("http://localhost:{port}")),
+        ];
+        all.extend(
+            environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        let mut server = Self {
+            binary: binary.into(),
+            directory,
+            environment: all,
+            port,
+            child: None,
+        };
+        server.restart();
+        server
+    }
+
+    /// Kills the process, as a power cut would, where it still runs.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Kills the process and starts it again on the same files and port.
+    pub fn restart(&mut self) {
+        self.kill();
+        let mut command = Command::new(&self.binary);
+        // What the tests are started with must not reach what they test.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("KEYHAVEN_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        self.child = Some(command.spawn().expect("the server starts"));
+        self.wait_until_healthy();
+    }
+
+    fn wait_until_healthy(&self) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            if self.is_healthy() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the server does not answer");
+    }
+
+    fn is_healthy(&self) -> bool {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) else {
+            return false;
+        };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
+        let request = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let mut answer = String::new();
+        stream.write_all(request).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.starts_with("HTTP/1.1 200")
+    }
+
+    /// `http://localhost:PORT`, without a final slash: the page's origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The server's process id.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port nobody listens on just now.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
