@@ -1,1 +1,178 @@
+//! What can only be seen from inside: connections and their settings.
 
+use std::time::Duration;
+
+use keyhaven_storage::{AccountStore as _, AuditEvent, AuditOutcome, AuditStore as _, EventId, StorageError};
+use keyhaven_types::UnixTime;
+use sqlx::{AssertSqlSafe, Row as _, SqlitePool, query};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{SqliteOptions, SqliteStore};
+
+async fn open() -> (TempDir, SqliteStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&SqliteOptions::new(directory.path().join("keyhaven.db")))
+        .await
+        .unwrap();
+    (directory, store)
+}
+
+fn event(n: u128) -> AuditEvent {
+    AuditEvent {
+        id: EventId(Uuid::from_u128(n)),
+        at: UnixTime::from_millis(0),
+        action: "test".into(),
+        outcome: AuditOutcome::Success,
+        code: None,
+        step: None,
+        account: None,
+        credential: None,
+        session: None,
+        ip: None,
+        user_agent: Some("u".repeat(256)),
+        request_id: None,
+        mac: [0; 32],
+    }
+}
+
+async fn number(pool: &SqlitePool, sql: &'static str) -> i64 {
+    query(sql).fetch_one(pool).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn every_connection_is_set_up() {
+    let (_directory, store) = open().await;
+    for pool in [&store.writer, &store.readers] {
+        let mode: String = query("PRAGMA journal_mode").fetch_one(pool).await.unwrap().get(0);
+        assert_eq!(mode, "wal");
+        assert_eq!(number(pool, "PRAGMA synchronous").await, 2);
+        assert_eq!(number(pool, "PRAGMA foreign_keys").await, 1);
+        assert_eq!(number(pool, "PRAGMA busy_timeout").await, 5000);
+        assert_eq!(number(pool, "PRAGMA trusted_schema").await, 0);
+    }
+    assert!(
+        query("DELETE FROM accounts")
+            .execute(&store.readers)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_that_leaves_nothing_and_passes() {
+    let (_directory, store) = open().await;
+    let pages = number(&store.writer, "PRAGMA page_count").await;
+    let limit = format!("PRAGMA max_page_count = {}", pages + 8);
+    query(AssertSqlSafe(limit)).execute(&store.writer).await.unwrap();
+    let mut written = 0;
+    let full = loop {
+        match store.append_event(event(written)).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 10_000);
+    };
+    assert!(
+        std::error::Error::source(&full)
+            .unwrap()
+            .to_string()
+            .contains("full"),
+        "{full:?}"
+    );
+    assert!(store.append_event(event(written)).await.is_err());
+    let kept = number(&store.readers, "SELECT count(*) FROM audit_events").await;
+    assert_eq!(u128::try_from(kept).unwrap(), written);
+    let sound: String = query("PRAGMA integrity_check")
+        .fetch_one(&store.readers)
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(sound, "ok");
+
+    query("PRAGMA max_page_count = 1000000")
+        .execute(&store.writer)
+        .await
+        .unwrap();
+    store.append_event(event(written)).await.unwrap();
+}
+
+/// A client that goes away drops its request wherever it stands.
+#[tokio::test]
+async fn an_abandoned_commit_frees_the_writer() {
+    let (_directory, store) = open().await;
+    for n in 0..200 {
+        let store = store.clone();
+        let task = tokio::spawn(async move {
+            let mut transaction = store.write().await.unwrap();
+            crate::audit::append(&mut transaction, &event(n)).await.unwrap();
+            transaction.commit().await.unwrap();
+        });
+        tokio::time::sleep(Duration::from_micros(u64::try_from(n * 13 % 1000).unwrap())).await;
+        task.abort();
+        let _ = task.await;
+    }
+    // Each was committed whole or not at all, and none holds the lock.
+    store.append_event(event(1000)).await.unwrap();
+    let other = SqlitePool::connect_with(
+        sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(_directory.path().join("keyhaven.db"))
+            .busy_timeout(Duration::from_millis(0)),
+    );
+    query("BEGIN IMMEDIATE")
+        .execute(&other.await.unwrap())
+        .await
+        .unwrap();
+}
+
+/// Another process that holds the writing lock for long is an error in time; reading goes on meanwhile.
+#[tokio::test]
+async fn a_lock_held_elsewhere_is_an_error_in_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        busy_timeout: Duration::from_millis(100),
+        ..SqliteOptions::new(directory.path().join("keyhaven.db"))
+    };
+    let store = SqliteStore::open(&options).await.unwrap();
+    let other = SqliteStore::open(&options).await.unwrap();
+    let held = other.write().await.unwrap();
+    let refused: StorageError = store.append_event(event(1)).await.unwrap_err();
+    assert!(
+        std::error::Error::source(&refused)
+            .unwrap()
+            .to_string()
+            .contains("locked"),
+        "{refused:?}"
+    );
+    store.ping().await.unwrap();
+    assert!(!store.username_exists("anna").await.unwrap());
+    held.rollback().await.unwrap();
+    store.append_event(event(1)).await.unwrap();
+}
+
+/// Every query finds its rows by an index: none reads a whole table.
+#[tokio::test]
+async fn no_query_scans_a_table() {
+    let (_directory, store) = open().await;
+    let metadata = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
+    let mut seen = 0;
+    for file in std::fs::read_dir(metadata).unwrap() {
+        let json = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let sql = metadata["query"].as_str().unwrap().to_owned();
+        let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&store.readers)
+            .await
+            .unwrap();
+        for step in plan {
+            let step: String = step.get("detail");
+            // The few signing keys are read whole; an account's few credentials are sorted after the join.
+            let scans =
+                step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("signing_keys");
+            let sorts = step.contains("TEMP B-TREE") && !sql.contains("LEFT JOIN");
+            assert!(!scans && !sorts, "{step}: {sql}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen} queries");
+}

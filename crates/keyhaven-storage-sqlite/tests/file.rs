@@ -1,0 +1,424 @@
+//! The file itself: who may read it, who may open it, and what it refuses to hold.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
+use keyhaven_storage::{
+    Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditOutcome,
+    AuditStore as _, Credential, EventId, NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
+    SessionId, StorageError, TokenHash,
+};
+use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
+use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+fn fresh() -> (TempDir, SqliteOptions) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
+    (directory, options)
+}
+
+async fn raw(path: &Path) -> SqliteConnection {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn number(connection: &mut SqliteConnection, sql: &'static str) -> i64 {
+    connection.fetch_one(sql).await.unwrap().get(0)
+}
+
+fn reason(error: &StorageError) -> String {
+    error.source().unwrap().to_string()
+}
+
+const AT: UnixTime = UnixTime::from_millis(1_790_000_000_000);
+
+fn event(n: u128) -> AuditEvent {
+    AuditEvent {
+        id: EventId(Uuid::from_u128(n)),
+        at: AT,
+        action: "test".into(),
+        outcome: AuditOutcome::Success,
+        code: None,
+        step: None,
+        account: None,
+        credential: None,
+        session: None,
+        ip: None,
+        user_agent: None,
+        request_id: None,
+        mac: [0; 32],
+    }
+}
+
+fn anna() -> NewRegistration {
+    let account = Account {
+        id: AccountId(Uuid::from_u128(1)),
+        user_handle: UserHandle::try_from(&[1; 32][..]).unwrap(),
+        username: "anna".into(),
+        display_name: "Anna".into(),
+        email: Some("Anna@Example.org".into()),
+        email_verified: true,
+        active: true,
+        created_at: AT,
+        updated_at: AT,
+        last_login_at: None,
+    };
+    let credential = Credential {
+        id: CredentialId::try_from(&[1; 16][..]).unwrap(),
+        account: account.id,
+        rp_id: RpId::new("example.org").unwrap(),
+        public_key: vec![1; 77],
+        algorithm: CoseAlgorithm::ES256,
+        sign_count: SignCount(0),
+        aaguid: Aaguid::ZERO,
+        transports: Vec::new(),
+        backup_eligible: false,
+        backup_state: false,
+        uv_initialized: true,
+        attestation_format: "none".into(),
+        attestation_type: "none".into(),
+        attestation_trusted: false,
+        device_name: "Key".into(),
+        user_agent: None,
+        created_at: AT,
+        last_used_at: None,
+        active: true,
+    };
+    NewRegistration {
+        session: Some(session(1, &credential)),
+        account: RegistrationAccount::New(account),
+        credential,
+        ends_session: None,
+        uses_grant: None,
+        audit: event(1),
+    }
+}
+
+fn session(n: u8, credential: &Credential) -> Session {
+    Session {
+        id: SessionId(Uuid::from_u128(u128::from(n))),
+        account: credential.account,
+        token_hash: TokenHash([n; 32]),
+        previous_token: None,
+        created_at: AT,
+        last_seen_at: AT,
+        expires_at: UnixTime::from_millis(i64::MAX),
+        authenticated_at: AT,
+        aal: 2,
+        amr: vec!["hwk".into()],
+        credential: Some(credential.id.clone()),
+        user_agent: None,
+        ip: None,
+    }
+}
+
+async fn with_anna() -> (TempDir, PathBuf, SqliteStore) {
+    let (directory, options) = fresh();
+    let store = SqliteStore::open(&options).await.unwrap();
+    assert_eq!(
+        store.commit_registration(anna()).await.unwrap(),
+        RegistrationOutcome::Committed
+    );
+    (directory, options.path, store)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_the_file_and_its_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, path, store) = with_anna().await;
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(
+            file.metadata().unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{file:?}"
+        );
+        names.push(file.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["keyhaven.db", "keyhaven.db-shm", "keyhaven.db-wal"]);
+
+    // Closed, it is one file again.
+    store.close().await;
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let (_directory, path, store) = with_anna().await;
+    let mut connection = raw(&path).await;
+    let before = number(&mut connection, "PRAGMA schema_version").await;
+    store.migrate().await.unwrap();
+    SqliteStore::open(&SqliteOptions::new(&path)).await.unwrap();
+    assert_eq!(number(&mut connection, "PRAGMA schema_version").await, before);
+    assert!(store.username_exists("anna").await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stores_that_start_together_on_a_new_file_all_start() {
+    for _ in 0..5 {
+        let (_directory, options) = fresh();
+        let opening: Vec<_> = (0..8)
+            .map(|n| {
+                let options = options.clone();
+                tokio::spawn(async move {
+                    let store = SqliteStore::open(&options).await?;
+                    store.append_event(event(n)).await?;
+                    Ok::<_, StorageError>(store)
+                })
+            })
+            .collect();
+        for store in opening {
+            store.await.unwrap().unwrap();
+        }
+        let mut connection = raw(&options.path).await;
+        assert_eq!(
+            number(&mut connection, "SELECT count(*) FROM audit_events").await,
+            8
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_stores_share_one_file_and_one_sign_count() {
+    let (_directory, path, first) = with_anna().await;
+    let second = SqliteStore::open(&SqliteOptions::new(&path)).await.unwrap();
+    let NewRegistration { credential, .. } = anna();
+    assert!(second.account(credential.account).await.unwrap().is_some());
+
+    let logins: Vec<_> = (10..42)
+        .map(|n| {
+            let store = if n % 2 == 0 { first.clone() } else { second.clone() };
+            let login = AssertionCommit {
+                credential: credential.id.clone(),
+                account: credential.account,
+                expected_sign_count: SignCount(0),
+                new_sign_count: SignCount(u32::from(n)),
+                backup_eligible: false,
+                backup_state: false,
+                used_at: AT,
+                session: Some(session(n, &credential)),
+                grant: None,
+                ends_session: None,
+                audit: event(u128::from(n)),
+            };
+            tokio::spawn(async move { store.commit_assertion(login).await.unwrap() })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for login in logins {
+        outcomes.push(login.await.unwrap());
+    }
+    let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
+    assert_eq!(count(AssertionOutcome::Committed), 1);
+    assert_eq!(count(AssertionOutcome::SignCountChanged), 31);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let (_directory, path, store) = with_anna().await;
+    store.close().await;
+    raw(&path)
+        .await
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (9999, 'from the future', TRUE, x'00', 1)",
+        )
+        .await
+        .unwrap();
+    let refused = SqliteStore::open(&SqliteOptions::new(&path)).await.unwrap_err();
+    assert_eq!(refused.operation, "store.migrate");
+    assert!(
+        reason(&refused).contains("newer version of Keyhaven (schema 9999"),
+        "{}",
+        reason(&refused)
+    );
+    assert_eq!(
+        number(&mut raw(&path).await, "SELECT count(*) FROM accounts").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_was_altered_is_refused() {
+    let (_directory, path, store) = with_anna().await;
+    store.close().await;
+    raw(&path)
+        .await
+        .execute("UPDATE _sqlx_migrations SET checksum = x'00'")
+        .await
+        .unwrap();
+    assert!(SqliteStore::open(&SqliteOptions::new(&path)).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_refused_and_left_alone() {
+    let (directory, options) = fresh();
+    let text = "not a database, but somebody's only copy of something. ".repeat(100);
+    std::fs::write(&options.path, &text).unwrap();
+    let refused = SqliteStore::open(&options).await.unwrap_err();
+    assert!(
+        reason(&refused).contains("not a database"),
+        "{}",
+        reason(&refused)
+    );
+    assert_eq!(std::fs::read_to_string(&options.path).unwrap(), text);
+
+    assert!(
+        SqliteStore::open(&SqliteOptions::new(directory.path()))
+            .await
+            .is_err()
+    );
+    let nowhere = directory.path().join("missing").join("keyhaven.db");
+    assert!(SqliteStore::open(&SqliteOptions::new(nowhere)).await.is_err());
+}
+
+/// Where permissions bind (they do not bind root): a file that may only be read is an error, not a panic.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_read_only_file_is_an_error() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, path, store) = with_anna().await;
+    store.close().await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
+    let binding = std::fs::OpenOptions::new().append(true).open(&path).is_err();
+    let opened = SqliteStore::open(&SqliteOptions::new(&path)).await;
+    if binding {
+        assert!(opened.is_err());
+    }
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(
+        number(&mut raw(&path).await, "SELECT count(*) FROM accounts").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_an_error() {
+    let (_directory, path, store) = with_anna().await;
+    raw(&path)
+        .await
+        .execute("UPDATE credentials SET transports = '[1]'")
+        .await
+        .unwrap();
+    let damaged = store.login_candidates("anna").await.unwrap_err();
+    assert!(reason(&damaged).contains("damaged"), "{}", reason(&damaged));
+}
+
+#[tokio::test]
+async fn wrong_states_cannot_be_stored() {
+    let (_directory, path, _store) = with_anna().await;
+    let mut connection = raw(&path).await;
+    connection
+        .execute(
+            "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
+                updated_at)
+            VALUES (x'00000000000000000000000000000002', x'02', 'berta', 'Berta', 'anna@example.org', 0, 1, 0, 0)",
+        )
+        .await
+        .unwrap();
+    for wrong in [
+        // WebAuthn L3 §6.1 and §6.1.1.
+        "UPDATE credentials SET backup_state = 1",
+        "UPDATE credentials SET sign_count = -1",
+        "UPDATE credentials SET sign_count = 4294967296",
+        // Keys and identities.
+        "UPDATE credentials SET public_key = x'00'",
+        "UPDATE credentials SET algorithm = -257",
+        "UPDATE credentials SET rp_id = 'evil.example'",
+        "UPDATE credentials SET account_id = x'00000000000000000000000000000002'",
+        "UPDATE credentials SET credential_id = x''",
+        "UPDATE credentials SET credential_id = zeroblob(1024)",
+        "UPDATE credentials SET aaguid = x'00'",
+        "UPDATE accounts SET user_handle = x'03'",
+        "UPDATE accounts SET id = x'00000000000000000000000000000003' WHERE username = 'berta'",
+        "UPDATE accounts SET username = 'anna' WHERE username = 'berta'",
+        // Addresses belong to whoever proved them, whatever their case.
+        "UPDATE accounts SET email_verified = 1 WHERE username = 'berta'",
+        "UPDATE accounts SET email = NULL WHERE username = 'anna'",
+        // Lengths, ranges and booleans.
+        "UPDATE accounts SET username = ''",
+        "UPDATE accounts SET display_name = ''",
+        "UPDATE accounts SET active = 2",
+        "UPDATE accounts SET has_passkey = NULL",
+        "UPDATE accounts SET created_at = 'yesterday'",
+        "UPDATE credentials SET active = -1",
+        "UPDATE credentials SET attestation_type = 'certified'",
+        "UPDATE credentials SET transports = '{}'",
+        "UPDATE credentials SET transports = 'usb'",
+        "UPDATE sessions SET aal = 0",
+        "UPDATE sessions SET aal = 4",
+        "UPDATE sessions SET token_hash = x'00'",
+        "UPDATE sessions SET previous_token_hash = zeroblob(32)",
+        "UPDATE sessions SET rotated_at = 1",
+        "UPDATE sessions SET account_id = x'00000000000000000000000000000009'",
+        "INSERT INTO step_up_grants VALUES (x'00000000000000000000000000000009', 'action', 0)",
+        // A session is opened by a credential of its own account.
+        "INSERT INTO sessions SELECT x'00000000000000000000000000000004', x'00000000000000000000000000000002',
+            zeroblob(32), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL FROM credentials",
+        // The log is append-only.
+        "UPDATE audit_events SET action = 'nothing'",
+        "DELETE FROM audit_events",
+        "INSERT INTO audit_events SELECT NULL, id, at, action, outcome, code, step, account_id, credential_id,
+            session_id, ip, user_agent, request_id, mac FROM audit_events",
+    ] {
+        let refused = connection.execute(AssertSqlSafe(wrong)).await;
+        let refused = refused.expect_err(wrong).into_database_error().expect(wrong);
+        let constraint = refused.code().unwrap().parse::<u32>().unwrap() & 0xff;
+        assert_eq!(constraint, 19, "{wrong}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn has_passkey_stays_true_to_the_credentials() {
+    let (_directory, path, _store) = with_anna().await;
+    let mut connection = raw(&path).await;
+    let has_passkey = "SELECT has_passkey FROM accounts";
+    assert_eq!(number(&mut connection, has_passkey).await, 1);
+    for (change, expected) in [
+        ("UPDATE credentials SET active = 0", 0),
+        ("UPDATE credentials SET active = 1", 1),
+        (
+            "INSERT INTO credentials SELECT x'02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, 0, 0, 1, attestation_format, attestation_type, 0, device_name, NULL, 0, NULL, 0
+            FROM credentials",
+            1,
+        ),
+        ("DELETE FROM credentials WHERE credential_id <> x'02'", 0),
+        ("UPDATE credentials SET active = 1", 1),
+        ("DELETE FROM credentials", 0),
+    ] {
+        connection.execute(change).await.unwrap();
+        assert_eq!(number(&mut connection, has_passkey).await, expected, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_takes_everything_with_it_but_the_log() {
+    let (_directory, path, _store) = with_anna().await;
+    let mut connection = raw(&path).await;
+    connection
+        .execute("INSERT INTO step_up_grants SELECT id, 'action', 9 FROM sessions")
+        .await
+        .unwrap();
+    connection.execute("DELETE FROM accounts").await.unwrap();
+    let left = "SELECT (SELECT count(*) FROM credentials) + (SELECT count(*) FROM sessions)
+        + (SELECT count(*) FROM step_up_grants)";
+    assert_eq!(number(&mut connection, left).await, 0);
+    assert_eq!(
+        number(&mut connection, "SELECT count(*) FROM audit_events").await,
+        1
+    );
+}
