@@ -1,0 +1,576 @@
+//! `keyhaven verify` and `keyhaven inspect`, the built binary, on the W3C vectors.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn vectors() -> Value {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/keyhaven-core/tests/vectors/w3c-webauthn-l3.json"
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors of keyhaven-core")).unwrap()
+}
+
+fn keyhaven(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // Written beside the reading, so that neither side waits for the other.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// The answers to `cases`, and the exit status.
+fn verify(arguments: &[&str], cases: &[Value]) -> (Vec<Value>, Option<i32>) {
+    let input: String = cases.iter().map(|case| format!("{case}\n")).collect();
+    let output = keyhaven(&[&["verify"], arguments].concat(), &input);
+    let text = String::from_utf8(output.stdout).unwrap();
+    (
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+        output.status.code(),
+    )
+}
+
+fn verdict(case: &Value) -> Value {
+    let (mut answers, _) = verify(&[], std::slice::from_ref(case));
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+fn b64u(hex: &Value) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let text = hex.as_str().unwrap();
+    let bits: String = text
+        .chars()
+        .map(|digit| format!("{:04b}", digit.to_digit(16).unwrap()))
+        .collect();
+    bits.as_bytes()
+        .chunks(6)
+        .map(|chunk| {
+            let padded = format!("{:0<6}", std::str::from_utf8(chunk).unwrap());
+            char::from(ALPHABET[usize::from_str_radix(&padded, 2).unwrap()])
+        })
+        .collect()
+}
+
+fn pair(id: &str) -> Value {
+    let vectors = vectors();
+    vectors["vectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|pair| pair["id"] == id)
+        .unwrap()
+        .clone()
+}
+
+fn case(pair: &Value, kind: &str) -> Value {
+    let id = pair["id"].as_str().unwrap();
+    let registered = &pair["registration"]["expected"];
+    let mut case = json!({
+        "name": format!("{id} {kind}"),
+        "kind": kind,
+        "rpId": "example.org",
+        "origins": ["https://example.org"],
+        "challenge": pair[kind]["challenge_b64u"],
+        "userVerification": "discouraged",
+        "response": pair[kind]["response"],
+    });
+    if id == "none-es256-crossOrigin" || id == "none-es256-topOrigin" {
+        case["crossOrigin"] = "allow".into();
+    }
+    if id == "none-es256-topOrigin" {
+        case["topOrigins"] = json!(["https://example.com"]);
+    }
+    if kind == "authentication" {
+        case["credential"] = json!({
+            "id": b64u(&registered["credential_id_hex"]),
+            "publicKey": b64u(&registered["credential_public_key_cose_hex"]),
+            "signCount": 0,
+            "backupEligible": registered["flags"]["BE"],
+        });
+    }
+    case
+}
+
+#[test]
+fn the_w3c_pairs_are_judged() {
+    let vectors = vectors();
+    let pairs = vectors["vectors"].as_array().unwrap();
+    let cases: Vec<Value> = pairs
+        .iter()
+        .flat_map(|pair| [case(pair, "registration"), case(pair, "authentication")])
+        .collect();
+    let (answers, status) = verify(&[], &cases);
+    assert_eq!((answers.len(), status), (30, Some(0)));
+    for (index, answer) in answers.iter().enumerate() {
+        let (pair, kind) = (&pairs[index / 2], ["registration", "authentication"][index % 2]);
+        let id = pair["id"].as_str().unwrap();
+        let expected = &pair[kind]["expected"];
+        assert_eq!(answer["name"], format!("{id} {kind}"));
+        let refused = match (id, kind) {
+            ("packed-es512" | "packed-ed448", "registration") => Some(("unsupported_algorithm", "L3 7.1.20")),
+            ("packed-es512" | "packed-ed448", _) => Some(("unsupported_algorithm", "L3 7.2.21")),
+            ("tpm-es256" | "android-key-es256" | "apple-es256" | "fido-u2f-es256", "registration") => {
+                Some(("unsupported_format", "L3 7.1.21"))
+            }
+            _ => None,
+        };
+        if let Some((code, step)) = refused {
+            assert_eq!(
+                (&answer["verdict"], &answer["code"], &answer["step"]),
+                (&json!("reject"), &json!(code), &json!(step)),
+                "{answer}"
+            );
+            assert!(answer["detail"].is_string());
+            continue;
+        }
+        assert_eq!(answer["verdict"], "ok", "{answer}");
+        assert_eq!(
+            answer["alg"], pair["registration"]["expected"]["cose_alg"],
+            "{answer}"
+        );
+        assert_eq!(
+            answer["credentialId"],
+            b64u(&pair["registration"]["expected"]["credential_id_hex"])
+        );
+        assert_eq!(answer["signCount"], expected["sign_count"]);
+        for flag in ["up", "uv", "be", "bs", "at", "ed"] {
+            assert_eq!(
+                answer["flags"][flag],
+                expected["flags"][flag.to_uppercase()],
+                "{answer}"
+            );
+        }
+        assert!(
+            answer.get("trace").is_none() && answer.get("code").is_none() && answer.get("step").is_none()
+        );
+        if kind == "registration" {
+            assert_eq!(answer["fmt"], expected["fmt"]);
+            let kind = expected["attestation_type"].as_str().unwrap();
+            assert_eq!(
+                answer["attestationType"],
+                if kind == "basic" { "uncertain" } else { kind }
+            );
+            assert_eq!(answer["attestationTrusted"], false);
+            assert_eq!(
+                answer["publicKey"],
+                b64u(&expected["credential_public_key_cose_hex"])
+            );
+            assert_eq!(
+                answer["aaguid"].as_str().unwrap().replace('-', ""),
+                expected["aaguid_hex"].as_str().unwrap()
+            );
+            assert!(answer.get("signCountVerdict").is_none());
+        } else {
+            assert_eq!(answer["signCountVerdict"], "not-supported");
+            assert!(answer.get("fmt").is_none() && answer.get("aaguid").is_none());
+        }
+    }
+}
+
+#[test]
+fn one_spoiled_value_per_case_is_refused_at_its_step() {
+    let pair = pair("packed-self-es256");
+    let registration = |spoil: fn(&mut Value)| {
+        let mut spoiled = case(&pair, "registration");
+        assert_eq!(verdict(&spoiled)["verdict"], "ok");
+        spoil(&mut spoiled);
+        let answer = verdict(&spoiled);
+        assert_eq!(answer["verdict"], "reject", "{answer}");
+        format!(
+            "{} {}",
+            answer["code"].as_str().unwrap(),
+            answer["step"].as_str().unwrap()
+        )
+    };
+    let authentication = |spoil: fn(&mut Value)| {
+        let mut spoiled = case(&pair, "authentication");
+        assert_eq!(verdict(&spoiled)["verdict"], "ok");
+        spoil(&mut spoiled);
+        let answer = verdict(&spoiled);
+        assert_eq!(answer["verdict"], "reject", "{answer}");
+        format!(
+            "{} {}",
+            answer["code"].as_str().unwrap(),
+            answer["step"].as_str().unwrap()
+        )
+    };
+    assert_eq!(
+        registration(|c| c["response"]["type"] = "x".into()),
+        "malformed_response L3 7.1.3"
+    );
+    assert_eq!(
+        registration(|c| c["response"] = json!("x")),
+        "malformed_response L3 7.1.3"
+    );
+    assert_eq!(
+        registration(|c| c["challenge"] = "AQID".into()),
+        "challenge_mismatch L3 7.1.8"
+    );
+    assert_eq!(
+        registration(|c| c["origins"] = json!(["https://example.org:443"])),
+        "origin_mismatch L3 7.1.9"
+    );
+    assert_eq!(
+        registration(|c| c["rpId"] = "example.com".into()),
+        "rp_id_mismatch L3 7.1.14"
+    );
+    assert_eq!(
+        registration(|c| c["algorithms"] = json!([-8])),
+        "algorithm_not_allowed L3 7.1.20"
+    );
+    assert_eq!(
+        registration(|c| {
+            c["attestation"] =
+                json!({"policy": "trusted", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z"});
+        }),
+        "attestation_untrusted L3 7.1.24"
+    );
+
+    // This assertion has UV clear, BE set and no user handle.
+    assert_eq!(
+        authentication(|c| drop(c.as_object_mut().unwrap().remove("userVerification"))),
+        "user_verification_missing L3 7.2.17"
+    );
+    assert_eq!(
+        authentication(|c| c["allowCredentials"] = json!(["AQID"])),
+        "credential_not_allowed L3 7.2.5"
+    );
+    assert_eq!(
+        authentication(|c| c["credential"]["id"] = "AQID".into()),
+        "credential_not_found L3 7.2.6"
+    );
+    assert_eq!(
+        authentication(|c| c["userIdentified"] = false.into()),
+        "user_handle_missing L3 7.2.6"
+    );
+    assert_eq!(
+        authentication(|c| {
+            c["credential"]["userHandle"] = "AQID".into();
+            c["response"]["response"]["userHandle"] = "AQIE".into();
+        }),
+        "user_handle_mismatch L3 7.2.6"
+    );
+    assert_eq!(
+        authentication(|c| c["credential"]["backupEligible"] = false.into()),
+        "backup_eligibility_changed L3 7.2.19"
+    );
+    assert_eq!(
+        authentication(|c| c["credential"]["publicKey"] = "AQID".into()),
+        "public_key_invalid L3 7.2.21"
+    );
+    assert_eq!(
+        authentication(|c| c["credential"]["signCount"] = 1.into()),
+        "counter_regression L3 7.2.22"
+    );
+    assert_eq!(
+        authentication(|c| c["response"]["response"]["signature"] = "AQID".into()),
+        "signature_invalid L3 7.2.21"
+    );
+}
+
+#[test]
+fn policies_relax_what_they_name() {
+    let pair = pair("packed-self-es256");
+    let mut accepted = case(&pair, "authentication");
+    accepted["credential"]["signCount"] = 7.into();
+    accepted["signCountRegression"] = "report".into();
+    accepted["credential"]["backupEligible"] = false.into();
+    accepted["backupEligibilityChange"] = "allow-upgrade".into();
+    accepted["allowCredentials"] = json!([]);
+    let answer = verdict(&accepted);
+    assert_eq!(
+        (
+            &answer["verdict"],
+            &answer["signCountVerdict"],
+            &answer["signCount"]
+        ),
+        (&json!("ok"), &json!("regressed"), &json!(0))
+    );
+}
+
+#[test]
+fn a_duplicate_inside_the_response_is_refused_and_one_outside_is_no_case() {
+    let pair = pair("none-es256");
+    let line = case(&pair, "registration").to_string();
+    let output = |line: String| {
+        let output = keyhaven(&["verify"], &format!("{line}\n"));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (answer, output.status.code())
+    };
+    let (answer, status) = output(line.replacen(
+        r#""type":"public-key""#,
+        r#""type":"public-key","type":"public-key""#,
+        1,
+    ));
+    assert_eq!(
+        (&answer["code"], &answer["step"], status),
+        (&json!("malformed_response"), &json!("L3 7.1.3"), Some(0))
+    );
+    let (answer, status) = output(line.replacen('{', r#"{"rpId":"example.org","#, 1));
+    assert_eq!((&answer["verdict"], status), (&json!("error"), Some(2)));
+    assert_eq!(answer["name"], "none-es256 registration");
+}
+
+#[test]
+fn what_is_malformed_outside_the_response_is_no_case() {
+    let pair = pair("none-es256");
+    let registration = case(&pair, "registration");
+    let authentication = case(&pair, "authentication");
+    let mut cases = Vec::new();
+    let mut add = |base: &Value, spoil: &dyn Fn(&mut Value)| {
+        let mut spoiled = base.clone();
+        spoil(&mut spoiled);
+        cases.push(spoiled);
+    };
+    for field in ["kind", "rpId", "origins", "challenge", "response"] {
+        add(&registration, &|c| drop(c.as_object_mut().unwrap().remove(field)));
+    }
+    add(&authentication, &|c| {
+        drop(c.as_object_mut().unwrap().remove("credential"))
+    });
+    for (field, values) in [
+        ("kind", vec![json!("x"), json!(1)]),
+        ("rpId", vec![json!(""), json!("https://example.org"), json!(null)]),
+        (
+            "origins",
+            vec![json!([]), json!("https://example.org"), json!([1]), json!([""])],
+        ),
+        ("crossOrigin", vec![json!("x"), json!(true), json!(null)]),
+        ("topOrigins", vec![json!([]), json!(["https://example.com"])]),
+        (
+            "challenge",
+            vec![json!(""), json!("AQ=="), json!("+/8"), json!(1)],
+        ),
+        ("userVerification", vec![json!("x"), json!(null)]),
+        ("mediation", vec![json!("x"), json!(null)]),
+        ("profile", vec![json!("x")]),
+        (
+            "algorithms",
+            vec![json!(-7), json!([1.5]), json!(["ES256"]), json!(null)],
+        ),
+        (
+            "attestation",
+            vec![
+                json!({"policy": "trusted"}),
+                json!({"policy": "trusted", "trustAnchors": []}),
+                json!({"policy": "trusted", "at": "2026-01-01T00:00:00Z"}),
+                json!({"policy": "trusted", "trustAnchors": ["AQI"], "at": "2026-01-01T00:00:00Z"}),
+                json!({"policy": "trusted", "trustAnchors": [], "at": "yesterday"}),
+                json!({"policy": "x"}),
+                json!({"unknown": 1}),
+                json!({"allowSha1": 1}),
+                json!({"androidKey": "x"}),
+                json!([]),
+                json!(null),
+            ],
+        ),
+        ("backupEligibilityChange", vec![json!("x")]),
+        ("signCountRegression", vec![json!("x")]),
+        ("unknown", vec![json!(1)]),
+        ("rp_id", vec![json!("example.org")]),
+        // These belong to an authentication.
+        ("credential", vec![authentication["credential"].clone()]),
+        ("userIdentified", vec![json!(true)]),
+        ("allowCredentials", vec![json!([])]),
+        ("appid", vec![json!("x")]),
+    ] {
+        for value in values {
+            add(&registration, &|c| c[field] = value.clone());
+        }
+    }
+    for (field, values) in [
+        ("id", vec![json!(""), json!("AQ=="), json!(null)]),
+        ("publicKey", vec![json!("AQ=="), json!(1)]),
+        ("signCount", vec![json!(-1), json!(4_294_967_296_u64), json!("0")]),
+        ("userHandle", vec![json!(""), json!("AQ=="), json!(null)]),
+        ("backupEligible", vec![json!("x"), json!(null)]),
+        ("unknown", vec![json!(1)]),
+    ] {
+        for value in values {
+            add(&authentication, &|c| c["credential"][field] = value.clone());
+        }
+    }
+    add(&authentication, &|c| c["credential"] = json!([]));
+    add(&authentication, &|c| c["allowCredentials"] = json!(["AQ=="]));
+    add(&authentication, &|c| c["mediation"] = json!("conditional"));
+    add(&authentication, &|c| c["algorithms"] = json!([-7]));
+    let count = cases.len();
+    // The last is a case, and is judged after all.
+    cases.push(registration);
+    let (answers, status) = verify(&[], &cases);
+    assert_eq!((answers.len(), status), (count + 1, Some(2)));
+    for (case, answer) in cases.iter().zip(&answers).take(count) {
+        assert_eq!(answer["verdict"], "error", "{case}");
+        assert!(answer["detail"].is_string(), "{answer}");
+        assert_eq!(answer["name"], case["name"]);
+        assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
+    }
+    assert_eq!(answers[count]["verdict"], "ok");
+}
+
+#[test]
+fn every_field_of_the_contract_is_understood() {
+    let mut registration = case(&pair("none-es256"), "registration");
+    registration["mediation"] = "conditional".into();
+    registration["profile"] = "fido".into();
+    registration["algorithms"] = json!([-7, -257, -8, -65535, 99]);
+    registration["crossOrigin"] = "allow".into();
+    registration["topOrigins"] = json!([]);
+    registration["backupEligibilityChange"] = "refuse".into();
+    registration["signCountRegression"] = "refuse".into();
+    registration["attestation"] = json!({
+        "policy": "ignore-trust", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z", "androidKey": "tee",
+        "allowSha1": true,
+    });
+    assert_eq!(verdict(&registration)["verdict"], "ok");
+    let mut authentication = case(&pair("none-es256"), "authentication");
+    authentication["userIdentified"] = true.into();
+    authentication["appid"] = "https://example.org/appid".into();
+    authentication["attestation"] = json!({});
+    authentication["profile"] = "w3c".into();
+    authentication["credential"]["userHandle"] = "AQID".into();
+    authentication.as_object_mut().unwrap().remove("name");
+    let answer = verdict(&authentication);
+    assert_eq!(answer["verdict"], "ok");
+    assert!(answer.get("name").is_none());
+}
+
+#[test]
+fn a_trace_names_every_step_in_order() {
+    let pair = pair("packed-es256");
+    let mut refused = case(&pair, "registration");
+    refused["challenge"] = "AQID".into();
+    let mut unreadable = case(&pair, "registration");
+    unreadable["response"]["id"] = 1.into();
+    let cases = [
+        case(&pair, "registration"),
+        case(&pair, "authentication"),
+        refused,
+        unreadable,
+    ];
+    let (answers, status) = verify(&["--trace"], &cases);
+    assert_eq!(status, Some(0));
+    let steps = |answer: &Value| {
+        let trace = answer["trace"].as_array().unwrap();
+        trace
+            .iter()
+            .map(|entry| entry["step"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let numbered = |section: &str, numbers: &[u8]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|number| format!("L3 {section}.{number}"))
+            .collect()
+    };
+    let mut registration = numbered(
+        "7.1",
+        &[
+            3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28,
+        ],
+    );
+    registration.insert(20, "L3 8.2".into());
+    assert_eq!(steps(&answers[0]), registration);
+    assert_eq!(
+        steps(&answers[1]),
+        numbered(
+            "7.2",
+            &[
+                3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23
+            ]
+        )
+    );
+    for answer in &answers[..2] {
+        assert!(
+            answer["trace"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|entry| entry["outcome"] != "failed")
+        );
+    }
+    for answer in &answers[2..] {
+        let last = answer["trace"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(
+            (&last["step"], &last["outcome"]),
+            (&answer["step"], &json!("failed"))
+        );
+    }
+}
+
+#[test]
+fn inspect_prints_every_field() {
+    let pair = pair("packed-es256");
+    for kind in ["registration", "authentication"] {
+        let expected = &pair[kind]["expected"];
+        let response = pair[kind]["response"].to_string();
+        let text = keyhaven(&["inspect"], &response);
+        assert!(text.status.success());
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains("origin: https://example.org"), "{text}");
+        let json = keyhaven(&["inspect", "--json"], &response);
+        let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(json["kind"], kind);
+        assert_eq!(json["clientData"]["challenge"], pair[kind]["challenge_b64u"]);
+        let data = if kind == "registration" {
+            &json["attestationObject"]["authData"]
+        } else {
+            &json["authenticatorData"]
+        };
+        assert_eq!(data["rpIdHash"], expected["rp_id_hash_hex"]);
+        assert_eq!(
+            data["flags"]["byte"],
+            format!("0x{}", expected["flags_hex"].as_str().unwrap())
+        );
+        if kind == "registration" {
+            let attested = &data["attestedCredentialData"];
+            assert_eq!(attested["credentialId"], b64u(&expected["credential_id_hex"]));
+            assert_eq!(attested["credentialPublicKey"]["alg"], expected["cose_alg"]);
+            assert!(
+                attested["credentialPublicKey"]["pem"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("-----BEGIN PUBLIC KEY-----")
+            );
+            assert_eq!(
+                json["attestationObject"]["attStmt"]["x5c"]
+                    .as_array()
+                    .unwrap()
+                    .len(),
+                1
+            );
+        }
+    }
+    let object = pair["registration"]["parameters"]["attestationObject"]["hex"]
+        .as_str()
+        .unwrap();
+    for input in [object.to_owned(), b64u(&json!(object))] {
+        let json = keyhaven(&["inspect", "--json"], &input);
+        let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(json["attestationObject"]["fmt"], "packed");
+    }
+    assert_eq!(
+        keyhaven(&["inspect"], "nothing of the kind").status.code(),
+        Some(2)
+    );
+}
