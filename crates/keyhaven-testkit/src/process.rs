@@ -1,10 +1,10 @@
 //! The real `keyhaven` binary on a free loopback port, in a directory of its own.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,15 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // The helpers of a process that has just ended may still be writing their last files.
+        for _ in 0..50 {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                _ => return,
+            }
+        }
     }
 }
 
@@ -73,6 +81,25 @@ impl Server {
         server
     }
 
+    /// Asks the process to end, as an operator would (SIGTERM), and waits until it has. `None`: it did not run, or did
+    /// not end within 30 seconds.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        let mut child = self.child.take()?;
+        let asked = Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status();
+        let until = Instant::now() + Duration::from_secs(30);
+        while asked.as_ref().is_ok_and(ExitStatus::success) && Instant::now() < until {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        None
+    }
+
     /// Kills the process, as a power cut would, where it still runs.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -100,9 +127,13 @@ impl Server {
         self.wait_until_healthy();
     }
 
-    fn wait_until_healthy(&self) {
+    fn wait_until_healthy(&mut self) {
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until {
+            // Else somebody else's server on this port could be taken for ours.
+            if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
+                panic!("the server ended at once: {status}");
+            }
             if self.is_healthy() {
                 return;
             }
@@ -149,9 +180,19 @@ impl Drop for Server {
     }
 }
 
-/// A port nobody listens on just now.
+/// A port nobody listens on just now, and that stays free while its server is restarted: it lies below the range that
+/// systems take the ports of outgoing connections from.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Processes that test at the same time begin at different places.
+    let begin = std::process::id().wrapping_mul(37);
+    for _ in 0..10_000 {
+        let n = begin.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(20_000 + n % 10_000).expect("less than 30,000");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port from 20000 to 29999");
 }

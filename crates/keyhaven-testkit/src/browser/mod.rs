@@ -13,7 +13,7 @@ mod authenticator;
 mod page;
 mod protocol;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ pub struct Browser {
     connection: Connection,
     authenticator: Option<String>,
     child: Child,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Browser {
@@ -66,7 +66,7 @@ impl Browser {
             connection,
             authenticator: None,
             child,
-            _profile: profile,
+            profile,
         };
         let target = browser
             .connection
@@ -85,7 +85,14 @@ impl Browser {
         self.connection.call(method, parameters)
     }
 
-    /// What the page complained about since it was last asked: uncaught exceptions, policy violations, failed loads.
+    /// Where it keeps its profile, which goes with it.
+    #[must_use]
+    pub fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
+    /// What the page complained about since it was last asked: uncaught exceptions, `console.error`, policy violations.
+    /// Requests that were refused are no complaints.
     pub fn complaints(&mut self) -> Vec<String> {
         std::mem::take(&mut self.connection.complaints)
     }
@@ -93,6 +100,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // It ends its helpers when it is asked to; killed, it leaves them to notice.
+        self.connection.close_browser();
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -111,7 +111,12 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", metrics);
         let scheme = if dark { "dark" } else { "light" };
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+        // What moves would be photographed half-way.
+        let still = json!({"name": "prefers-reduced-motion", "value": "reduce"});
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [feature, still]}),
+        );
     }
 
     /// Writes what is seen to a PNG file.

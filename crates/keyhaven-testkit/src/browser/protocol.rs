@@ -70,6 +70,12 @@ impl Connection {
         }
     }
 
+    /// Asks the browser to end; no answer is waited for.
+    pub(super) fn close_browser(&mut self) {
+        let message = json!({"id": self.next_id + 1, "method": "Browser.close"});
+        let _ = self.socket.send(Message::text(message.to_string()));
+    }
+
     fn note(&mut self, event: Value) {
         let parameters = &event["params"];
         match event["method"].as_str().unwrap_or_default() {
@@ -78,6 +84,9 @@ impl Connection {
                 let thrown = details["exception"]["description"].as_str().unwrap_or_default();
                 self.complaints
                     .push(format!("uncaught: {} {thrown}", details["text"]));
+            }
+            "Runtime.consoleAPICalled" if parameters["type"] == "error" => {
+                self.complaints.push(format!("console: {}", parameters["args"]));
             }
             "Log.entryAdded" if parameters["entry"]["level"] == "error" => {
                 let entry = &parameters["entry"];
