@@ -21,7 +21,7 @@ impl Count {
     /// What a run is counted as that ended like this. A run that failed counts at least one failure, whatever it
     /// printed; a run of no tests at all is a failure.
     pub(crate) const fn of_run(self, succeeded: bool) -> Self {
-        let failed = if !succeeded && self.failed == 0 || self.passed == 0 && self.failed == 0 {
+        let failed = if self.failed == 0 && (!succeeded || self.passed == 0) {
             1
         } else {
             self.failed

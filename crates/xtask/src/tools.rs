@@ -4,6 +4,7 @@
     reason = "a build tool: the environment is its configuration"
 )]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -53,6 +54,35 @@ pub(crate) fn target() -> anyhow::Result<PathBuf> {
     })
 }
 
+/// Starts one of cargo's commands in the repository's root, as a person would type it.
+///
+/// `cargo run` describes the package it runs in the environment. Build scripts watch these variables: handed on, they
+/// would have dependencies built anew at each change between this command and plain cargo.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> anyhow::Result<Command> {
+    let mut command = Command::new(program);
+    command.current_dir(root()?);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(describes_this_package) {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
+}
+
+fn describes_this_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_")
+        || [
+            "CARGO",
+            "CARGO_BIN_NAME",
+            "CARGO_CRATE_NAME",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_MANIFEST_LINKS",
+            "CARGO_MANIFEST_PATH",
+            "CARGO_PRIMARY_PACKAGE",
+        ]
+        .contains(&name)
+}
+
 /// A command that runs a pinned tool of cargo's, built first where it is missing.
 pub(crate) fn cargo_tool(tool: &CargoTool) -> anyhow::Result<PathBuf> {
     let binary = if tool.name == "sqlx-cli" {
@@ -69,7 +99,7 @@ pub(crate) fn cargo_tool(tool: &CargoTool) -> anyhow::Result<PathBuf> {
     let (major, minor, patch) = tool.version;
     let version = format!("{major}.{minor}.{patch}");
     println!("building {} {version} into target/tools", tool.name);
-    let mut install = Command::new("cargo");
+    let mut install = command("cargo")?;
     install
         .args(["install", "--locked", "--version", &version, tool.name, "--root"])
         .arg(target()?.join("tools"))
@@ -117,6 +147,7 @@ pub(crate) fn chromium(install: bool) -> anyhow::Result<PathBuf> {
     let find = || {
         let named = std::env::var_os("KEYHAVEN_CHROMIUM").map(PathBuf::from);
         named
+            .filter(|path| path.is_file())
             .into_iter()
             .chain(
                 ["chromium", "chromium-browser", "google-chrome"]
@@ -171,6 +202,16 @@ fn apt(packages: &[&str], install: bool) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_cargo_are_handed_on_and_the_package_is_not() {
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_VERSION_MAJOR", "CARGO"] {
+            assert!(describes_this_package(name), "{name}");
+        }
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_TERM_COLOR", "RUSTFLAGS"] {
+            assert!(!describes_this_package(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_later_version_of_the_series_will_do() {
