@@ -157,3 +157,71 @@ struct IdInUse;
 struct PayloadTooLarge {
     len: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ceremony(expires_at: i64) -> PendingCeremony {
+        PendingCeremony {
+            payload: vec![1; 8],
+            expires_at: UnixTime::from_millis(expires_at),
+        }
+    }
+
+    fn id(n: u8) -> CeremonyId {
+        CeremonyId([n; 32])
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_takes_no_memory() {
+        let store = MemoryCeremonyStore::new(4);
+        let sizes = || {
+            let pending = store.pending.lock().unwrap();
+            (pending.by_id.len(), pending.by_expiry.len())
+        };
+        for (n, moment) in (0..100).zip(0..) {
+            let now = UnixTime::from_millis(moment);
+            assert_eq!(
+                store.put(id(n), ceremony(moment + 2), now).await.unwrap(),
+                Put::Stored
+            );
+            if n % 3 == 0 {
+                assert!(store.take(id(n), now).await.unwrap().is_some());
+            }
+            let (ids, ends) = sizes();
+            assert!(ids <= 2 && ids == ends, "{ids} {ends}");
+        }
+        store
+            .purge_expired(UnixTime::from_millis(i64::MAX), 100)
+            .await
+            .unwrap();
+        assert_eq!(sizes(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_payload_beyond_the_bound_is_an_error() {
+        let store = MemoryCeremonyStore::new(4);
+        for (len, fits) in [
+            (MemoryCeremonyStore::MAX_PAYLOAD, true),
+            (MemoryCeremonyStore::MAX_PAYLOAD + 1, false),
+        ] {
+            let large = PendingCeremony {
+                payload: vec![0; len],
+                ..ceremony(9)
+            };
+            assert_eq!(
+                store.put(id(1), large, UnixTime::from_millis(0)).await.is_ok(),
+                fits
+            );
+            assert_eq!(
+                store
+                    .take(id(1), UnixTime::from_millis(0))
+                    .await
+                    .unwrap()
+                    .is_some(),
+                fits
+            );
+        }
+    }
+}

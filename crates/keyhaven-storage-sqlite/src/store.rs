@@ -1,6 +1,7 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyhaven_storage::StorageError;
@@ -106,6 +107,10 @@ impl SqliteStore {
 
 /// Makes the file before SQLite does, for its owner only. SQLite gives the log beside it the same mode.
 fn make_private_file(path: &Path) -> Result<(), std::io::Error> {
+    // POSIX locks are the process's: closing this descriptor would drop the locks of a store of this process that had
+    // opened the file meanwhile.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut new = OpenOptions::new();
     new.write(true).create_new(true);
     #[cfg(unix)]
