@@ -4,6 +4,7 @@
 
 mod config;
 mod inspect;
+mod listen;
 mod ports;
 mod secret;
 mod serve;

@@ -1,6 +1,5 @@
 //! Serving: wiring, background work, shutdown.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use keyhaven_service::{Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
+use crate::listen;
 use crate::ports::{SystemClock, SystemRandom};
 use crate::stores;
 
@@ -73,28 +73,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let app = keyhaven_api::router(keyhaven, config.api.clone(), metrics);
     print!("{}", config.greeting(address));
 
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async {
-            // An error means that the sender is gone: time to stop as well.
-            let _ = stopped.await;
-        });
-    let mut server = tokio::spawn(server.into_future());
-    tokio::select! {
-        ended = &mut server => return ended.context("serving")?.context("serving"),
-        signal = stop_signal() => signal?,
-    }
-    tracing::info!("stopping: requests under way have {} seconds", DRAIN.as_secs());
-    let _ = stop.send(());
-    upkeep.abort();
-    match tokio::time::timeout(DRAIN, &mut server).await {
-        Ok(ended) => ended.context("serving")?.context("serving"),
-        Err(_) => {
-            server.abort();
-            tracing::warn!("stopped with requests still under way");
-            Ok(())
+    let stop = async {
+        if let Err(error) = stop_signal().await {
+            tracing::error!(%error, "signals cannot be waited for");
         }
+        tracing::info!("stopping: requests under way have {} seconds", DRAIN.as_secs());
+    };
+    if !listen::serve(listener, app, stop, DRAIN).await {
+        tracing::warn!("stopped with requests still under way");
     }
+    upkeep.abort();
+    Ok(())
 }
 
 /// Waits for Ctrl-C, or on Unix for SIGTERM.

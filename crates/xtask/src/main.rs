@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one a newcomer needs: it runs every gate and every test, and ends with one line,
 //! `N passed, N failed`.
 
+mod figures;
 mod gates;
 mod summary;
 mod tools;
@@ -16,6 +17,7 @@ cargo xtask <command>
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
                      is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM.
   advisories         check the dependencies against the RustSec database (needs a network)
+  figures            measure the binary: size, time to start, memory when idle
   openapi            write docs/openapi.json anew
   sqlx-prepare       write the committed query metadata of the SQL adapters anew
   help               this text
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["test"] => gates::test(tools::may_install()),
         ["test", "--install"] => gates::test(true),
         ["advisories"] => gates::advisories(),
+        ["figures"] => figures::measure(),
         ["openapi"] => gates::openapi(),
         ["sqlx-prepare"] => gates::sqlx_prepare(),
         [] | ["help" | "--help" | "-h"] => {
