@@ -145,6 +145,8 @@ pub(crate) fn sqlx_prepare() -> anyhow::Result<bool> {
             .args(["--database-url", &url])
             .current_dir(&crate_directory);
         command
+            // sqlx asks cargo about the crate, and takes no cargo but the one that names itself here.
+            .env("CARGO", "cargo")
             .env("SQLX_OFFLINE", "false")
             .env("KEYHAVEN_SQLITE_BUILD_URL", &url);
         succeeded = succeeded && command.status()?.success();

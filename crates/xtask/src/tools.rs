@@ -111,7 +111,7 @@ pub(crate) fn cargo_tool(tool: &CargoTool) -> anyhow::Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     if tool.name == "sqlx-cli" {
-        install.args(["--no-default-features", "--features", "sqlite"]);
+        install.args(["--no-default-features", "--features", "sqlite,sqlx-toml"]);
     }
     ensure!(
         install.status()?.success(),
