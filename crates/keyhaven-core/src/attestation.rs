@@ -76,9 +76,16 @@ pub struct AttestationError {
 #[derive(Clone, Copy)]
 struct Evidence<'a> {
     authenticator_data: &'a AuthenticatorData<'a>,
+    authenticator_data_bytes: &'a [u8],
+    client_data_hash: &'a [u8; 32],
     credential_public_key: &'a PublicKey,
-    /// `authData` followed by the hash of the client data.
-    signed: &'a [u8],
+}
+
+impl Evidence<'_> {
+    /// What most statements sign: `authData` followed by the hash of the client data.
+    fn signed(&self) -> Vec<u8> {
+        [self.authenticator_data_bytes, self.client_data_hash].concat()
+    }
 }
 
 impl<'a> AttestationObject<'a> {
@@ -145,11 +152,11 @@ impl<'a> AttestationObject<'a> {
         credential_public_key: &PublicKey,
         client_data_hash: &[u8; 32],
     ) -> Result<AttestationType, AttestationError> {
-        let signed = [self.authenticator_data_bytes, client_data_hash].concat();
         let evidence = Evidence {
             authenticator_data: &self.authenticator_data,
+            authenticator_data_bytes: self.authenticator_data_bytes,
+            client_data_hash,
             credential_public_key,
-            signed: &signed,
         };
         match format {
             AttestationFormat::None => none::verify(&self.statement),

@@ -18,7 +18,7 @@ pub(super) fn verify(
             let leaf = Certificate::parse(path.leaf)?;
             // sig verifies over authData || hash with the leaf's key under alg.
             let key = leaf.public_key(alg)?;
-            key.verify(evidence.signed, sig)
+            key.verify(&evidence.signed(), sig)
                 .map_err(|_| StatementFault::SignatureInvalid)?;
             // The leaf meets the profile of §8.2.1.
             leaf.check_packed_profile()?;
@@ -43,7 +43,7 @@ pub(super) fn verify(
             // sig verifies over authData || hash with the credential key.
             evidence
                 .credential_public_key
-                .verify(evidence.signed, sig)
+                .verify(&evidence.signed(), sig)
                 .map_err(|_| StatementFault::SignatureInvalid)?;
             Ok(AttestationType::SelfAttestation)
         }
