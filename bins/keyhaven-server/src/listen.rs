@@ -71,4 +71,3 @@ pub(crate) async fn serve(
     drop(listener);
     tokio::time::timeout(drain, connections.shutdown()).await.is_ok()
 }
-
