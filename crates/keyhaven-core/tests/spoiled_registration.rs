@@ -320,6 +320,15 @@ fn step_13_the_attestation_object_is_canonical_cbor() {
         )),
         malformed()
     );
+    // The same where key order is not looked at.
+    let mut any_order = Registration::none();
+    any_order.policy.canonical_cbor = CanonicalCbor::AnyKeyOrder;
+    for at in 0..=3 {
+        let refused = any_order
+            .clone()
+            .spoiled_object(|object| object.entries().insert(at, ("fmt".into(), "none".into())));
+        assert_eq!(refused, malformed(), "{at}");
+    }
     // Another form of the same: trailing byte, long length, indefinite length, tag, array, float.
     assert_eq!(
         spoiled(|object| *object = Cbor::Raw([&object.encode()[..], &[0]].concat())),
