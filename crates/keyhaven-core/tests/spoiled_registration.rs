@@ -858,6 +858,14 @@ fn section_8_2_the_certificate_names_the_key_that_signed() {
         leaf.push(0);
     });
     assert_eq!(refused, invalid());
+    // What follows the leaf is a certificate too.
+    let refused = Registration::packed_x5c().spoiled_object(|object| {
+        let Cbor::Array(path) = object.at("attStmt").at("x5c") else {
+            panic!("no array")
+        };
+        path.push(Cbor::Null);
+    });
+    assert_eq!(refused, invalid());
     let refused = Registration::packed_x5c().spoiled_object(|object| {
         let Cbor::Array(path) = object.at("attStmt").at("x5c") else {
             panic!("no array")
