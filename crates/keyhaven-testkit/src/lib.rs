@@ -6,3 +6,5 @@ pub mod authenticator;
 pub mod browser;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "process")]
+pub mod site;

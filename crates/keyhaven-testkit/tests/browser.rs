@@ -1,10 +1,7 @@
 //! The driver keeps its promises: a test that relies on it fails when the page does.
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
+use keyhaven_testkit::site::serve;
 use serde_json::json;
 
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>driver</title>
@@ -27,34 +24,14 @@ const SCRIPT: &str = r"
     }})).response.authenticatorData)[32];
 ";
 
-/// Answers every request with the page, or its script, under a strict policy; until the test ends.
-fn site() -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let stream = stream.unwrap();
-            std::thread::spawn(move || answer(&stream));
-        }
-    });
-    format!("http://localhost:{port}/")
-}
+const POLICY: &str = "content-security-policy: default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; \
+    img-src 'self'\r\n";
 
-fn answer(mut stream: &TcpStream) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(request) = lines.next() else { return };
-    let _ = lines.find(String::is_empty);
-    let (kind, body) = if request.contains("/page.js") {
-        ("text/javascript", SCRIPT)
-    } else {
-        ("text/html", PAGE)
-    };
-    let length = body.len();
-    let _ = write!(
-        stream,
-        "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\
-         content-security-policy: default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self'\r\n\r\n{body}"
-    );
+fn site() -> String {
+    serve(
+        &[("/", "text/html", PAGE), ("/page.js", "text/javascript", SCRIPT)],
+        POLICY,
+    )
 }
 
 #[test]

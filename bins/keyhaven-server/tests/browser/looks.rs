@@ -13,8 +13,9 @@ fn every_state_is_photographed() {
         ("wide-light", 1280, 900, false),
         ("wide-dark", 1280, 900, true),
         ("narrow-light", 360, 780, false),
+        ("narrow-dark", 360, 780, true),
     ];
-    let mut take = |visit: &mut Visit, state: &str| {
+    let take = |visit: &mut Visit, state: &str| {
         for (name, width, height, dark) in shots {
             visit.browser.resize(width, height, dark);
             fits(visit);
@@ -68,7 +69,6 @@ fn every_state_is_photographed() {
         visit.says("already_registered");
     });
     take(&mut visit, "refused");
-    assert_eq!(visit.browser.complaints(), Vec::<String>::new());
 }
 
 /// Nothing sticks out to the side.

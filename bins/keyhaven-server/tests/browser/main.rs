@@ -1,5 +1,5 @@
 //! The product as a person meets it: the real binary, the real page, a real browser with a virtual authenticator.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod attacks;
 mod journey;
@@ -33,6 +33,21 @@ impl Visit {
         visit
     }
 
+    /// As [`Self::new`], for tests that talk to the authenticator themselves: the page's own pending autofill, which
+    /// would be in their way, is not begun.
+    fn without_autofill() -> Self {
+        Self::with(&[]).forgo_autofill()
+    }
+
+    fn forgo_autofill(mut self) -> Self {
+        let source = "PublicKeyCredential.isConditionalMediationAvailable = async () => false;";
+        let parameters = json!({"source": source});
+        self.browser
+            .call("Page.addScriptToEvaluateOnNewDocument", parameters);
+        self.open();
+        self
+    }
+
     fn open(&mut self) {
         let url = format!("{}/", self.server.origin());
         self.browser.open(&url);
@@ -46,7 +61,7 @@ impl Visit {
 
     fn state(&mut self, state: &str) {
         self.browser.wait_for(&format!(
-            "document.documentElement.dataset.state === {}",
+            "document.documentElement.dataset.state === {} && !document.querySelector('button[aria-busy=true]')",
             json!(state)
         ));
     }
@@ -89,7 +104,7 @@ impl Visit {
         self.state("signed-out");
     }
 
-    /// Runs the body of an async function in the page, with `post(path, body)`, `start(path, body)`, `get(options)` and
+    /// Runs the body of an async function in the page, with `post(path, body)`, `get(options)` and
     /// `create(options)` at hand, and returns what it returns.
     fn script(&mut self, body: &str) -> Value {
         self.touching(|visit| {
@@ -97,6 +112,15 @@ impl Visit {
                 .browser
                 .evaluate(&format!("(async () => {{ {HELPERS} {body} }})()"))
         })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        // Whatever a test is about: a page that throws or breaks its own policy is broken.
+        if !std::thread::panicking() {
+            assert_eq!(self.browser.complaints(), Vec::<String>::new());
+        }
     }
 }
 

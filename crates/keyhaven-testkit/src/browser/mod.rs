@@ -13,6 +13,7 @@ mod authenticator;
 mod page;
 mod protocol;
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,8 +61,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromium starts; cargo xtask test says how to install it");
-        let (port, path) = debugging_address(&profile);
-        let connection = Connection::open(port, &path);
+        let connection = connect(&profile);
         let mut browser = Self {
             connection,
             authenticator: None,
@@ -124,17 +124,18 @@ fn chromium() -> PathBuf {
         .expect("no Chromium on the PATH; cargo xtask test says how to install it")
 }
 
-/// The port and path that Chromium wrote down when it was ready.
-fn debugging_address(profile: &TempDir) -> (u16, String) {
+/// Connects to the port that Chromium writes down when it is (almost) ready.
+fn connect(profile: &TempDir) -> Connection {
     let file = profile.path().join("DevToolsActivePort");
     let until = Instant::now() + Duration::from_secs(30);
-    loop {
+    while Instant::now() < until {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let mut lines = text.lines();
-        if let (Some(port), Some(path)) = (lines.next(), lines.next()) {
-            return (port.parse().expect("a port"), path.to_owned());
+        if let Some((port, path)) = text.split_once('\n')
+            && let Ok(stream) = TcpStream::connect(format!("127.0.0.1:{port}"))
+        {
+            return Connection::open(stream, &format!("ws://127.0.0.1:{port}{}", path.trim()));
         }
-        assert!(Instant::now() < until, "chromium does not come up");
         std::thread::sleep(Duration::from_millis(20));
     }
+    panic!("chromium does not come up");
 }

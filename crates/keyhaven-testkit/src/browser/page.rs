@@ -55,16 +55,12 @@ impl Browser {
         }
     }
 
-    /// Clicks the middle of an element with the mouse, as soon as it can be clicked.
+    /// Clicks the middle of an element with the mouse, as soon as a person could: it is seen, enabled and not covered,
+    /// and nothing on the page is busy (`aria-busy`).
     pub fn click(&mut self, selector: &str) {
-        let quoted = json!(selector).to_string();
-        self.wait_for(&format!(
-            "(() => {{ const e = document.querySelector({quoted}); return !!e && !e.disabled && e.checkVisibility(); }})()"
-        ));
-        let middle = self.evaluate(&format!(
-            "(() => {{ const e = document.querySelector({quoted}); e.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
-             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
-        ));
+        let place = format!("({CLICKABLE})({})", json!(selector));
+        self.wait_for(&format!("{place} !== null"));
+        let middle = self.evaluate(&place);
         for (kind, buttons) in [("mousePressed", 1), ("mouseReleased", 0)] {
             let event = json!({
                 "type": kind, "x": middle[0], "y": middle[1], "button": "left", "buttons": buttons, "clickCount": 1,
@@ -129,3 +125,15 @@ impl Browser {
         std::fs::write(file, bytes).unwrap();
     }
 }
+
+/// Where to click an element: its middle, once it is in view; `null` while it cannot be clicked.
+const CLICKABLE: &str = r"selector => {
+    const element = document.querySelector(selector);
+    if (!element || element.disabled || element.ariaDisabled === 'true' || !element.checkVisibility()) return null;
+    if ([...document.querySelectorAll('[aria-busy=true]')].some(busy => busy.checkVisibility())) return null;
+    element.scrollIntoView({block: 'center', behavior: 'instant'});
+    const box = element.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const hit = document.elementFromPoint(x, y);
+    return hit && (element.contains(hit) || hit.closest('label')?.control === element) ? [x, y] : null;
+}";

@@ -20,11 +20,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(port: u16, path: &str) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the debugging port");
+    pub(super) fn open(stream: TcpStream, url: &str) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let (socket, _) = client(format!("ws://127.0.0.1:{port}{path}"), stream).expect("a web socket");
+        let (socket, _) = client(url, stream).expect("a web socket");
         Self {
             socket,
             next_id: 0,
