@@ -1,5 +1,5 @@
 //! A second, independent client: 1Password's `passkey` crate, over HTTP, without a browser.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
@@ -26,7 +26,10 @@ impl UserValidationMethod for Willing {
         presence: bool,
         verification: bool,
     ) -> Result<UserCheck, Ctap2Error> {
-        Ok(UserCheck { presence, verification })
+        Ok(UserCheck {
+            presence,
+            verification,
+        })
     }
 
     fn is_verification_enabled(&self) -> Option<bool> {
@@ -48,8 +51,12 @@ async fn it_registers_and_signs_in_by_name_and_without() {
     let mut client = Client::new(authenticator).allows_insecure_localhost(true);
 
     let started = post(&server, "/register/start", &json!({"username": "alice"}), 200);
-    let options: CredentialCreationOptions = serde_json::from_value(json!({"publicKey": started["publicKey"]})).unwrap();
-    let credential = client.register(&origin, options, DefaultClientData).await.unwrap();
+    let options: CredentialCreationOptions =
+        serde_json::from_value(json!({"publicKey": started["publicKey"]})).unwrap();
+    let credential = client
+        .register(&origin, options, DefaultClientData)
+        .await
+        .unwrap();
     let credential = serde_json::to_value(credential).unwrap();
     let registered = post(&server, "/register/finish", &finish(&started, &credential), 201);
     assert_eq!(registered["user"]["username"], "alice");
@@ -58,7 +65,10 @@ async fn it_registers_and_signs_in_by_name_and_without() {
         let started = post(&server, "/login/start", &body, 200);
         let options: CredentialRequestOptions =
             serde_json::from_value(json!({"publicKey": started["publicKey"]})).unwrap();
-        let credential = client.authenticate(&origin, options, DefaultClientData).await.unwrap();
+        let credential = client
+            .authenticate(&origin, options, DefaultClientData)
+            .await
+            .unwrap();
         let credential = serde_json::to_value(credential).unwrap();
         let done = post(&server, "/login/finish", &finish(&started, &credential), 200);
         assert_eq!(done["user"], registered["user"]);
@@ -76,7 +86,10 @@ fn post(server: &Server, path: &str, body: &Value, status: u16) -> Value {
         .timeout_global(Some(Duration::from_secs(10)))
         .build()
         .into();
-    let mut answer = agent.post(format!("{}{path}", server.origin())).send_json(body).unwrap();
+    let mut answer = agent
+        .post(format!("{}{path}", server.origin()))
+        .send_json(body)
+        .unwrap();
     let body: Value = answer.body_mut().read_json().unwrap();
     assert_eq!(answer.status(), status, "{body}");
     body
