@@ -2,148 +2,256 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_testkit::process::Server;
 use serde_json::{Value, json};
 use ureq::Agent;
+use ureq::http::StatusCode;
 
 const KILLS: u32 = 100;
 const WRITERS: u32 = 3;
 
-/// One success that was answered: this session is in force, and its passkey's count is at least this.
-struct Answered {
-    cookie: String,
+/// Between two looks at every account ever made. Those of the last round are looked at after each kill.
+const ROUNDS_BETWEEN_FULL_CHECKS: u32 = 10;
+
+/// What the server has answered about one account, and so must still say.
+struct Account {
+    device: SoftwareAuthenticator,
+    credential_id: String,
+    /// The passkey's count is at least this.
     sign_count: u64,
+    /// The passkey's name; `None` while a change of it is unanswered.
+    device_name: Option<Value>,
+    /// Sessions that were opened, and that nobody has asked to end.
+    open: Vec<String>,
+    /// Sessions whose end was answered.
+    ended: Vec<String>,
 }
 
 #[test]
 fn a_hundred_kills_lose_nothing_that_was_answered() {
-    let mut moments = Moments(RandomState::new().build_hasher().finish() | 1);
-    println!("seed {}", moments.0);
+    let seed = RandomState::new().build_hasher().finish() | 1;
+    println!("seed {seed}");
+    let mut moments = Moments(seed);
     let mut server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &[("KEYHAVEN_RATE_LIMIT", "off")]);
-    let origin = server.origin();
-    let answered = Arc::new(Mutex::new(Vec::<Answered>::new()));
+    let client = Client::new(server.origin());
+    let mut accounts = Vec::<Account>::new();
     let began = Instant::now();
     let mut interrupted = 0;
-    for round in 0..KILLS {
+    for round in 1..=KILLS {
         let stop = Arc::new(AtomicBool::new(false));
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let (origin, answered, stop) = (origin.clone(), answered.clone(), stop.clone());
-                std::thread::spawn(move || write(&origin, &format!("r{round}w{writer}"), &answered, &stop))
+                let (origin, stop) = (server.origin(), stop.clone());
+                std::thread::spawn(move || write(&Client::new(origin), &format!("r{round}w{writer}"), &stop))
             })
             .collect();
         std::thread::sleep(moments.next());
         server.kill();
         stop.store(true, Ordering::SeqCst);
-        interrupted += writers
-            .into_iter()
-            .map(|writer| writer.join().unwrap())
-            .sum::<u32>();
+        let before = accounts.len();
+        for writer in writers {
+            let (written, cut_off) = writer.join().unwrap();
+            accounts.extend(written);
+            interrupted += u32::from(cut_off);
+        }
         server.restart();
-        check(&origin, &answered.lock().unwrap(), round);
+        let everything = round % ROUNDS_BETWEEN_FULL_CHECKS == 0 || round == KILLS;
+        for account in &mut accounts[if everything { 0 } else { before }..] {
+            account.check(&client, round);
+        }
     }
-    let answered = answered.lock().unwrap().len();
+    let sessions: usize = accounts.iter().map(|account| account.open.len()).sum();
+    let ended: usize = accounts.iter().map(|account| account.ended.len()).sum();
     println!(
-        "{KILLS} kills in {:?}: {answered} answered successes kept, {interrupted} requests cut off",
-        began.elapsed()
+        "{KILLS} kills in {:?}: {} accounts, {sessions} sessions and {ended} sign-outs kept; {interrupted} requests cut off",
+        began.elapsed(),
+        accounts.len()
     );
-    assert!(
-        answered > 100,
-        "too little was written to prove anything: {answered}"
-    );
-    assert!(interrupted > 20, "too few kills hit a write: {interrupted}");
+    assert!(accounts.len() > 50, "too little was written to prove anything");
+    assert!(ended > 10, "too few accounts got through all they do");
+    assert!(interrupted > 50, "too few kills hit a write");
 }
 
-/// Registers accounts and signs in until the server is gone; 1 when a request was cut off.
-fn write(origin: &str, name: &str, answered: &Mutex<Vec<Answered>>, stop: &AtomicBool) -> u32 {
-    let agent = agent();
+/// Makes accounts and does with them what can be done, until the server is gone; whether a request was cut off.
+fn write(client: &Client, name: &str, stop: &AtomicBool) -> (Vec<Account>, bool) {
+    let mut accounts = Vec::new();
     for n in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
-        let mut device = SoftwareAuthenticator::new(format!("{name}-{n}"));
-        let username = json!({"username": format!("{name}-{n}")});
-        let Some((started, _)) = post(&agent, origin, "/register/start", &username) else {
-            return 1;
+        let Some(account) = Account::register(client, &format!("{name}-{n}")) else {
+            return (accounts, true);
         };
-        let credential = device.register(&started["publicKey"], origin);
-        let Some(done) = post(&agent, origin, "/register/finish", &finish(&started, &credential)) else {
-            return 1;
-        };
-        keep(answered, done);
-        for _ in 0..2 {
-            let Some((started, _)) = post(&agent, origin, "/login/start", &json!({})) else {
-                return 1;
-            };
-            let credential = device.authenticate(&started["publicKey"], origin);
-            let Some(done) = post(&agent, origin, "/login/finish", &finish(&started, &credential)) else {
-                return 1;
-            };
-            keep(answered, done);
+        accounts.push(account);
+        let account = accounts.last_mut().unwrap();
+        if account.live(client).is_none() {
+            return (accounts, true);
         }
     }
-    0
+    (accounts, false)
 }
 
-fn keep(answered: &Mutex<Vec<Answered>>, (body, cookie): (Value, Option<String>)) {
-    let sign_count = body["credential"]["signCount"].as_u64().unwrap();
-    answered.lock().unwrap().push(Answered {
-        cookie: cookie.unwrap(),
-        sign_count,
-    });
-}
-
-/// Every success that was ever answered still holds.
-fn check(origin: &str, answered: &[Answered], round: u32) {
-    let agent = agent();
-    for (n, success) in answered.iter().enumerate() {
-        let answer = agent
-            .get(format!("{origin}/credentials"))
-            .header("cookie", &success.cookie)
-            .call();
-        let mut answer = answer.unwrap();
-        let body: Value = answer.body_mut().read_json().unwrap();
-        assert_eq!(answer.status(), 200, "kill {round}: success {n} is lost: {body}");
-        let stored = body["credentials"][0]["signCount"].as_u64().unwrap();
-        assert!(
-            stored >= success.sign_count,
-            "kill {round}: success {n}: sign count {stored} is behind"
-        );
+impl Account {
+    fn register(client: &Client, username: &str) -> Option<Self> {
+        let mut device = SoftwareAuthenticator::new(username);
+        let started = client
+            .post("/register/start", &json!({"username": username}))?
+            .ok();
+        let credential = device.register(&started["publicKey"], &client.origin);
+        let done = client.post("/register/finish", &finish(&started, &credential))?;
+        Some(Self {
+            credential_id: done.body["credential"]["id"].as_str().unwrap().to_owned(),
+            sign_count: done.body["credential"]["signCount"].as_u64().unwrap(),
+            device_name: Some(done.body["credential"]["deviceName"].clone()),
+            open: vec![done.cookie()],
+            ended: Vec::new(),
+            device,
+        })
     }
-}
 
-/// Sends a request; `None` when the connection broke.
-fn post(agent: &Agent, origin: &str, path: &str, body: &Value) -> Option<(Value, Option<String>)> {
-    let mut answer = agent.post(format!("{origin}{path}")).send_json(body).ok()?;
-    let cookie = answer
-        .headers()
-        .get("set-cookie")
-        .and_then(|value| value.to_str().ok());
-    let cookie = cookie.and_then(|text| text.split(';').next()).map(str::to_owned);
-    let status = answer.status();
-    let body: Value = answer.body_mut().read_json().ok()?;
-    assert!(status.is_success(), "{path}: {body}");
-    Some((body, cookie))
+    /// Signs in twice, renames the passkey, ends the first session. `None`: a request was cut off.
+    fn live(&mut self, client: &Client) -> Option<()> {
+        self.sign_in(client)?;
+        self.sign_in(client)?;
+        let name = json!("renamed");
+        self.device_name = None;
+        let path = format!("/credentials/{}", self.credential_id);
+        let cookie = self.open.last().unwrap();
+        let renamed = client.send("PATCH", &path, Some(cookie), Some(&json!({"deviceName": name})))?;
+        renamed.ok();
+        self.device_name = Some(name);
+        let first = self.open.remove(0);
+        let ended = client.send("DELETE", "/session", Some(&first), None)?;
+        ended.ok();
+        self.ended.push(first);
+        Some(())
+    }
+
+    fn sign_in(&mut self, client: &Client) -> Option<()> {
+        let started = client.post("/login/start", &json!({}))?.ok();
+        let credential = self.device.authenticate(&started["publicKey"], &client.origin);
+        let done = client.post("/login/finish", &finish(&started, &credential))?;
+        self.sign_count = done.body["credential"]["signCount"].as_u64().unwrap();
+        self.open.push(done.cookie());
+        Some(())
+    }
+
+    /// Every success that was answered still holds, and the passkey still signs in.
+    fn check(&mut self, client: &Client, round: u32) {
+        for cookie in &self.open {
+            let answer = client.send("GET", "/credentials", Some(cookie), None).unwrap();
+            assert_eq!(
+                answer.status, 200,
+                "kill {round}: a session is lost: {}",
+                answer.body
+            );
+            let credential = &answer.body["credentials"][0];
+            let stored = credential["signCount"].as_u64().unwrap();
+            assert!(
+                stored >= self.sign_count,
+                "kill {round}: the sign count {stored} is behind {}",
+                self.sign_count
+            );
+            if let Some(name) = &self.device_name {
+                assert_eq!(&credential["deviceName"], name, "kill {round}: a name is lost");
+            }
+        }
+        for cookie in &self.ended {
+            let answer = client.send("GET", "/session", Some(cookie), None).unwrap();
+            assert_eq!(
+                answer.status, 401,
+                "kill {round}: a sign-out is lost: {}",
+                answer.body
+            );
+        }
+        self.sign_in(client).unwrap();
+        self.open.pop();
+    }
 }
 
 fn finish(started: &Value, credential: &Value) -> Value {
     json!({"ceremonyId": started["ceremonyId"], "credential": credential})
 }
 
-fn agent() -> Agent {
-    Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
-        .build()
-        .into()
+/// An HTTP client without a memory.
+struct Client {
+    agent: Agent,
+    origin: String,
 }
 
-/// Moments between 5 and 100 ms, by a xorshift generator.
+struct Answer {
+    status: StatusCode,
+    cookie: Option<String>,
+    body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    fn ok(self) -> Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.body);
+        self.body
+    }
+
+    #[track_caller]
+    fn cookie(&self) -> String {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.body);
+        self.cookie.clone().unwrap()
+    }
+}
+
+impl Client {
+    fn new(origin: String) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build()
+            .into();
+        Self { agent, origin }
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Option<Answer> {
+        self.send("POST", path, None, Some(body))
+    }
+
+    /// Sends a request, as the page would where there is a session, else as a native client; `None`: it was cut off.
+    fn send(&self, method: &str, path: &str, session: Option<&str>, body: Option<&Value>) -> Option<Answer> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.origin));
+        if let Some(cookie) = session {
+            request = request.header("cookie", cookie).header("origin", &self.origin);
+        }
+        let mut answer = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_string()).unwrap())
+            }
+            None => self.agent.run(request.body(()).unwrap()),
+        }
+        .ok()?;
+        let cookie = answer.headers().get("set-cookie");
+        let cookie = cookie.and_then(|value| value.to_str().ok()?.split(';').next());
+        let cookie = cookie.map(str::to_owned);
+        let text = answer.body_mut().read_to_string().ok()?;
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).ok()?
+        };
+        Some(Answer {
+            status: answer.status(),
+            cookie,
+            body,
+        })
+    }
+}
+
+/// Moments between 5 and 150 ms, by a xorshift generator.
 struct Moments(u64);
 
 impl Moments {
@@ -151,6 +259,6 @@ impl Moments {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        Duration::from_micros(5_000 + self.0 % 95_000)
+        Duration::from_micros(5_000 + self.0 % 145_000)
     }
 }
