@@ -154,7 +154,8 @@ async function recheck() {
 async function enter(current, message) {
   autofill?.stop();
   await showSignedIn(current, { focus: true });
-  if (message) succeed(message.code, message.text);
+  // The session may have ended meanwhile, and has been told so.
+  if (message && state.signedIn) succeed(message.code, message.text);
 }
 
 function sessionEnded(code) {

@@ -39,13 +39,16 @@ fn keys(object: &Value) -> Vec<&String> {
     object.as_object().unwrap().keys().collect()
 }
 
+/// Changes one thing before signing.
+type Spoil = fn(&mut AssertionDraft);
+
 /// Whatever an attacker without the key sends, a decoy is refused as a real credential is.
 #[tokio::test]
 async fn a_decoy_is_refused_like_a_real_credential() {
     let app = App::new().await;
     let mut device = SoftwareAuthenticator::new("device");
     app.browser().register(&mut device, "alice").await;
-    let spoil: [(&str, fn(&mut AssertionDraft)); 8] = [
+    let spoil: [(&str, Spoil); 8] = [
         ("signature", |_| {}),
         ("origin", |draft| {
             draft.client_data.set("origin", "https://evil.example")
@@ -99,8 +102,7 @@ async fn forged(app: &App, name: &str, spoil: impl Fn(&mut AssertionDraft)) -> V
     let mut draft = forger.draft_assertion(&options, "https://example.org").unwrap();
     draft.envelope_id = base64url_decode(&offered);
     draft.user_handle = None;
-    let even = |name: &str| name == "alice";
-    if even(name) {
+    if name == "alice" {
         draft.flags |= BE | BS;
     } else {
         // A decoy's eligibility is what it is; the stranger finds the value that passes first.

@@ -1,10 +1,5 @@
 //! The API as a client sees it: the router, called without a socket, on real use cases and the software authenticator.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod ceremonies;
 mod disclosure;

@@ -32,9 +32,9 @@ fn references(whole: &serde_json::Value, part: &serde_json::Value) {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(whole.pointer(pointer).is_some(), "{reference}");
     }
-    match part {
-        serde_json::Value::Array(items) => items.iter().for_each(|item| references(whole, item)),
-        serde_json::Value::Object(members) => members.values().for_each(|item| references(whole, item)),
-        _ => {}
+    if let Some(items) = part.as_array() {
+        items.iter().for_each(|item| references(whole, item));
+    } else if let Some(members) = part.as_object() {
+        members.values().for_each(|item| references(whole, item));
     }
 }
