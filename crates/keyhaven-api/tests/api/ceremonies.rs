@@ -2,7 +2,9 @@
 
 use crate::support::{App, OTHER_ORIGIN, finish};
 use axum::http::Method;
+use keyhaven_storage::{AuditEvent, AuditOutcome};
 use keyhaven_testkit::authenticator::{SoftwareAuthenticator, UP};
+use keyhaven_types::UnixTime;
 use serde_json::json;
 
 #[tokio::test]
@@ -459,4 +461,34 @@ async fn malformed_finishes_are_refused_by_code() {
         )
         .await;
     answer.refused(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_changed_event_is_not_authentic() {
+    let app = App::new().await;
+    let registered = app
+        .browser()
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    let account = registered["user"]["id"].as_str().unwrap().parse().unwrap();
+    let event = app.store.events_of(account, None, 1).await.unwrap().remove(0);
+    assert!(app.keyhaven.event_is_authentic(&event));
+    let changes: [fn(&mut AuditEvent); 11] = [
+        |event| event.id.0 = uuid::Uuid::nil(),
+        |event| event.at = UnixTime::from_millis(event.at.as_millis() + 1),
+        |event| event.action.push('x'),
+        |event| event.outcome = AuditOutcome::Refused,
+        |event| event.code = Some(String::new()),
+        |event| event.step = Some("L3 7.1.8".into()),
+        |event| event.account = None,
+        |event| event.credential = None,
+        |event| event.session = None,
+        |event| event.ip = Some("192.0.2.2".into()),
+        |event| event.request_id = event.user_agent.take(),
+    ];
+    for (n, change) in changes.into_iter().enumerate() {
+        let mut changed = event.clone();
+        change(&mut changed);
+        assert!(!app.keyhaven.event_is_authentic(&changed), "change {n}");
+    }
 }

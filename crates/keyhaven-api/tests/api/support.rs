@@ -53,6 +53,7 @@ impl Random for CountingRandom {
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) router: Router,
+    pub(crate) keyhaven: Keyhaven,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<dyn DurableStore>,
 }
@@ -116,7 +117,8 @@ impl App {
             insecure_cookies: false,
         };
         Self {
-            router: router(keyhaven, api, Metrics::new()),
+            router: router(keyhaven.clone(), api, Metrics::new()),
+            keyhaven,
             clock,
             store,
         }
