@@ -44,9 +44,7 @@ fn a_pending_autofill_renews_its_ceremony_before_it_ends() {
         "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/login/start')).length >= 3",
     );
     // Somebody answers only now, long after the first ceremony has ended.
-    visit
-        .browser
-        .wait_for("document.documentElement.dataset.autofill === 'on'");
+    visit.offered_autofill();
     visit.browser.set_automatic_presence(true);
     visit.state("signed-in");
 }
@@ -142,6 +140,7 @@ fn the_keyboard_is_enough() {
         .browser
         .evaluate("document.querySelector('#signin-username').focus()");
     visit.browser.call("Input.insertText", json!({"text": "alice"}));
+    visit.offered_autofill();
     visit.touching(|visit| {
         visit.browser.press("Enter");
         visit.state("signed-in");

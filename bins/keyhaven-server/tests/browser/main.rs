@@ -91,8 +91,16 @@ impl Visit {
         });
     }
 
+    /// Waits until autofill is on offer. Offered while the authenticator waits for a touch, it stays so; begun later, it
+    /// would sign in by itself, beside what the test does.
+    fn offered_autofill(&mut self) {
+        self.browser
+            .wait_for("document.documentElement.dataset.autofill === 'on'");
+    }
+
     fn sign_in(&mut self, username: &str) {
         self.browser.fill("#signin-username", username);
+        self.offered_autofill();
         self.touching(|visit| {
             visit.browser.click("#signin-button");
             visit.state("signed-in");
