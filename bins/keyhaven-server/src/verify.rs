@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use keyhaven_core::{
     AssertionError, AssertionPolicy, AttestationObject, AttestationTrust, AuthenticationResponse,
-    AuthenticatorData, BackupEligibilityChange, CanonicalCbor, Challenge, CosePublicKey, CredentialId,
-    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, Flags, Mediation,
-    Origin, PublicKey, RegistrationError, RegistrationPolicy, RegistrationResponse, RelyingParty, RpId,
-    SUPPORTED_ALGORITHMS, SignCount, SignCountCheck, SignCountRegression, Step, Trace, UserHandle,
-    UserVerification, base64url, verify_assertion, verify_assertion_traced, verify_registration,
-    verify_registration_traced,
+    AuthenticatorData, BackupEligibilityChange, BackupPolicy, CanonicalCbor, Challenge, CosePublicKey,
+    CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser,
+    Extension, ExtensionPolicy, Flags, Mediation, Origin, PublicKey, RegistrationError, RegistrationPolicy,
+    RegistrationResponse, RelyingParty, RpId, SUPPORTED_ALGORITHMS, SignCount, SignCountCheck,
+    SignCountRegression, Step, Trace, UnsolicitedExtensions, UserHandle, UserVerification, base64url,
+    verify_assertion, verify_assertion_traced, verify_registration, verify_registration_traced,
 };
 use keyhaven_types::CoseAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -108,8 +108,21 @@ struct Case<'a> {
     backup_eligibility_change: BackupEligibilityChangeField,
     #[serde(default)]
     sign_count_regression: SignCountRegressionField,
+    #[serde(default)]
+    backup: BackupField,
+    #[serde(default, borrow, deserialize_with = "present")]
+    extensions: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     attestation: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExtensionsField {
+    #[serde(default)]
+    requested: Vec<String>,
+    #[serde(default)]
+    unsolicited: UnsolicitedField,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +189,24 @@ enum Profile {
 enum BackupEligibilityChangeField {
     AllowUpgrade,
     #[default]
+    Refuse,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BackupField {
+    #[default]
+    Any,
+    BackedUp,
+    DeviceBound,
+    Eligible,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum UnsolicitedField {
+    #[default]
+    Ignore,
     Refuse,
 }
 
@@ -274,6 +305,8 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             Some(identifiers) => identifiers.iter().copied().map(CoseAlgorithm::new).collect(),
         },
         attestation_trust: attestation_trust(case.attestation)?,
+        backup: backup(case.backup),
+        extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
     };
     let mut steps = trace.then(Trace::default);
@@ -375,6 +408,8 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             SignCountRegressionField::Refuse => SignCountRegression::Refuse,
             SignCountRegressionField::Report => SignCountRegression::Report,
         },
+        backup: backup(case.backup),
+        extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
     };
     let mut steps = trace.then(Trace::default);
@@ -465,6 +500,32 @@ fn origins(field: &str, texts: &[String]) -> Result<Vec<Origin>, NoCase> {
 
 fn challenge(case: &Case<'_>) -> Result<Challenge, NoCase> {
     Challenge::new(bytes("challenge", &case.challenge)?).map_err(|error| format!("challenge: {error}"))
+}
+
+const fn backup(field: BackupField) -> BackupPolicy {
+    match field {
+        BackupField::Any => BackupPolicy::Any,
+        BackupField::BackedUp => BackupPolicy::BackedUp,
+        BackupField::DeviceBound => BackupPolicy::DeviceBound,
+        BackupField::Eligible => BackupPolicy::Eligible,
+    }
+}
+
+fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
+    let field: ExtensionsField = match field {
+        None => ExtensionsField::default(),
+        Some(raw) => object("extensions", raw.get())?,
+    };
+    let known = |name: &String| {
+        Extension::from_identifier(name).ok_or_else(|| format!("extensions.requested: {name:?} is not known"))
+    };
+    Ok(ExtensionPolicy {
+        requested: field.requested.iter().map(known).collect::<Result<_, _>>()?,
+        unsolicited: match field.unsolicited {
+            UnsolicitedField::Ignore => UnsolicitedExtensions::Ignore,
+            UnsolicitedField::Refuse => UnsolicitedExtensions::Refuse,
+        },
+    })
 }
 
 fn attestation_trust(field: Option<&RawValue>) -> Result<AttestationTrust, NoCase> {

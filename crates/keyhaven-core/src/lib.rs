@@ -55,6 +55,7 @@ mod cose_key;
 mod crypto;
 mod der;
 mod error;
+mod extensions;
 mod json;
 mod public_key;
 mod registration;
@@ -79,14 +80,19 @@ pub use client_data::{ClientDataError, CollectedClientData};
 pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
 pub use crypto::KeyMaterialError;
 pub use error::{AssertionError, Received, RegistrationError};
+pub use extensions::{
+    ClientExtensionResults, CredProtect, Extension, ExtensionError, ExtensionPolicy, ExtensionSet,
+    LargeBlobResults, PrfResults, SignedAssertionExtensions, SignedRegistrationExtensions,
+    UnsolicitedExtensions,
+};
 pub use json::JsonError;
 pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
 pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
 pub use relying_party::{
-    AssertionPolicy, AttestationTrust, BackupEligibilityChange, CosePublicKey, CredentialRecord, CrossOrigin,
-    ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
-    SignCountRegression,
+    AssertionPolicy, AttestationTrust, BackupEligibilityChange, BackupPolicy, CosePublicKey,
+    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy,
+    RelyingParty, SignCountRegression,
 };
-pub use response::{AuthenticationResponse, ClientExtensionResults, EnvelopeError, RegistrationResponse};
+pub use response::{AuthenticationResponse, EnvelopeError, RegistrationResponse};
 pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};

@@ -9,6 +9,7 @@ use crate::ceremony::{self, TopOrigin};
 use crate::client_data::CollectedClientData;
 use crate::crypto::sha256;
 use crate::error::{Received, RegistrationError};
+use crate::extensions::SignedRegistrationExtensions;
 use crate::public_key::PublicKey;
 use crate::relying_party::{AttestationTrust, ExpectedRegistration, RegistrationPolicy};
 use crate::response::RegistrationResponse;
@@ -31,6 +32,7 @@ pub struct VerifiedRegistration {
     attestation_format: AttestationFormat,
     attestation_type: AttestationType,
     origin: Origin,
+    signed_extensions: SignedRegistrationExtensions,
 }
 
 /// Verifies a registration response.
@@ -219,9 +221,21 @@ fn verify(
     });
     let backup = flags.backup().ok_or(RegistrationError::BackupFlagsInvalid)?;
 
-    // Steps 18 and 19. No policy on BE and BS here: the caller reads them from the result.
-    trace.skip(step(18), || "no backup eligibility policy".into());
-    trace.skip(step(19), || "no backup state policy".into());
+    // Step 18. Policy on BE.
+    trace.check(step(18), || {
+        format!("BE: {}, policy {:?}", flags.backup_eligible(), policy.backup)
+    });
+    if !policy.backup.allows_eligibility(backup.is_eligible()) {
+        return Err(RegistrationError::BackupEligibilityNotAllowed);
+    }
+
+    // Step 19. Policy on BS.
+    trace.check(step(19), || {
+        format!("BS: {}, policy {:?}", flags.backup_state(), policy.backup)
+    });
+    if !policy.backup.allows_state(backup.is_backed_up()) {
+        return Err(RegistrationError::BackupStateNotAllowed);
+    }
 
     // Step 20. The key's algorithm is one that was offered; and one this build verifies, with a key that can be used,
     // so that nobody is registered who could never sign in.
@@ -295,7 +309,19 @@ fn verify(
             attested.aaguid()
         )
     });
-    let verified = VerifiedRegistration {
+
+    // Step 28. Extension outputs: well formed as CBOR since step 13; what was not asked for is ignored or refused.
+    let client_extensions = response.client_extension_results();
+    trace.check(step(28), || {
+        ceremony::extension_names(client_extensions, auth_data)
+    });
+    policy
+        .extensions
+        .check_unsolicited(client_extensions, auth_data)?;
+    let signed_extensions = SignedRegistrationExtensions::read(auth_data, &policy.extensions)?;
+
+    // Step 29 is the service's: store the record.
+    Ok(VerifiedRegistration {
         credential_id,
         public_key: cose_key.as_bytes().to_vec(),
         algorithm,
@@ -306,16 +332,8 @@ fn verify(
         attestation_format: format,
         attestation_type,
         origin: origin.clone(),
-    };
-
-    // Step 28. Extension outputs: well formed as CBOR since step 13; unrequested ones are ignored.
-    match auth_data.extensions() {
-        None => trace.skip(step(28), || "no authenticator extension outputs".into()),
-        Some(map) => trace.check(step(28), || ceremony::extension_names(map)),
-    }
-
-    // Step 29 is the service's: store the record.
-    Ok(verified)
+        signed_extensions,
+    })
 }
 
 impl VerifiedRegistration {
@@ -389,5 +407,11 @@ impl VerifiedRegistration {
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What the authenticator signed of extensions.
+    #[must_use]
+    pub const fn signed_extensions(&self) -> &SignedRegistrationExtensions {
+        &self.signed_extensions
     }
 }

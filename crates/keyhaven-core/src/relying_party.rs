@@ -3,6 +3,7 @@ use keyhaven_types::{
 };
 
 use crate::cbor::CanonicalCbor;
+use crate::extensions::ExtensionPolicy;
 use crate::public_key::SUPPORTED_ALGORITHMS;
 
 /// Who verifies: the RP ID and the pages that may ask for it.
@@ -111,6 +112,10 @@ pub struct RegistrationPolicy {
     pub algorithms: Vec<CoseAlgorithm>,
     /// Whether the attestation must lead to a trust anchor.
     pub attestation_trust: AttestationTrust,
+    /// Which kinds of credential are acceptable as to backup.
+    pub backup: BackupPolicy,
+    /// Which extension outputs are acceptable.
+    pub extensions: ExtensionPolicy,
     /// How strictly CBOR is read.
     pub canonical_cbor: CanonicalCbor,
 }
@@ -121,6 +126,8 @@ impl Default for RegistrationPolicy {
             user_verification: UserVerification::Required,
             algorithms: SUPPORTED_ALGORITHMS.to_vec(),
             attestation_trust: AttestationTrust::Ignore,
+            backup: BackupPolicy::default(),
+            extensions: ExtensionPolicy::default(),
             canonical_cbor: CanonicalCbor::default(),
         }
     }
@@ -145,6 +152,10 @@ pub struct AssertionPolicy {
     pub backup_eligibility_change: BackupEligibilityChange,
     /// What a sign count that did not rise means.
     pub sign_count_regression: SignCountRegression,
+    /// Which kinds of credential are acceptable as to backup.
+    pub backup: BackupPolicy,
+    /// Which extension outputs are acceptable.
+    pub extensions: ExtensionPolicy,
     /// How strictly CBOR is read.
     pub canonical_cbor: CanonicalCbor,
 }
@@ -158,6 +169,39 @@ pub enum BackupEligibilityChange {
     /// Refuse.
     #[default]
     Refuse,
+}
+
+/// Which kinds of credential are acceptable as to backup (§7.1 steps 18 and 19, §7.2 step 19.3).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BackupPolicy {
+    /// All.
+    #[default]
+    Any,
+    /// Those that are backed up now (BS set): losing one device does not lock the user out.
+    BackedUp,
+    /// Those that can be backed up (BE set).
+    Eligible,
+    /// Those that never leave their device (BE clear).
+    DeviceBound,
+}
+
+impl BackupPolicy {
+    /// Whether BE is acceptable.
+    pub(crate) const fn allows_eligibility(self, eligible: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::BackedUp | Self::Eligible => eligible,
+            Self::DeviceBound => !eligible,
+        }
+    }
+
+    /// Whether BS is acceptable.
+    pub(crate) const fn allows_state(self, backed_up: bool) -> bool {
+        match self {
+            Self::Any | Self::Eligible | Self::DeviceBound => true,
+            Self::BackedUp => backed_up,
+        }
+    }
 }
 
 /// What to do when the sign count did not rise, a sign of a cloned credential.
