@@ -214,6 +214,7 @@ fn attested_credential_data(attested: &AttestedCredentialData<'_>) -> Item {
 fn public_key(key: &CoseKey<'_>) -> Item {
     let number = |value: i64| Item::Number(i128::from(value));
     let (kty, parameters) = match key.parameters() {
+        CoseParameters::Akp { public } => (7, vec![("pub", Item::bytes(public))]),
         CoseParameters::Ec2 { crv, x, y } => (
             2,
             vec![

@@ -5,7 +5,8 @@ use crate::cbor::{CanonicalCbor, CborError, Key, Value};
 /// A COSE_Key whose structure is right: `kty` and `alg` and exactly the other parameters of its key type.
 ///
 /// Whether the values make a usable key is the import's answer ([`PublicKey`](crate::PublicKey)). Source: WebAuthn L3
-/// §6.5.1.1, RFC 9052 §7, RFC 9053 §7, RFC 8230 §4.
+/// §6.5.1.1, RFC 9052 §7, RFC 9053 §7, RFC 8230 §4, and for ML-DSA
+/// draft-ietf-cose-dilithium §3.
 #[derive(Clone, Copy, Debug)]
 pub struct CoseKey<'a> {
     raw: &'a [u8],
@@ -16,6 +17,11 @@ pub struct CoseKey<'a> {
 /// The parameters of a key type, big-endian bytes as received.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CoseParameters<'a> {
+    /// `kty` 7, a key that its algorithm alone describes (ML-DSA).
+    Akp {
+        /// The public key.
+        public: &'a [u8],
+    },
     /// `kty` 2, a point in two coordinates.
     Ec2 {
         /// The curve.
@@ -102,6 +108,7 @@ impl<'a> CoseKey<'a> {
             1 => fields.okp()?,
             2 => fields.ec2()?,
             3 => fields.rsa()?,
+            7 => fields.akp()?,
             _ => CoseParameters::Other { kty },
         };
         Ok((
@@ -148,7 +155,7 @@ impl<'a> CoseKey<'a> {
 struct Fields<'a> {
     kty: Option<Value<'a>>,
     alg: Option<Value<'a>>,
-    /// Labels -1, -2 and -3: `crv`, `x` and `y`, or `n` and `e`.
+    /// Labels -1, -2 and -3: `crv`, `x` and `y`, or `n` and `e`, or `pub`.
     minus1: Option<Value<'a>>,
     minus2: Option<Value<'a>>,
     minus3: Option<Value<'a>>,
@@ -165,6 +172,15 @@ impl<'a> Fields<'a> {
             Key::Integer(-3) => self.minus3 = Some(value),
             Key::Integer(_) | Key::Text(_) => self.others = true,
         }
+    }
+
+    fn akp(self) -> Result<CoseParameters<'a>, CoseKeyError> {
+        if self.others || self.minus2.is_some() || self.minus3.is_some() {
+            return Err(CoseKeyError::Unexpected);
+        }
+        Ok(CoseParameters::Akp {
+            public: bytes((-1, "pub"), self.minus1)?,
+        })
     }
 
     fn okp(self) -> Result<CoseParameters<'a>, CoseKeyError> {
@@ -259,6 +275,7 @@ mod tests {
             .and_then(|crv| i64::try_from(crv).ok());
         ours.algorithm().identifier() == algorithm
             && match ours.parameters() {
+                CoseParameters::Akp { public } => kty == 7 && bytes(-1) == Some(public),
                 CoseParameters::Ec2 { crv: ours, x, y } => {
                     kty == iana::KeyType::EC2.to_i64()
                         && crv == Some(ours)

@@ -26,6 +26,11 @@ pub(crate) fn sequence(elements: &[Vec<u8>]) -> Vec<u8> {
     element(0x30, &elements.concat())
 }
 
+/// `[tag] EXPLICIT`, `tag` below 31.
+pub(crate) fn explicit(tag: u8, value: &[u8]) -> Vec<u8> {
+    element(0xa0 | tag, value)
+}
+
 /// A positive INTEGER from big-endian bytes without leading zeros.
 pub(crate) fn positive_integer(big_endian: &[u8]) -> Vec<u8> {
     match big_endian.first() {

@@ -4,15 +4,40 @@ use keyhaven_types::{CoseAlgorithm, base64url};
 
 use crate::cbor::CanonicalCbor;
 use crate::cose_key::{CoseKey, CoseKeyError, CoseParameters};
-use crate::crypto::{InvalidSignature, KeyMaterialError, VerifyingKey};
+use crate::crypto::{ImportError, InvalidSignature, KeyMaterialError, KeyParts, Scheme, VerifyingKey};
 use crate::der;
 
 /// The algorithms this build verifies, the one to offer first in front.
+///
+/// With the features `es512`, `es256k`, `ed448` and `ml-dsa` it is every algorithm that has a COSE identifier of its own in
+/// WebAuthn's company: ECDSA, EdDSA, RSA of both paddings, ML-DSA. RS1 (-65535) is never here.
 pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
     CoseAlgorithm::ES256,
     CoseAlgorithm::EDDSA,
+    CoseAlgorithm::ESP256,
+    CoseAlgorithm::ED25519,
     CoseAlgorithm::ES384,
+    CoseAlgorithm::ESP384,
+    #[cfg(feature = "es512")]
+    CoseAlgorithm::ES512,
+    #[cfg(feature = "es512")]
+    CoseAlgorithm::ESP512,
+    #[cfg(feature = "ed448")]
+    CoseAlgorithm::ED448,
+    #[cfg(feature = "ml-dsa")]
+    CoseAlgorithm::ML_DSA_44,
+    #[cfg(feature = "ml-dsa")]
+    CoseAlgorithm::ML_DSA_65,
+    #[cfg(feature = "ml-dsa")]
+    CoseAlgorithm::ML_DSA_87,
     CoseAlgorithm::RS256,
+    CoseAlgorithm::RS384,
+    CoseAlgorithm::RS512,
+    CoseAlgorithm::PS256,
+    CoseAlgorithm::PS384,
+    CoseAlgorithm::PS512,
+    #[cfg(feature = "es256k")]
+    CoseAlgorithm::ES256K,
 ];
 
 /// A credential public key that was imported: its algorithm is verified by this build, its key type and curve fit the
@@ -23,7 +48,7 @@ pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
 #[derive(Clone, Eq, PartialEq)]
 pub struct PublicKey {
     algorithm: CoseAlgorithm,
-    key: VerifyingKey,
+    pub(crate) key: VerifyingKey,
 }
 
 /// Why a key cannot be used.
@@ -75,32 +100,11 @@ impl PublicKey {
     /// When this build cannot verify with it.
     pub fn import(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
         let algorithm = cose.algorithm();
-        let key = match algorithm {
-            CoseAlgorithm::ES256 => {
-                let (x, y) = ec2(cose, 1)?;
-                VerifyingKey::es256(x, y)?
-            }
-            CoseAlgorithm::ES384 => {
-                let (x, y) = ec2(cose, 2)?;
-                VerifyingKey::es384(x, y)?
-            }
-            CoseAlgorithm::EDDSA => match cose.parameters() {
-                CoseParameters::Okp { crv: 6, x } => VerifyingKey::ed25519(x)?,
-                CoseParameters::Okp { crv, .. } => {
-                    return Err(PublicKeyError::WrongCurve { algorithm, crv });
-                }
-                CoseParameters::Ec2 { .. } | CoseParameters::Other { .. } | CoseParameters::Rsa { .. } => {
-                    return Err(PublicKeyError::WrongKeyType { algorithm });
-                }
-            },
-            CoseAlgorithm::RS256 => match cose.parameters() {
-                CoseParameters::Rsa { n, e } => VerifyingKey::rs256(n, e)?,
-                CoseParameters::Ec2 { .. } | CoseParameters::Okp { .. } | CoseParameters::Other { .. } => {
-                    return Err(PublicKeyError::WrongKeyType { algorithm });
-                }
-            },
-            _ => return Err(PublicKeyError::UnsupportedAlgorithm { algorithm }),
-        };
+        let scheme = Scheme::of(algorithm).ok_or(PublicKeyError::UnsupportedAlgorithm { algorithm })?;
+        let key = VerifyingKey::new(scheme, parts(cose, scheme)?).map_err(|error| match error {
+            ImportError::Material(error) => PublicKeyError::Material(error),
+            ImportError::Mismatch => PublicKeyError::WrongKeyType { algorithm },
+        })?;
         Ok(Self { algorithm, key })
     }
 
@@ -110,26 +114,22 @@ impl PublicKey {
         self.algorithm
     }
 
-    /// `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7, RFC 8410, RFC 3279).
+    /// `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7; RFC 3279, RFC 5480, RFC 8410, RFC 9881).
     #[must_use]
     pub fn to_spki_der(&self) -> Vec<u8> {
-        match &self.key {
-            VerifyingKey::Ed25519(key) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], &key.to_bytes()),
-            VerifyingKey::Es256(point) => der::spki(
+        match (self.key.parts(), self.key.scheme()) {
+            (KeyParts::Ec { curve, x, y }, _) => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]),
-                    der::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]),
+                    der::oid(curve.oid().as_bytes()),
                 ],
-                point,
+                &[&[4], x, y].concat(),
             ),
-            VerifyingKey::Es384(point) => der::spki(
-                &[
-                    der::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]),
-                    der::oid(&[0x2b, 0x81, 0x04, 0x00, 0x22]),
-                ],
-                point,
-            ),
-            VerifyingKey::Rs256 { n, e } => der::spki(
+            (KeyParts::Ed25519(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], key),
+            (KeyParts::Ed448(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x71])], key),
+            (KeyParts::MlDsa(key), Scheme::MlDsa(set)) => der::spki(&[der::oid(set.oid().as_bytes())], key),
+            (KeyParts::MlDsa(_), _) => Vec::new(),
+            (KeyParts::Rsa { n, e }, _) => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]),
                     der::null(),
@@ -145,27 +145,33 @@ impl PublicKey {
         der::pem("PUBLIC KEY", &self.to_spki_der())
     }
 
-    /// The key as a JSON Web Key object (RFC 7517, RFC 7518 §6, RFC 8037).
+    /// The key as a JSON Web Key object (RFC 7517, RFC 7518 §6, RFC 8037, RFC 8812, RFC 9864; ML-DSA as
+    /// draft-ietf-cose-dilithium has it).
     #[must_use]
     pub fn to_jwk_json(&self) -> serde_json::Value {
         let text = |bytes: &[u8]| base64url::encode(bytes);
-        let point = |crv: &str, alg: &str, size: usize, point: &[u8]| {
-            let (x, y) = point
-                .get(1..)
-                .and_then(|xy| xy.split_at_checked(size))
-                .unwrap_or_default();
-            serde_json::json!({"kty": "EC", "crv": crv, "alg": alg, "x": text(x), "y": text(y)})
-        };
-        match &self.key {
-            VerifyingKey::Ed25519(key) => {
-                serde_json::json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": text(key.as_bytes())})
+        let alg = jwk_algorithm(self.algorithm);
+        match self.key.parts() {
+            KeyParts::Ec { curve, x, y } => {
+                serde_json::json!({"kty": "EC", "crv": curve.jwk_name(), "alg": alg, "x": text(x), "y": text(y)})
             }
-            VerifyingKey::Es256(bytes) => point("P-256", "ES256", 32, bytes),
-            VerifyingKey::Es384(bytes) => point("P-384", "ES384", 48, bytes),
-            VerifyingKey::Rs256 { n, e } => {
-                serde_json::json!({"kty": "RSA", "alg": "RS256", "n": text(n), "e": text(e)})
+            KeyParts::Ed25519(key) => {
+                serde_json::json!({"kty": "OKP", "crv": "Ed25519", "alg": alg, "x": text(key)})
+            }
+            KeyParts::Ed448(key) => {
+                serde_json::json!({"kty": "OKP", "crv": "Ed448", "alg": alg, "x": text(key)})
+            }
+            KeyParts::MlDsa(key) => serde_json::json!({"kty": "AKP", "alg": alg, "pub": text(key)}),
+            KeyParts::Rsa { n, e } => {
+                serde_json::json!({"kty": "RSA", "alg": alg, "n": text(n), "e": text(e)})
             }
         }
+    }
+
+    /// Its public numbers, for the formats that repeat them elsewhere.
+    #[allow(dead_code, reason = "for formats whose statements repeat the key")]
+    pub(crate) fn parts(&self) -> KeyParts<'_> {
+        self.key.parts()
     }
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
@@ -185,16 +191,51 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The coordinates of an uncompressed point on the curve that the algorithm asks for.
-fn ec2<'a>(cose: &CoseKey<'a>, curve: i64) -> Result<(&'a [u8], &'a [u8]), PublicKeyError> {
+/// The parameters that belong to `scheme`: key type, curve, and no compressed point.
+fn parts<'a>(cose: &CoseKey<'a>, scheme: Scheme) -> Result<KeyParts<'a>, PublicKeyError> {
     let algorithm = cose.algorithm();
-    match cose.parameters() {
-        CoseParameters::Ec2 { crv, .. } if crv != curve => Err(PublicKeyError::WrongCurve { algorithm, crv }),
-        CoseParameters::Ec2 { y: None, .. } => Err(PublicKeyError::Compressed),
-        CoseParameters::Ec2 { x, y: Some(y), .. } => Ok((x, y)),
-        CoseParameters::Okp { .. } | CoseParameters::Other { .. } | CoseParameters::Rsa { .. } => {
-            Err(PublicKeyError::WrongKeyType { algorithm })
+    match (scheme, cose.parameters()) {
+        (Scheme::Ecdsa(curve, _), CoseParameters::Ec2 { crv, .. }) if crv != curve.cose_identifier() => {
+            Err(PublicKeyError::WrongCurve { algorithm, crv })
         }
+        (Scheme::Ecdsa(..), CoseParameters::Ec2 { y: None, .. }) => Err(PublicKeyError::Compressed),
+        (Scheme::Ecdsa(curve, _), CoseParameters::Ec2 { x, y: Some(y), .. }) => {
+            Ok(KeyParts::Ec { curve, x, y })
+        }
+        (Scheme::Ed25519, CoseParameters::Okp { crv: 6, x }) => Ok(KeyParts::Ed25519(x)),
+        (Scheme::Ed448, CoseParameters::Okp { crv: 7, x }) => Ok(KeyParts::Ed448(x)),
+        (Scheme::Ed25519 | Scheme::Ed448, CoseParameters::Okp { crv, .. }) => {
+            Err(PublicKeyError::WrongCurve { algorithm, crv })
+        }
+        (Scheme::MlDsa(_), CoseParameters::Akp { public }) => Ok(KeyParts::MlDsa(public)),
+        (Scheme::RsaPkcs1(_) | Scheme::RsaPss(_), CoseParameters::Rsa { n, e }) => Ok(KeyParts::Rsa { n, e }),
+        _ => Err(PublicKeyError::WrongKeyType { algorithm }),
+    }
+}
+
+/// The registered name (IANA "JSON Web Signature and Encryption Algorithms") of a supported algorithm.
+fn jwk_algorithm(algorithm: CoseAlgorithm) -> &'static str {
+    match algorithm {
+        CoseAlgorithm::ES256 => "ES256",
+        CoseAlgorithm::ESP256 => "ESP256",
+        CoseAlgorithm::ES384 => "ES384",
+        CoseAlgorithm::ESP384 => "ESP384",
+        CoseAlgorithm::ES512 => "ES512",
+        CoseAlgorithm::ESP512 => "ESP512",
+        CoseAlgorithm::ES256K => "ES256K",
+        CoseAlgorithm::EDDSA => "EdDSA",
+        CoseAlgorithm::ED25519 => "Ed25519",
+        CoseAlgorithm::ED448 => "Ed448",
+        CoseAlgorithm::ML_DSA_44 => "ML-DSA-44",
+        CoseAlgorithm::ML_DSA_65 => "ML-DSA-65",
+        CoseAlgorithm::ML_DSA_87 => "ML-DSA-87",
+        CoseAlgorithm::RS256 => "RS256",
+        CoseAlgorithm::RS384 => "RS384",
+        CoseAlgorithm::RS512 => "RS512",
+        CoseAlgorithm::PS256 => "PS256",
+        CoseAlgorithm::PS384 => "PS384",
+        CoseAlgorithm::PS512 => "PS512",
+        _ => "",
     }
 }
 

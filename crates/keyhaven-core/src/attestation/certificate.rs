@@ -2,14 +2,15 @@
 
 use keyhaven_types::CoseAlgorithm;
 use x509_cert::Version;
+use x509_cert::der::Decode;
 use x509_cert::der::asn1::{
     Any, ObjectIdentifier, OctetStringRef, PrintableStringRef, UintRef, Utf8StringRef,
 };
-use x509_cert::der::{self, Decode, Reader, SliceReader};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::BasicConstraints;
 
-use crate::crypto::{KeyMaterialError, VerifyingKey};
+use crate::crypto::spki::{self, SpkiError};
+use crate::crypto::{KeyMaterialError, Sha1, VerifyingKey};
 
 /// Why a certificate cannot be an attestation certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -66,11 +67,6 @@ const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29
 const AAGUID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.4");
 /// id-fido-gen-ce-fw-version.
 const FIRMWARE_VERSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.5");
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 impl Certificate {
     /// Reads one certificate, to its last byte. No extension may occur twice (RFC 5280 §4.2).
@@ -89,35 +85,19 @@ impl Certificate {
         Ok(certificate)
     }
 
-    /// The subject's key, which must be one for `algorithm`: key type and curve included.
-    pub(super) fn public_key(&self, algorithm: CoseAlgorithm) -> Result<VerifyingKey, CertificateError> {
+    /// The subject's key, which must be one for `algorithm`: key type and curve included. RS1 is `sha1`'s to allow.
+    pub(super) fn public_key(
+        &self,
+        algorithm: CoseAlgorithm,
+        sha1: Sha1,
+    ) -> Result<VerifyingKey, CertificateError> {
         let spki = self.0.tbs_certificate().subject_public_key_info();
-        let parameters = spki.algorithm.parameters.as_ref();
-        let curve = || parameters.and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
-        let is = |oid| spki.algorithm.oid == oid;
-        let key = spki
-            .subject_public_key
-            .as_bytes()
-            .ok_or(CertificateError::Malformed)?;
-        match algorithm {
-            CoseAlgorithm::ES256 if is(EC_PUBLIC_KEY) && curve() == Some(P256) => {
-                let (x, y) = point(key, 32)?;
-                Ok(VerifyingKey::es256(x, y)?)
-            }
-            CoseAlgorithm::ES384 if is(EC_PUBLIC_KEY) && curve() == Some(P384) => {
-                let (x, y) = point(key, 48)?;
-                Ok(VerifyingKey::es384(x, y)?)
-            }
-            CoseAlgorithm::EDDSA if is(ED25519) && parameters.is_none() => Ok(VerifyingKey::ed25519(key)?),
-            CoseAlgorithm::RS256 if is(RSA_ENCRYPTION) && parameters.is_some_and(Any::is_null) => {
-                let (n, e) = rsa_public_key(key).map_err(|_| CertificateError::Malformed)?;
-                Ok(VerifyingKey::rs256(n, e)?)
-            }
-            CoseAlgorithm::EDDSA | CoseAlgorithm::ES256 | CoseAlgorithm::ES384 | CoseAlgorithm::RS256 => {
-                Err(CertificateError::AlgorithmMismatch { algorithm })
-            }
-            _ => Err(CertificateError::AlgorithmUnsupported { algorithm }),
-        }
+        spki::verifying_key(spki, algorithm, sha1).map_err(|error| match error {
+            SpkiError::Malformed => CertificateError::Malformed,
+            SpkiError::Material(error) => CertificateError::Key(error),
+            SpkiError::Mismatch => CertificateError::AlgorithmMismatch { algorithm },
+            SpkiError::Unsupported => CertificateError::AlgorithmUnsupported { algorithm },
+        })
     }
 
     /// The certificate profile of packed attestation (§8.2.1).
@@ -212,25 +192,4 @@ fn text(value: &Any) -> Option<&str> {
         .decode_as::<PrintableStringRef<'_>>()
         .ok()
         .map(|text| text.as_str())
-}
-
-/// Modulus and public exponent of an `RSAPublicKey` (RFC 8017 §A.1.1).
-fn rsa_public_key(der: &[u8]) -> der::Result<(&[u8], &[u8])> {
-    let mut reader = SliceReader::new(der)?;
-    let numbers = reader.sequence(|inner| {
-        let (n, e) = (UintRef::decode(inner)?, UintRef::decode(inner)?);
-        Ok::<_, der::Error>((n.as_bytes(), e.as_bytes()))
-    })?;
-    reader.finish()?;
-    Ok(numbers)
-}
-
-/// The coordinates of an uncompressed SEC1 point.
-fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), CertificateError> {
-    match sec1.split_first() {
-        Some((4, coordinates)) => coordinates
-            .split_at_checked(size)
-            .ok_or(CertificateError::Malformed),
-        _ => Err(CertificateError::Malformed),
-    }
 }

@@ -4,6 +4,7 @@ use super::certificate::Certificate;
 use super::statement::Members;
 use super::{AttestationType, Evidence, StatementFault};
 use crate::cbor::Value;
+use crate::crypto::Sha1;
 
 /// The verification procedure of §8.2. Trust in the certificate is not its subject (§7.1 steps 23 and 24).
 pub(super) fn verify(
@@ -17,7 +18,7 @@ pub(super) fn verify(
         Some(path) => {
             let leaf = Certificate::parse(path.leaf)?;
             // sig verifies over authData || hash with the leaf's key under alg.
-            let key = leaf.public_key(alg)?;
+            let key = leaf.public_key(alg, Sha1::Refuse)?;
             key.verify(&evidence.signed(), sig)
                 .map_err(|_| StatementFault::SignatureInvalid)?;
             // The leaf meets the profile of §8.2.1.
