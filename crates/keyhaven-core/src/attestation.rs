@@ -62,6 +62,24 @@ pub enum AttestationType {
     Uncertain,
 }
 
+/// What a verified statement rests on: what trust is judged by (§7.1 steps 23 and 24).
+#[derive(Clone, Debug)]
+pub(crate) struct Attested<'a> {
+    /// The kind of the whole.
+    pub(crate) attestation_type: AttestationType,
+    /// One for each signature: one in most formats, one per member of a compound, none where nobody signed.
+    pub(crate) members: Vec<AttestedPath<'a>>,
+}
+
+/// One signature's certificates.
+#[derive(Clone, Debug)]
+pub(crate) struct AttestedPath<'a> {
+    pub(crate) format: AttestationFormat,
+    pub(crate) attestation_type: AttestationType,
+    /// In DER, leaf first; none for self attestation.
+    pub(crate) certificates: Vec<&'a [u8]>,
+}
+
 /// Why an attestation statement was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{} attestation: {fault}", .format.as_str())]
@@ -151,7 +169,7 @@ impl<'a> AttestationObject<'a> {
         format: AttestationFormat,
         credential_public_key: &PublicKey,
         client_data_hash: &[u8; 32],
-    ) -> Result<AttestationType, AttestationError> {
+    ) -> Result<Attested<'a>, AttestationError> {
         let evidence = Evidence {
             authenticator_data: &self.authenticator_data,
             authenticator_data_bytes: self.authenticator_data_bytes,
@@ -159,10 +177,31 @@ impl<'a> AttestationObject<'a> {
             credential_public_key,
         };
         match format {
-            AttestationFormat::None => none::verify(&self.statement),
+            AttestationFormat::None => none::verify(&self.statement).map(|attestation_type| Attested {
+                attestation_type,
+                members: Vec::new(),
+            }),
             AttestationFormat::Packed => packed::verify(&self.statement, &evidence),
         }
         .map_err(|fault| AttestationError { format, fault })
+    }
+}
+
+impl<'a> Attested<'a> {
+    /// By a format with one signature.
+    fn plain(
+        format: AttestationFormat,
+        attestation_type: AttestationType,
+        certificates: Vec<&'a [u8]>,
+    ) -> Self {
+        Self {
+            attestation_type,
+            members: vec![AttestedPath {
+                format,
+                attestation_type,
+                certificates,
+            }],
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 //! Every ECDSA verification accepts DER only: definite and minimal lengths, minimal positive integers, nothing after
 //! the sequence, r and s in 1..n-1, a large s as good as a small one. The tests of this module hold each to that.
 
+pub(crate) mod certificate_signatures;
 mod ecdsa;
 mod ed25519;
 #[cfg(feature = "ed448")]

@@ -6,6 +6,7 @@ use crate::authenticator_data::AuthenticatorDataError;
 use crate::client_data::ClientDataError;
 use crate::public_key::PublicKeyError;
 use crate::response::EnvelopeError;
+use crate::trust::TrustError;
 
 /// Text received from a client, cut to 200 characters for messages.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,9 +47,9 @@ pub enum RegistrationError {
     /// Step 13: the attestation object, or a part of it, is malformed.
     #[error("attestation object: {0}")]
     AttestationObject(#[from] AttestationObjectError),
-    /// Step 24: the attestation leads to no trust anchor.
-    #[error("the attestation is not trusted")]
-    AttestationUntrusted,
+    /// Step 24: the attestation is not trusted.
+    #[error("the attestation is not trusted: {0}")]
+    AttestationUntrusted(#[from] TrustError),
     /// Step 17: BS is set without BE.
     #[error("the backup state flag is set without backup eligibility")]
     BackupFlagsInvalid,
@@ -139,7 +140,7 @@ impl RegistrationError {
             | Self::CredentialIdLength { .. }
             | Self::CredentialIdMismatch
             | Self::Envelope(_) => "malformed_response",
-            Self::AttestationUntrusted => "attestation_untrusted",
+            Self::AttestationUntrusted(_) => "attestation_untrusted",
             Self::BackupFlagsInvalid => "backup_flags_invalid",
             Self::CeremonyTypeMismatch { .. } => "ceremony_type_mismatch",
             Self::ChallengeMismatch => "challenge_mismatch",
@@ -177,7 +178,7 @@ impl RegistrationError {
             | Self::PublicKeyInvalid(_)
             | Self::UnsupportedAlgorithm { .. } => 20,
             Self::UnsupportedFormat { .. } => 21,
-            Self::AttestationUntrusted => 24,
+            Self::AttestationUntrusted(_) => 24,
             Self::CredentialIdLength { .. } | Self::CredentialIdMismatch => 25,
         })
     }

@@ -45,6 +45,7 @@
 //! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
 //! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
 
+mod aaguid;
 mod assertion;
 mod attestation;
 mod authenticator_data;
@@ -62,12 +63,14 @@ mod relying_party;
 mod response;
 mod step;
 mod trace;
+mod trust;
 
 pub use keyhaven_types::{
     Aaguid, AuthenticatorAttachment, AuthenticatorTransport, Backup, Challenge, CoseAlgorithm, CredentialId,
-    Flags, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification, base64url,
+    Flags, Mediation, Origin, RpId, SignCount, UnixTime, UserHandle, UserVerification, base64url,
 };
 
+pub use aaguid::{AttestedAaguid, ClaimedAaguid};
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
     AttestationError, AttestationFormat, AttestationObject, AttestationObjectError, AttestationType,
@@ -83,10 +86,15 @@ pub use json::JsonError;
 pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
 pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
 pub use relying_party::{
-    AssertionPolicy, AttestationTrust, BackupEligibilityChange, CosePublicKey, CredentialRecord, CrossOrigin,
+    AssertionPolicy, BackupEligibilityChange, CosePublicKey, CredentialRecord, CrossOrigin,
     ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
     SignCountRegression,
 };
 pub use response::{AuthenticationResponse, ClientExtensionResults, EnvelopeError, RegistrationResponse};
 pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};
+pub use trust::{
+    AcceptableAnchor, AnchorScope, AnchoredCertificate, AttestationTrust, AuthenticatorRefused,
+    CertificateSha1, InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors,
+    TrustDecision, TrustError, TrustQuery, TrustedPath, validate_path,
+};

@@ -2,15 +2,15 @@
 
 use super::certificate::Certificate;
 use super::statement::Members;
-use super::{AttestationType, Evidence, StatementFault};
+use super::{AttestationFormat, AttestationType, Attested, Evidence, StatementFault};
 use crate::cbor::Value;
 use crate::crypto::Sha1;
 
 /// The verification procedure of §8.2. Trust in the certificate is not its subject (§7.1 steps 23 and 24).
-pub(super) fn verify(
-    statement: &Value<'_>,
+pub(super) fn verify<'a>(
+    statement: &Value<'a>,
     evidence: &Evidence<'_>,
-) -> Result<AttestationType, StatementFault> {
+) -> Result<Attested<'a>, StatementFault> {
     // The syntax: alg, sig and optionally x5c with a leaf at least; nothing else.
     let members = Members::only(statement)?;
     let (alg, sig) = (members.alg()?, members.sig()?);
@@ -30,7 +30,11 @@ pub(super) fn verify(
             {
                 return Err(StatementFault::AaguidMismatch);
             }
-            Ok(AttestationType::Uncertain)
+            Ok(Attested::plain(
+                AttestationFormat::Packed,
+                AttestationType::Uncertain,
+                path.certificates,
+            ))
         }
         None => {
             // alg is the credential key's.
@@ -46,7 +50,11 @@ pub(super) fn verify(
                 .credential_public_key
                 .verify(&evidence.signed(), sig)
                 .map_err(|_| StatementFault::SignatureInvalid)?;
-            Ok(AttestationType::SelfAttestation)
+            Ok(Attested::plain(
+                AttestationFormat::Packed,
+                AttestationType::SelfAttestation,
+                Vec::new(),
+            ))
         }
     }
 }

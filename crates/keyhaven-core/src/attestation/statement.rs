@@ -60,9 +60,9 @@ pub(super) struct Members<'a> {
 }
 
 /// A chain as received, leaf first; 1 to 16 certificates.
-#[derive(Clone, Copy)]
 pub(super) struct CertificatePath<'a> {
     pub(super) leaf: &'a [u8],
+    pub(super) certificates: Vec<&'a [u8]>,
 }
 
 impl<'a> Members<'a> {
@@ -120,11 +120,15 @@ impl<'a> Members<'a> {
 }
 
 fn certificates<'a>(array: &Array<'a>) -> Result<CertificatePath<'a>, StatementFault> {
-    if array.items().any(|item| !matches!(item, Value::Bytes(_))) {
-        return Err(StatementFault::WrongType { member: "x5c" });
-    }
-    match array.items().next() {
-        Some(Value::Bytes(leaf)) if array.len() <= 16 => Ok(CertificatePath { leaf }),
+    let certificates = array
+        .items()
+        .map(|item| match item {
+            Value::Bytes(der) => Ok(der),
+            _ => Err(StatementFault::WrongType { member: "x5c" }),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    match certificates.first() {
+        Some(&leaf) if array.len() <= 16 => Ok(CertificatePath { leaf, certificates }),
         _ => Err(StatementFault::CertificateCount { count: array.len() }),
     }
 }
