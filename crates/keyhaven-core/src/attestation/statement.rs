@@ -122,9 +122,11 @@ impl<'a> Members<'a> {
 fn certificates<'a>(array: &Array<'a>) -> Result<CertificatePath<'a>, StatementFault> {
     let certificates = array
         .items()
-        .map(|item| match item {
-            Value::Bytes(der) => Ok(der),
-            _ => Err(StatementFault::WrongType { member: "x5c" }),
+        .map(|item| {
+            let Value::Bytes(der) = item else {
+                return Err(StatementFault::WrongType { member: "x5c" });
+            };
+            Ok(der)
         })
         .collect::<Result<Vec<_>, _>>()?;
     match certificates.first() {
