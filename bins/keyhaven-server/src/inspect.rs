@@ -138,7 +138,19 @@ fn extension_results(results: &ClientExtensionResults) -> Item {
     let bool = |value: Option<bool>| value.map_or(Item::Null, Item::Bool);
     Item::object([
         ("appid", bool(results.appid())),
+        ("appidExclude", bool(results.appid_exclude())),
         ("credProps.rk", bool(results.cred_props_rk())),
+        (
+            "largeBlob.supported",
+            bool(results.large_blob().and_then(|blob| blob.supported)),
+        ),
+        (
+            "largeBlob.written",
+            bool(results.large_blob().and_then(|blob| blob.written)),
+        ),
+        ("prf.enabled", bool(results.prf().and_then(|prf| prf.enabled))),
+        ("remoteClientDataJSON", bool(results.remote_client_data_json())),
+        ("all", Item::text(&results.names().collect::<Vec<_>>().join(", "))),
     ])
 }
 

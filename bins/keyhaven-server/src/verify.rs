@@ -7,12 +7,13 @@ use std::io::{self, BufRead, Read as _, Write};
 use std::process::ExitCode;
 
 use keyhaven_core::{
-    AssertionError, AssertionPolicy, AttestationObject, AttestationTrust, AuthenticationResponse,
-    AuthenticatorData, BackupEligibilityChange, CanonicalCbor, CertificateSha1, Challenge, CosePublicKey,
-    CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser,
-    Flags, Mediation, Origin, PublicKey, RegistrationError, RegistrationPolicy, RegistrationResponse,
-    RelyingParty, RpId, SUPPORTED_ALGORITHMS, SignCount, SignCountCheck, SignCountRegression, Step, Trace,
-    TrustAnchor, TrustAnchors, UnixTime, UserHandle, UserVerification, base64url, verify_assertion,
+    AndroidKeyPolicy, AssertionError, AssertionPolicy, AttestationObject, AttestationPolicy,
+    AttestationTrust, AuthenticationResponse, AuthenticatorData, BackupEligibilityChange, BackupPolicy,
+    CanonicalCbor, Challenge, CosePublicKey, CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion,
+    ExpectedRegistration, ExpectedUser, Extension, ExtensionPolicy, Flags, Mediation, Origin, Profile,
+    PublicKey, RegistrationError, RegistrationPolicy, RegistrationResponse, RelyingParty, RpId,
+    SUPPORTED_ALGORITHMS, Sha1, SignCount, SignCountCheck, SignCountRegression, Step, Trace, TrustAnchor,
+    TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification, base64url, verify_assertion,
     verify_assertion_traced, verify_registration, verify_registration_traced,
 };
 use keyhaven_types::CoseAlgorithm;
@@ -87,11 +88,7 @@ struct Case<'a> {
     #[serde(default, deserialize_with = "present")]
     mediation: Option<MediationField>,
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "no rule of the two profiles differs for the formats of this build"
-    )]
-    profile: Profile,
+    profile: ProfileField,
     #[serde(default, deserialize_with = "present")]
     algorithms: Option<Vec<i64>>,
     #[serde(borrow)]
@@ -108,8 +105,21 @@ struct Case<'a> {
     backup_eligibility_change: BackupEligibilityChangeField,
     #[serde(default)]
     sign_count_regression: SignCountRegressionField,
+    #[serde(default)]
+    backup: BackupField,
+    #[serde(default, borrow, deserialize_with = "present")]
+    extensions: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     attestation: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExtensionsField {
+    #[serde(default)]
+    requested: Vec<String>,
+    #[serde(default)]
+    unsolicited: UnsolicitedField,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +145,6 @@ struct AttestationField {
     #[serde(default, deserialize_with = "present")]
     at: Option<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "the android-key format is not verified by this build")]
     android_key: AndroidKeyField,
     #[serde(default)]
     allow_sha1: bool,
@@ -164,7 +173,7 @@ enum MediationField {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Profile {
+enum ProfileField {
     Fido,
     #[default]
     W3c,
@@ -175,6 +184,24 @@ enum Profile {
 enum BackupEligibilityChangeField {
     AllowUpgrade,
     #[default]
+    Refuse,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BackupField {
+    #[default]
+    Any,
+    BackedUp,
+    DeviceBound,
+    Eligible,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum UnsolicitedField {
+    #[default]
+    Ignore,
     Refuse,
 }
 
@@ -266,15 +293,17 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             None => Mediation::Modal,
         },
     };
-    let attestation = Attestation::read(case.attestation)?;
+    let attestation = Attestation::read(case.attestation, &case.profile)?;
     let policy = RegistrationPolicy {
         user_verification: case.user_verification,
         algorithms: match &case.algorithms {
             None => SUPPORTED_ALGORITHMS.to_vec(),
             Some(identifiers) => identifiers.iter().copied().map(CoseAlgorithm::new).collect(),
         },
+        attestation: attestation.policy,
         attestation_trust: attestation.trust(),
-        certificate_sha1: attestation.sha1,
+        backup: backup(case.backup),
+        extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
     };
     let mut steps = trace.then(Trace::default);
@@ -335,7 +364,7 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
     refuse_field(case.algorithms.is_some(), only, "algorithms")?;
     let relying_party = relying_party(case)?;
     let challenge = challenge(case)?;
-    Attestation::read(case.attestation)?;
+    Attestation::read(case.attestation, &case.profile)?;
     let credential = case.credential.ok_or("credential: an authentication needs one")?;
     let credential: CredentialField = object("credential", credential.get())?;
     let id = credential_id("credential.id", &credential.id)?;
@@ -376,6 +405,8 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             SignCountRegressionField::Refuse => SignCountRegression::Refuse,
             SignCountRegressionField::Report => SignCountRegression::Report,
         },
+        backup: backup(case.backup),
+        extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
     };
     let mut steps = trace.then(Trace::default);
@@ -468,16 +499,42 @@ fn challenge(case: &Case<'_>) -> Result<Challenge, NoCase> {
     Challenge::new(bytes("challenge", &case.challenge)?).map_err(|error| format!("challenge: {error}"))
 }
 
+const fn backup(field: BackupField) -> BackupPolicy {
+    match field {
+        BackupField::Any => BackupPolicy::Any,
+        BackupField::BackedUp => BackupPolicy::BackedUp,
+        BackupField::DeviceBound => BackupPolicy::DeviceBound,
+        BackupField::Eligible => BackupPolicy::Eligible,
+    }
+}
+
+fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
+    let field: ExtensionsField = match field {
+        None => ExtensionsField::default(),
+        Some(raw) => object("extensions", raw.get())?,
+    };
+    let known = |name: &String| {
+        Extension::from_identifier(name).ok_or_else(|| format!("extensions.requested: {name:?} is not known"))
+    };
+    Ok(ExtensionPolicy {
+        requested: field.requested.iter().map(known).collect::<Result<_, _>>()?,
+        unsolicited: match field.unsolicited {
+            UnsolicitedField::Ignore => UnsolicitedExtensions::Ignore,
+            UnsolicitedField::Refuse => UnsolicitedExtensions::Refuse,
+        },
+    })
+}
+
 /// What `attestation` asks for, with its anchors read.
 struct Attestation {
     /// The moment to judge at, where trust is required.
     trusted_at: Option<UnixTime>,
     anchors: TrustAnchors,
-    sha1: CertificateSha1,
+    policy: AttestationPolicy,
 }
 
 impl Attestation {
-    fn read(field: Option<&RawValue>) -> Result<Self, NoCase> {
+    fn read(field: Option<&RawValue>, profile: &ProfileField) -> Result<Self, NoCase> {
         use base64::Engine as _;
         let field: AttestationField = match field {
             None => AttestationField::default(),
@@ -507,10 +564,21 @@ impl Attestation {
         Ok(Self {
             trusted_at,
             anchors,
-            sha1: if field.allow_sha1 {
-                CertificateSha1::Allow
-            } else {
-                CertificateSha1::Refuse
+            policy: AttestationPolicy {
+                profile: match profile {
+                    ProfileField::Fido => Profile::Fido,
+                    ProfileField::W3c => Profile::W3c,
+                },
+                android_key: match field.android_key {
+                    AndroidKeyField::Tee => AndroidKeyPolicy::Tee,
+                    AndroidKeyField::Union => AndroidKeyPolicy::Union,
+                },
+                sha1: if field.allow_sha1 {
+                    Sha1::Allow
+                } else {
+                    Sha1::Refuse
+                },
+                ..AttestationPolicy::default()
             },
         })
     }

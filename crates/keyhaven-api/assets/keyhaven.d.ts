@@ -35,6 +35,8 @@ export type ClientErrorCode =
   | "prompt_failed"
   /** The page's origin may not use the RP ID. */
   | "security_error"
+  /** While a new passkey was asked for, one picked from the autofill list signed in: nothing was registered. */
+  | "signed_in_meanwhile"
   /** No WebAuthn in this browser, or the page is not a secure context. */
   | "webauthn_unsupported";
 

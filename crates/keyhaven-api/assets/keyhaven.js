@@ -37,6 +37,7 @@ const CLIENT_DETAILS = {
   prompt_failed: "The browser could not run the passkey prompt.",
   security_error: "This page's address may not use passkeys of the configured domain.",
   session_expired: "The session has ended.",
+  signed_in_meanwhile: "A passkey picked from the autofill list has signed in meanwhile.",
   webauthn_unsupported: "This browser, or this insecure page, has no WebAuthn.",
 };
 
@@ -72,8 +73,10 @@ export class Keyhaven {
   #user = null;
   /** The running autofill, `{ stop, finished }`. */
   #autofill = null;
-  /** The pending conditional `get`, `{ abort, settled }`. */
+  /** The pending conditional `get` and the sign-in it leads to: `{ abort, signedIn }`. */
   #conditional = null;
+  /** Logins that would take an autofill sign-in, finished while they wait for it, for their own. */
+  #adopters = 0;
   /** Modal flows in progress, and the autofill runs that wait for their end. */
   #holds = 0;
   #waiters = new Set();
@@ -127,20 +130,27 @@ export class Keyhaven {
   }
 
   /**
-   * Signs in with a passkey: by name, or, without `username`, with any passkey the browser offers for this site.
+   * Signs in with a passkey: by name, or, without `username`, with any passkey the browser offers for this site. Where
+   * a passkey from the autofill list is signing in just then, its sign-in is the answer, and `onSignIn` is not called.
    *
    * @param {import("./keyhaven.d.ts").LoginOptions} [options]
    * @returns {Promise<SignIn>}
    */
   async login({ username, password, captchaToken, signal } = {}) {
     requireWebAuthn();
-    return this.#exclusively(async () => {
-      const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
-      const assertion = await promptGet(ceremony.publicKey, { signal });
-      const result = await this.#finishLogin(ceremony, assertion, { password, signal });
-      this.#autofill?.stop();
-      return result;
-    });
+    this.#adopters += 1;
+    try {
+      return await this.#exclusively(async (signedIn) => {
+        if (signedIn) return signedIn;
+        const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
+        const assertion = await promptGet(ceremony.publicKey, { signal });
+        const result = await this.#finishLogin(ceremony, assertion, { password, signal });
+        this.#autofill?.stop();
+        return result;
+      });
+    } finally {
+      this.#adopters -= 1;
+    }
   }
 
   /**
@@ -296,7 +306,8 @@ export class Keyhaven {
   async #create(body, { deviceName, mediation, signal, stepUp }) {
     requireWebAuthn();
     const start = () => this.#post("register/start", body, { signal });
-    return this.#exclusively(async () => {
+    return this.#exclusively(async (signedIn) => {
+      if (signedIn) throw new KeyhavenError({ code: "signed_in_meanwhile" });
       const ceremony = await (stepUp ? this.#steppingUp(stepUp, start, signal) : start());
       this.#registrations += 1;
       try {
@@ -349,13 +360,17 @@ export class Keyhaven {
 
   // ── Autofill ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Runs a modal flow: the pending conditional `get` is aborted first, and autofill waits for the end of the flow. */
+  /**
+   * Runs a modal flow: the pending conditional `get` is aborted first, and autofill waits for the end of the flow. Where
+   * autofill has been answered already, its sign-in is awaited, and given to the flow if it succeeds: two sign-ins side
+   * by side would end each other's session.
+   */
   async #exclusively(flow) {
     this.#holds += 1;
     try {
       this.#conditional?.abort();
-      await this.#conditional?.settled;
-      return await flow();
+      const signedIn = await this.#conditional?.signedIn;
+      return await flow(signedIn);
     } finally {
       this.#holds -= 1;
       if (this.#holds === 0) {
@@ -398,22 +413,15 @@ export class Keyhaven {
       }
 
       const offered = Date.now();
-      const { assertion, renewed, error } = await this.#offer(ceremony, stop, onOffer);
-      if (stop.aborted) return;
-      if (assertion) {
-        const used = ceremony;
+      const { result, refusal, renewed, error } = await this.#offer(ceremony, stop, onOffer);
+      if (result && this.#adopters === 0) return notify(onSignIn, result);
+      if (result || stop.aborted) return;
+      if (refusal) {
         ceremony = null; // good for one finish, whatever its outcome
-        let result;
-        try {
-          result = await this.#finishLogin(used, assertion);
-        } catch (refusal) {
-          if (stop.aborted) return;
-          notify(onError, refusal);
-          await wait(retryDelay(refusal, troubles), stop);
-          troubles += 1;
-          continue;
-        }
-        return notify(onSignIn, result);
+        notify(onError, refusal);
+        await wait(retryDelay(refusal, troubles), stop);
+        troubles += 1;
+        continue;
       }
       if (renewed) {
         ceremony = renewed;
@@ -431,17 +439,26 @@ export class Keyhaven {
   }
 
   /**
-   * Holds one conditional `get` until it is answered, renewed, or aborted by a modal flow.
+   * Holds one conditional `get` until it is answered, renewed, or aborted by a modal flow; signs in with its answer.
    *
-   * @returns {Promise<{ assertion?: object, renewed?: object, error?: KeyhavenError }>}
+   * @returns {Promise<{ result?: SignIn, refusal?: KeyhavenError, renewed?: object, error?: KeyhavenError }>}
    */
   async #offer(ceremony, stop, onOffer) {
     const prompt = new AbortController();
     const abort = () => prompt.abort();
     if (stop.aborted) abort();
     stop.addEventListener("abort", abort, { once: true });
-    const answered = promptGet(ceremony.publicKey, { mediation: "conditional", signal: prompt.signal });
-    this.#conditional = { abort, settled: answered.then(nothing, nothing) };
+    const signIn = promptGet(ceremony.publicKey, { mediation: "conditional", signal: prompt.signal }).then(
+      async (assertion) => {
+        abort(); // ends the renewal
+        return this.#finishLogin(ceremony, assertion).then(
+          (result) => ({ result }),
+          (refusal) => ({ refusal }),
+        );
+      },
+      (error) => (prompt.signal.aborted ? {} : { error }),
+    );
+    this.#conditional = { abort, signedIn: signIn.then(({ result }) => result) };
     notify(onOffer);
     let renewed;
     const renewal = this.#renewInTime(ceremony, prompt.signal).then((next) => {
@@ -449,13 +466,12 @@ export class Keyhaven {
       abort();
     });
     try {
-      return { assertion: await answered };
-    } catch (error) {
-      return prompt.signal.aborted ? { renewed } : { error };
+      const outcome = await signIn;
+      return { renewed, ...outcome };
     } finally {
       this.#conditional = null;
       stop.removeEventListener("abort", abort);
-      abort(); // ends the renewal
+      abort();
       renewal.catch(nothing);
     }
   }

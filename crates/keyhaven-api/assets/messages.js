@@ -88,13 +88,21 @@ export const MESSAGES = {
   prompt_busy: "A passkey prompt is already open. Finish or close it first.",
   prompt_failed: "Your browser could not show its passkey prompt. Try again, or use another browser.",
   security_error: "Passkeys cannot be used at this address. Check that you are on the right domain.",
+  signed_in_meanwhile: "You are signed in with the passkey you picked from the list. No new account was made.",
   webauthn_unsupported: "This browser cannot use passkeys. Open this page in a current browser, over https.",
   username_required: "Enter your user name first.",
   name_required: "Enter a name first.",
 };
 
 /** Codes that are no failure: the person changed their mind, or must do one thing more. */
-const HINTS = new Set(["cancelled", "step_up_required", "prompt_busy", "already_registered", "unauthenticated"]);
+const HINTS = new Set([
+  "already_registered",
+  "cancelled",
+  "prompt_busy",
+  "signed_in_meanwhile",
+  "step_up_required",
+  "unauthenticated",
+]);
 
 /**
  * The sentence for an error of `keyhaven.js`, or of anything else.

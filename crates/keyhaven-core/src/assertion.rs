@@ -8,6 +8,7 @@ use crate::ceremony::{self, TopOrigin};
 use crate::client_data::CollectedClientData;
 use crate::crypto::sha256;
 use crate::error::{AssertionError, Received};
+use crate::extensions::SignedAssertionExtensions;
 use crate::public_key::PublicKey;
 use crate::relying_party::{
     AssertionPolicy, BackupEligibilityChange, CredentialRecord, ExpectedAssertion, ExpectedUser,
@@ -29,6 +30,7 @@ pub struct VerifiedAssertion {
     sign_count: SignCountCheck,
     new_sign_count: SignCount,
     origin: Origin,
+    signed_extensions: SignedAssertionExtensions,
 }
 
 /// How the sign count moved (WebAuthn L3 §7.2 step 22).
@@ -298,10 +300,11 @@ fn verify(
         None => trace.skip(step(19), || "no stored backup eligibility".into()),
         Some(stored) => {
             trace.check(step(19), || {
-                let policy = policy.backup_eligibility_change;
+                let (change, kinds) = (policy.backup_eligibility_change, policy.backup);
                 format!(
-                    "BE: stored {stored}, received {}, policy {policy:?}",
-                    backup.is_eligible()
+                    "BE: stored {stored}, received {}, policy {change:?}; BS: {}, policy {kinds:?}",
+                    backup.is_eligible(),
+                    backup.is_backed_up()
                 )
             });
             let allowed = match policy.backup_eligibility_change {
@@ -312,6 +315,11 @@ fn verify(
                 return Err(AssertionError::BackupEligibilityChanged);
             }
         }
+    }
+    if !(policy.backup.allows_eligibility(backup.is_eligible())
+        && policy.backup.allows_state(backup.is_backed_up()))
+    {
+        return Err(AssertionError::BackupNotAllowed);
     }
 
     // Step 20. The hash of the client data as received.
@@ -353,11 +361,15 @@ fn verify(
         });
     }
 
-    // Step 23. Extension outputs: well formed as CBOR since step 7; unrequested ones are ignored.
-    match auth_data.extensions() {
-        None => trace.skip(step(23), || "no authenticator extension outputs".into()),
-        Some(map) => trace.check(step(23), || ceremony::extension_names(map)),
-    }
+    // Step 23. Extension outputs: well formed as CBOR since step 7; what was not asked for is ignored or refused.
+    let client_extensions = response.client_extension_results();
+    trace.check(step(23), || {
+        ceremony::extension_names(client_extensions, &auth_data)
+    });
+    policy
+        .extensions
+        .check_unsolicited(client_extensions, &auth_data)?;
+    let signed_extensions = SignedAssertionExtensions::read(&auth_data, &policy.extensions)?;
 
     // Steps 24 and 25 are the service's: update the record, continue.
     Ok(VerifiedAssertion {
@@ -368,6 +380,7 @@ fn verify(
         sign_count,
         new_sign_count: received.max(stored),
         origin: origin.clone(),
+        signed_extensions,
     })
 }
 
@@ -419,6 +432,12 @@ impl VerifiedAssertion {
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What the authenticator signed of extensions.
+    #[must_use]
+    pub const fn signed_extensions(&self) -> &SignedAssertionExtensions {
+        &self.signed_extensions
     }
 }
 

@@ -11,6 +11,7 @@ pub struct AuthenticatorData<'a> {
     sign_count: SignCount,
     attested_credential_data: Option<AttestedCredentialData<'a>>,
     extensions: Option<Map<'a>>,
+    extension_bytes: &'a [u8],
 }
 
 /// A new credential as its authenticator describes it (WebAuthn L3 §6.5.1).
@@ -85,6 +86,7 @@ impl<'a> AuthenticatorData<'a> {
         }
 
         let mut extensions = None;
+        let mut extension_bytes: &[u8] = &[];
         if flags.extension_data() {
             let (value, after) =
                 Value::parse_prefix(rest, canonical).map_err(AuthenticatorDataError::Extensions)?;
@@ -95,6 +97,9 @@ impl<'a> AuthenticatorData<'a> {
                 return Err(AuthenticatorDataError::ExtensionsNotAMap);
             }
             extensions = Some(map);
+            extension_bytes = rest
+                .get(..rest.len().saturating_sub(after.len()))
+                .unwrap_or_default();
             rest = after;
         }
 
@@ -108,6 +113,7 @@ impl<'a> AuthenticatorData<'a> {
             sign_count,
             attested_credential_data,
             extensions,
+            extension_bytes,
         })
     }
 
@@ -139,6 +145,21 @@ impl<'a> AuthenticatorData<'a> {
     #[must_use]
     pub const fn extensions(&self) -> Option<&Map<'a>> {
         self.extensions.as_ref()
+    }
+
+    /// The same, as encoded; empty where ED is clear.
+    #[must_use]
+    pub const fn extension_bytes(&self) -> &'a [u8] {
+        self.extension_bytes
+    }
+
+    /// The identifiers of the extension outputs, in the order received.
+    pub fn extension_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let entries = self.extensions.into_iter().flat_map(|map| map.entries());
+        entries.filter_map(|(key, _)| match key {
+            Key::Integer(_) => None,
+            Key::Text(name) => Some(name),
+        })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use keyhaven_types::{Origin, base64url};
 
-use crate::cbor::{Key, Map};
+use crate::authenticator_data::AuthenticatorData;
 use crate::client_data::CollectedClientData;
+use crate::extensions::ClientExtensionResults;
 use crate::relying_party::{CrossOrigin, RelyingParty};
 
 /// The origins that are expected: the one the ceremony was started from, or any of the relying party's.
@@ -71,14 +72,9 @@ pub(crate) fn compared_hashes(expected: &[u8; 32], received: &[u8; 32]) -> Strin
     )
 }
 
-/// The names of authenticator extension outputs, for a trace.
-pub(crate) fn extension_names(map: &Map<'_>) -> String {
-    let names: Vec<&str> = map
-        .entries()
-        .filter_map(|(key, _)| match key {
-            Key::Integer(_) => None,
-            Key::Text(name) => Some(name),
-        })
-        .collect();
-    format!("authenticator extension outputs {names:?}")
+/// The identifiers of extension outputs, for a trace.
+pub(crate) fn extension_names(client: &ClientExtensionResults, data: &AuthenticatorData<'_>) -> String {
+    let signed: Vec<&str> = data.extension_names().collect();
+    let client: Vec<&str> = client.names().collect();
+    format!("extension outputs: signed {signed:?}, client {client:?}")
 }

@@ -4,6 +4,7 @@ use crate::Step;
 use crate::attestation::{AttestationError, AttestationObjectError};
 use crate::authenticator_data::AuthenticatorDataError;
 use crate::client_data::ClientDataError;
+use crate::extensions::ExtensionError;
 use crate::public_key::PublicKeyError;
 use crate::response::EnvelopeError;
 use crate::trust::TrustError;
@@ -50,9 +51,15 @@ pub enum RegistrationError {
     /// Step 24: the attestation is not trusted.
     #[error("the attestation is not trusted: {0}")]
     AttestationUntrusted(#[from] TrustError),
+    /// Step 18: policy wants another backup eligibility.
+    #[error("the credential's backup eligibility is not acceptable")]
+    BackupEligibilityNotAllowed,
     /// Step 17: BS is set without BE.
     #[error("the backup state flag is set without backup eligibility")]
     BackupFlagsInvalid,
+    /// Step 19: policy wants another backup state.
+    #[error("the credential's backup state is not acceptable")]
+    BackupStateNotAllowed,
     /// Step 7: the client data are of another ceremony.
     #[error("the client data are of type {received}, not \"webauthn.create\"")]
     CeremonyTypeMismatch {
@@ -80,6 +87,9 @@ pub enum RegistrationError {
     /// Step 3: the response is no RegistrationResponseJSON.
     #[error("response: {0}")]
     Envelope(#[from] EnvelopeError),
+    /// Step 28: extension outputs that policy does not accept.
+    #[error("extensions: {0}")]
+    Extension(#[from] ExtensionError),
     /// Step 9: the page is not one of ours, or not the one the ceremony was started from.
     #[error("origin {received} is not expected")]
     OriginMismatch {
@@ -141,10 +151,13 @@ impl RegistrationError {
             | Self::CredentialIdMismatch
             | Self::Envelope(_) => "malformed_response",
             Self::AttestationUntrusted(_) => "attestation_untrusted",
-            Self::BackupFlagsInvalid => "backup_flags_invalid",
+            Self::BackupEligibilityNotAllowed | Self::BackupFlagsInvalid | Self::BackupStateNotAllowed => {
+                "backup_flags_invalid"
+            }
             Self::CeremonyTypeMismatch { .. } => "ceremony_type_mismatch",
             Self::ChallengeMismatch => "challenge_mismatch",
             Self::CrossOriginNotAllowed => "cross_origin_not_allowed",
+            Self::Extension(_) => "extension_not_allowed",
             Self::OriginMismatch { .. } => "origin_mismatch",
             Self::PublicKeyInvalid(_) => "public_key_invalid",
             Self::RpIdMismatch => "rp_id_mismatch",
@@ -174,12 +187,15 @@ impl RegistrationError {
             Self::UserPresenceMissing => 15,
             Self::UserVerificationMissing => 16,
             Self::BackupFlagsInvalid => 17,
+            Self::BackupEligibilityNotAllowed => 18,
+            Self::BackupStateNotAllowed => 19,
             Self::AlgorithmNotAllowed { .. }
             | Self::PublicKeyInvalid(_)
             | Self::UnsupportedAlgorithm { .. } => 20,
             Self::UnsupportedFormat { .. } => 21,
             Self::AttestationUntrusted(_) => 24,
             Self::CredentialIdLength { .. } | Self::CredentialIdMismatch => 25,
+            Self::Extension(_) => 28,
         })
     }
 }
@@ -197,6 +213,9 @@ pub enum AssertionError {
     /// Step 18: BS is set without BE.
     #[error("the backup state flag is set without backup eligibility")]
     BackupFlagsInvalid,
+    /// Step 19: policy wants another backup eligibility or state.
+    #[error("the credential's backup eligibility or state is not acceptable")]
+    BackupNotAllowed,
     /// Step 10: the client data are of another ceremony.
     #[error("the client data are of type {received}, not \"webauthn.get\"")]
     CeremonyTypeMismatch {
@@ -229,6 +248,9 @@ pub enum AssertionError {
     /// Step 3: the response is no AuthenticationResponseJSON.
     #[error("response: {0}")]
     Envelope(#[from] EnvelopeError),
+    /// Step 23: extension outputs that policy does not accept.
+    #[error("extensions: {0}")]
+    Extension(#[from] ExtensionError),
     /// Step 12: the page is not one of ours, or not the one the ceremony was started from.
     #[error("origin {received} is not expected")]
     OriginMismatch {
@@ -287,13 +309,14 @@ impl AssertionError {
         match self {
             Self::AuthenticatorData(_) | Self::ClientData(_) | Self::Envelope(_) => "malformed_response",
             Self::BackupEligibilityChanged => "backup_eligibility_changed",
-            Self::BackupFlagsInvalid => "backup_flags_invalid",
+            Self::BackupFlagsInvalid | Self::BackupNotAllowed => "backup_flags_invalid",
             Self::CeremonyTypeMismatch { .. } => "ceremony_type_mismatch",
             Self::ChallengeMismatch => "challenge_mismatch",
             Self::CounterRegression { .. } => "counter_regression",
             Self::CredentialNotAllowed => "credential_not_allowed",
             Self::CredentialNotFound => "credential_not_found",
             Self::CrossOriginNotAllowed => "cross_origin_not_allowed",
+            Self::Extension(_) => "extension_not_allowed",
             Self::OriginMismatch { .. } => "origin_mismatch",
             Self::PublicKeyInvalid(_) => "public_key_invalid",
             Self::RpIdMismatch => "rp_id_mismatch",
@@ -326,9 +349,10 @@ impl AssertionError {
             Self::UserPresenceMissing => 16,
             Self::UserVerificationMissing => 17,
             Self::BackupFlagsInvalid => 18,
-            Self::BackupEligibilityChanged => 19,
+            Self::BackupEligibilityChanged | Self::BackupNotAllowed => 19,
             Self::PublicKeyInvalid(_) | Self::SignatureInvalid | Self::UnsupportedAlgorithm { .. } => 21,
             Self::CounterRegression { .. } => 22,
+            Self::Extension(_) => 23,
         })
     }
 }

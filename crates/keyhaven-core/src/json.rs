@@ -126,7 +126,13 @@ impl<'a> Object<'a> {
             .retain(|(name, value)| name != member || !matches!(value, Json::Null));
     }
 
-    fn take(&mut self, member: &'static str) -> Option<Json<'a>> {
+    /// The names of all members.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
+    /// Any member.
+    pub(crate) fn take(&mut self, member: &'static str) -> Option<Json<'a>> {
         let position = self.0.iter().position(|(name, _)| name == member)?;
         Some(self.0.swap_remove(position).1)
     }

@@ -42,8 +42,8 @@
 //! one, a sign count that did not rise, a backup eligibility that changed. Each relaxation is a field of
 //! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
 //!
-//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
-//! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). All formats of
+//! §8. Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
 
 mod aaguid;
 mod assertion;
@@ -56,6 +56,7 @@ mod cose_key;
 mod crypto;
 mod der;
 mod error;
+mod extensions;
 mod json;
 mod public_key;
 mod registration;
@@ -73,28 +74,35 @@ pub use keyhaven_types::{
 pub use aaguid::{AttestedAaguid, ClaimedAaguid};
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
-    AttestationError, AttestationFormat, AttestationObject, AttestationObjectError, AttestationType,
-    CertificateError, StatementFault,
+    AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,
+    AttestationObjectError, AttestationPolicy, AttestationType, CertificateError, CompoundFault,
+    CompoundPolicy, EnterpriseAttestation, FidoU2fFault, Profile, SafetyNetFault, SafetyNetPolicy,
+    StatementFault, TpmFault, TpmStructureError,
 };
 pub use authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
 pub use cbor::CanonicalCbor;
 pub use client_data::{ClientDataError, CollectedClientData};
 pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
-pub use crypto::KeyMaterialError;
+pub use crypto::{KeyMaterialError, Sha1};
 pub use error::{AssertionError, Received, RegistrationError};
+pub use extensions::{
+    ClientExtensionResults, CredProtect, Extension, ExtensionError, ExtensionPolicy, ExtensionSet,
+    LargeBlobResults, PrfResults, SignedAssertionExtensions, SignedRegistrationExtensions,
+    UnsolicitedExtensions,
+};
 pub use json::JsonError;
 pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
 pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
 pub use relying_party::{
-    AssertionPolicy, BackupEligibilityChange, CosePublicKey, CredentialRecord, CrossOrigin,
+    AssertionPolicy, BackupEligibilityChange, BackupPolicy, CosePublicKey, CredentialRecord, CrossOrigin,
     ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
     SignCountRegression,
 };
-pub use response::{AuthenticationResponse, ClientExtensionResults, EnvelopeError, RegistrationResponse};
+pub use response::{AuthenticationResponse, EnvelopeError, RegistrationResponse};
 pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};
 pub use trust::{
     AcceptableAnchor, AnchorScope, AnchoredCertificate, AttestationTrust, AuthenticatorRefused,
-    CertificateSha1, InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors,
-    TrustDecision, TrustError, TrustQuery, TrustedPath, validate_path,
+    InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustDecision, TrustError,
+    TrustQuery, TrustedPath, validate_path,
 };

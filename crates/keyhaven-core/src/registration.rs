@@ -9,6 +9,7 @@ use crate::ceremony::{self, TopOrigin};
 use crate::client_data::CollectedClientData;
 use crate::crypto::sha256;
 use crate::error::{Received, RegistrationError};
+use crate::extensions::SignedRegistrationExtensions;
 use crate::public_key::PublicKey;
 use crate::relying_party::{ExpectedRegistration, RegistrationPolicy};
 use crate::response::RegistrationResponse;
@@ -33,7 +34,9 @@ pub struct VerifiedRegistration {
     attestation_format: AttestationFormat,
     attestation_type: AttestationType,
     trust: TrustDecision,
+    enterprise_serial_number: Option<Box<[u8]>>,
     origin: Origin,
+    signed_extensions: SignedRegistrationExtensions,
 }
 
 /// Verifies a registration response.
@@ -222,9 +225,21 @@ fn verify(
     });
     let backup = flags.backup().ok_or(RegistrationError::BackupFlagsInvalid)?;
 
-    // Steps 18 and 19. No policy on BE and BS here: the caller reads them from the result.
-    trace.skip(step(18), || "no backup eligibility policy".into());
-    trace.skip(step(19), || "no backup state policy".into());
+    // Step 18. Policy on BE.
+    trace.check(step(18), || {
+        format!("BE: {}, policy {:?}", flags.backup_eligible(), policy.backup)
+    });
+    if !policy.backup.allows_eligibility(backup.is_eligible()) {
+        return Err(RegistrationError::BackupEligibilityNotAllowed);
+    }
+
+    // Step 19. Policy on BS.
+    trace.check(step(19), || {
+        format!("BS: {}, policy {:?}", flags.backup_state(), policy.backup)
+    });
+    if !policy.backup.allows_state(backup.is_backed_up()) {
+        return Err(RegistrationError::BackupStateNotAllowed);
+    }
 
     // Step 20. The key's algorithm is one that was offered; and one this build verifies, with a key that can be used,
     // so that nobody is registered who could never sign in.
@@ -248,15 +263,21 @@ fn verify(
 
     // Step 21. fmt is a format we support, compared case by case.
     trace.check(step(21), || format!("fmt: {:?}", attestation.format()));
-    let format = AttestationFormat::from_identifier(attestation.format()).ok_or_else(|| {
-        RegistrationError::UnsupportedFormat {
+    let format = AttestationFormat::from_identifier(attestation.format())
+        .filter(|format| policy.attestation.supports(*format))
+        .ok_or_else(|| RegistrationError::UnsupportedFormat {
             received: Received::new(attestation.format()),
-        }
-    })?;
+        })?;
 
     // Step 22. That format's procedure over attStmt, authData and the hash.
     trace.check(step(22), || format!("procedure of {}", format.step()));
-    let attested_by = attestation.verify_statement(format, &public_key, &client_data_hash)?;
+    let attested_by = attestation.verify_statement(
+        format,
+        attested,
+        &public_key,
+        &client_data_hash,
+        &policy.attestation,
+    )?;
     let attestation_type = attested_by.attestation_type;
     trace.check(format.step(), || {
         format!("attestation type {:?}", attestation_type.as_str())
@@ -272,7 +293,7 @@ fn verify(
             (TrustDecision::Ignored, None)
         }
         AttestationTrust::Required { anchors, at } => {
-            let sha1 = policy.certificate_sha1;
+            let sha1 = policy.attestation.sha1;
             let (paths, proven) = trust::judge(&attested_by, claimed_aaguid, (anchors, at), sha1, trace)?;
             (TrustDecision::Trusted(paths), proven)
         }
@@ -300,7 +321,19 @@ fn verify(
             attested.aaguid()
         )
     });
-    let verified = VerifiedRegistration {
+
+    // Step 28. Extension outputs: well formed as CBOR since step 13; what was not asked for is ignored or refused.
+    let client_extensions = response.client_extension_results();
+    trace.check(step(28), || {
+        ceremony::extension_names(client_extensions, auth_data)
+    });
+    policy
+        .extensions
+        .check_unsolicited(client_extensions, auth_data)?;
+    let signed_extensions = SignedRegistrationExtensions::read(auth_data, &policy.extensions)?;
+
+    // Step 29 is the service's: store the record.
+    Ok(VerifiedRegistration {
         credential_id,
         public_key: cose_key.as_bytes().to_vec(),
         algorithm,
@@ -312,17 +345,13 @@ fn verify(
         attestation_format: format,
         attestation_type,
         trust,
+        enterprise_serial_number: attested_by
+            .members
+            .into_iter()
+            .find_map(|member| member.serial_number),
         origin: origin.clone(),
-    };
-
-    // Step 28. Extension outputs: well formed as CBOR since step 13; unrequested ones are ignored.
-    match auth_data.extensions() {
-        None => trace.skip(step(28), || "no authenticator extension outputs".into()),
-        Some(map) => trace.check(step(28), || ceremony::extension_names(map)),
-    }
-
-    // Step 29 is the service's: store the record.
-    Ok(verified)
+        signed_extensions,
+    })
 }
 
 impl VerifiedRegistration {
@@ -392,6 +421,14 @@ impl VerifiedRegistration {
         self.attestation_type
     }
 
+    /// The serial number of the device, out of an enterprise attestation (§8.2.2): one or more bytes, unique within the
+    /// model. `None` unless asked for, by [`EnterpriseAttestation::Requested`](crate::EnterpriseAttestation::Requested),
+    /// and told.
+    #[must_use]
+    pub fn enterprise_serial_number(&self) -> Option<&[u8]> {
+        self.enterprise_serial_number.as_deref()
+    }
+
     /// How trust in the attestation was decided, and by which anchors.
     #[must_use]
     pub const fn trust(&self) -> &TrustDecision {
@@ -408,5 +445,11 @@ impl VerifiedRegistration {
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What the authenticator signed of extensions.
+    #[must_use]
+    pub const fn signed_extensions(&self) -> &SignedRegistrationExtensions {
+        &self.signed_extensions
     }
 }

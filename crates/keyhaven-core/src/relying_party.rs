@@ -2,9 +2,11 @@ use keyhaven_types::{
     Challenge, CoseAlgorithm, CredentialId, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification,
 };
 
+use crate::attestation::AttestationPolicy;
 use crate::cbor::CanonicalCbor;
+use crate::extensions::ExtensionPolicy;
 use crate::public_key::SUPPORTED_ALGORITHMS;
-use crate::trust::{AttestationTrust, CertificateSha1};
+use crate::trust::AttestationTrust;
 
 /// Who verifies: the RP ID and the pages that may ask for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -110,10 +112,14 @@ pub struct RegistrationPolicy<'a> {
     pub user_verification: UserVerification,
     /// The algorithms that were offered. Default: all of [`SUPPORTED_ALGORITHMS`].
     pub algorithms: Vec<CoseAlgorithm>,
+    /// How attestation statements are judged.
+    pub attestation: AttestationPolicy,
     /// Whether the attestation must lead to a trust anchor.
     pub attestation_trust: AttestationTrust<'a>,
-    /// Whether certificates on the way to an anchor may be signed with SHA-1.
-    pub certificate_sha1: CertificateSha1,
+    /// Which kinds of credential are acceptable as to backup.
+    pub backup: BackupPolicy,
+    /// Which extension outputs are acceptable.
+    pub extensions: ExtensionPolicy,
     /// How strictly CBOR is read.
     pub canonical_cbor: CanonicalCbor,
 }
@@ -123,8 +129,10 @@ impl Default for RegistrationPolicy<'_> {
         Self {
             user_verification: UserVerification::Required,
             algorithms: SUPPORTED_ALGORITHMS.to_vec(),
+            attestation: AttestationPolicy::default(),
             attestation_trust: AttestationTrust::Ignore,
-            certificate_sha1: CertificateSha1::Refuse,
+            backup: BackupPolicy::default(),
+            extensions: ExtensionPolicy::default(),
             canonical_cbor: CanonicalCbor::default(),
         }
     }
@@ -139,6 +147,10 @@ pub struct AssertionPolicy {
     pub backup_eligibility_change: BackupEligibilityChange,
     /// What a sign count that did not rise means.
     pub sign_count_regression: SignCountRegression,
+    /// Which kinds of credential are acceptable as to backup.
+    pub backup: BackupPolicy,
+    /// Which extension outputs are acceptable.
+    pub extensions: ExtensionPolicy,
     /// How strictly CBOR is read.
     pub canonical_cbor: CanonicalCbor,
 }
@@ -152,6 +164,39 @@ pub enum BackupEligibilityChange {
     /// Refuse.
     #[default]
     Refuse,
+}
+
+/// Which kinds of credential are acceptable as to backup (§7.1 steps 18 and 19, §7.2 step 19.3).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BackupPolicy {
+    /// All.
+    #[default]
+    Any,
+    /// Those that are backed up now (BS set): losing one device does not lock the user out.
+    BackedUp,
+    /// Those that can be backed up (BE set).
+    Eligible,
+    /// Those that never leave their device (BE clear).
+    DeviceBound,
+}
+
+impl BackupPolicy {
+    /// Whether BE is acceptable.
+    pub(crate) const fn allows_eligibility(self, eligible: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::BackedUp | Self::Eligible => eligible,
+            Self::DeviceBound => !eligible,
+        }
+    }
+
+    /// Whether BS is acceptable.
+    pub(crate) const fn allows_state(self, backed_up: bool) -> bool {
+        match self {
+            Self::Any | Self::Eligible | Self::DeviceBound => true,
+            Self::BackedUp => backed_up,
+        }
+    }
 }
 
 /// What to do when the sign count did not rise, a sign of a cloned credential.

@@ -1,6 +1,7 @@
 use keyhaven_types::{AuthenticatorAttachment, AuthenticatorTransport, base64url};
 
 use crate::error::{AssertionError, RegistrationError};
+use crate::extensions::ClientExtensionResults;
 use crate::json::{Json, JsonError, Object};
 
 /// A `RegistrationResponseJSON` (WebAuthn L3 §5.1), decoded as far as base64url.
@@ -27,13 +28,6 @@ pub struct AuthenticationResponse {
     user_handle: Option<Vec<u8>>,
     authenticator_attachment: Option<AuthenticatorAttachment>,
     client_extension_results: ClientExtensionResults,
-}
-
-/// Client extension outputs that this crate knows. Asserted by the client, signed by nobody.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ClientExtensionResults {
-    appid: Option<bool>,
-    cred_props_rk: Option<bool>,
 }
 
 /// Why JSON is not a response of the kind asked for.
@@ -200,20 +194,6 @@ impl AuthenticationResponse {
     }
 }
 
-impl ClientExtensionResults {
-    /// `appid`: the client says that the AppID was used instead of the RP ID (§10.1.1).
-    #[must_use]
-    pub const fn appid(&self) -> Option<bool> {
-        self.appid
-    }
-
-    /// `credProps.rk`: the client says whether the credential is discoverable (§10.1.3).
-    #[must_use]
-    pub const fn cred_props_rk(&self) -> Option<bool> {
-        self.cred_props_rk
-    }
-}
-
 /// What both responses have around their `response` member.
 struct Envelope<'a> {
     credential_id: Vec<u8>,
@@ -241,16 +221,11 @@ impl<'a> Envelope<'a> {
             Some(_) | None => None,
         };
         // Nothing in the extension outputs is evidence, so clients that leave them out are served too.
-        let client_extension_results = match object.optional_object("clientExtensionResults")? {
-            None => ClientExtensionResults::default(),
-            Some(mut results) => ClientExtensionResults {
-                appid: results.optional_bool("appid")?,
-                cred_props_rk: match results.optional_object("credProps")? {
-                    None => None,
-                    Some(mut properties) => properties.optional_bool("rk")?,
-                },
-            },
-        };
+        let client_extension_results = object
+            .optional_object("clientExtensionResults")?
+            .map(ClientExtensionResults::read)
+            .transpose()?
+            .unwrap_or_default();
         let response = object.object("response")?;
         Ok(Self {
             credential_id,

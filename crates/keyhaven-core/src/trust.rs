@@ -10,13 +10,14 @@ use keyhaven_types::{Aaguid, UnixTime};
 
 use crate::aaguid::{AttestedAaguid, ClaimedAaguid};
 use crate::attestation::{AttestationFormat, AttestationType, Attested, AttestedPath};
+use crate::crypto::Sha1;
 use crate::crypto::certificate_signatures::key_identifier;
 use crate::trace::Tracer;
 use crate::{Received, Step};
 use certificate::CertificateView;
 
 pub use anchor::{InvalidTrustAnchor, TrustAnchor};
-pub use path::{AnchoredCertificate, CertificateSha1, PathError, validate_path};
+pub use path::{AnchoredCertificate, PathError, validate_path};
 
 /// Whether an attestation must be trusted (§7.1 steps 23 and 24). Its statement is verified in either case.
 #[derive(Clone, Copy, Debug, Default)]
@@ -217,7 +218,7 @@ pub(crate) fn judge(
     attested: &Attested<'_>,
     claimed: ClaimedAaguid,
     (anchors, at): (&dyn TrustAnchorSource, UnixTime),
-    sha1: CertificateSha1,
+    sha1: Sha1,
     trace: &mut impl Tracer,
 ) -> Result<(Vec<TrustedPath>, Option<AttestedAaguid>), TrustError> {
     let collected = collect(attested, claimed, anchors, at);
@@ -241,7 +242,8 @@ pub(crate) fn judge(
             return Err(TrustError::NoAnchors { format });
         }
         let candidates: Vec<&TrustAnchor> = acceptable.iter().map(|acceptable| acceptable.anchor).collect();
-        let anchored = validate_path(&member.certificates, &candidates, at, sha1)
+        let certificates: Vec<&[u8]> = member.certificates.iter().map(AsRef::as_ref).collect();
+        let anchored = validate_path(&certificates, &candidates, at, sha1)
             .map_err(|error| TrustError::Path { format, error })?;
         let scope = acceptable
             .iter()
@@ -331,7 +333,7 @@ fn describe(members: &Collected<'_, '_>) -> String {
 /// Whether a path that ends at an anchor also proves the AAGUID in authenticator data.
 fn proves_aaguid(member: &AttestedPath<'_>, scope: AnchorScope, claimed: ClaimedAaguid) -> bool {
     // A U2F signature covers the RP ID's hash, the client data, the credential id and the key: no AAGUID.
-    if member.format.as_str() == "fido-u2f" {
+    if member.format == AttestationFormat::FidoU2f {
         return false;
     }
     let named = member

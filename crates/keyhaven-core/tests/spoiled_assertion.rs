@@ -522,6 +522,84 @@ fn step_23_extension_outputs_nobody_asked_for_are_ignored() {
 }
 
 #[test]
+fn step_23_signed_outputs_are_typed() {
+    let verified = Assertion::es256().accepted(|a| {
+        a.draft.set_extensions(Cbor::Map(vec![
+            ("credBlob".into(), Cbor::Bytes(vec![7])),
+            ("hmac-secret".into(), Cbor::Bytes(vec![1; 32])),
+        ]));
+    });
+    let signed = verified.signed_extensions();
+    assert_eq!(signed.cred_blob(), Some(&[7][..]));
+    assert_eq!(signed.hmac_secret(), Some(&[1; 32][..]));
+    assert_eq!(signed.encoded().first(), Some(&0xa2));
+}
+
+#[test]
+fn step_23_policy_judges_the_outputs() {
+    let refused = || refusal("extension_not_allowed", "7.2.23");
+    let wrong = |a: &mut Assertion| {
+        a.draft
+            .set_extensions(Cbor::Map(vec![("hmac-secret".into(), 1.into())]))
+    };
+    assert_eq!(
+        Assertion::es256()
+            .accepted(wrong)
+            .signed_extensions()
+            .hmac_secret(),
+        None
+    );
+    for requested in [Extension::HmacSecret, Extension::Prf] {
+        let spoiled = Assertion::es256().spoiled(|a| {
+            wrong(a);
+            a.policy.extensions.requested = ExtensionSet::default().with(requested);
+        });
+        assert_eq!(spoiled, refused());
+    }
+    let spoiled = |spoil: fn(&mut Assertion)| {
+        let mut assertion = Assertion::es256();
+        assertion.policy.extensions.unsolicited = UnsolicitedExtensions::Refuse;
+        assertion.spoiled(spoil)
+    };
+    assert_eq!(
+        spoiled(|a| a.draft.set_extensions(Cbor::Map(vec![("x".into(), 1.into())]))),
+        refused()
+    );
+    assert_eq!(
+        spoiled(|a| a.extension_results = Some(serde_json::json!({"appid": false}))),
+        refused()
+    );
+    let _ = Assertion::es256().accepted(|a| {
+        a.policy.extensions.unsolicited = UnsolicitedExtensions::Refuse;
+        a.policy.extensions.requested = [Extension::AppId, Extension::CredBlob].into_iter().collect();
+        a.draft
+            .set_extensions(Cbor::Map(vec![("credBlob".into(), Cbor::Bytes(vec![]))]));
+        a.extension_results = Some(serde_json::json!({"appid": false, "getCredBlob": ""}));
+    });
+}
+
+#[test]
+fn step_19_applies_the_policy_on_backup() {
+    let policy = |policy: BackupPolicy, flags: u8| {
+        let mut assertion = Assertion::es256();
+        assertion.draft.flags = UP | UV | flags;
+        assertion.backup_eligible = None;
+        assertion.policy.backup = policy;
+        assertion
+            .judge()
+            .err()
+            .map(|error| (error.code(), error.step().to_string()))
+    };
+    let refused = Some(refusal("backup_flags_invalid", "7.2.19"));
+    assert_eq!(policy(BackupPolicy::DeviceBound, 0), None);
+    assert_eq!(policy(BackupPolicy::DeviceBound, BE), refused);
+    assert_eq!(policy(BackupPolicy::Eligible, BE), None);
+    assert_eq!(policy(BackupPolicy::Eligible, 0), refused);
+    assert_eq!(policy(BackupPolicy::BackedUp, BE | BS), None);
+    assert_eq!(policy(BackupPolicy::BackedUp, BE), refused);
+}
+
+#[test]
 fn step_24_the_result_holds_what_to_update() {
     let assertion = Assertion::es256();
     let verified = assertion.judge().unwrap();

@@ -568,6 +568,31 @@ fn step_17_backed_up_implies_backup_eligible() {
 }
 
 #[test]
+fn steps_18_and_19_apply_the_policy_on_backup() {
+    let policy = |policy: BackupPolicy, flags: u8| {
+        let mut registration = Registration::none();
+        registration.draft.flags = UP | UV | AT | flags;
+        registration.policy.backup = policy;
+        registration
+            .judge()
+            .err()
+            .map(|error| (error.code(), error.step().to_string()))
+    };
+    let at = |step| Some(refusal("backup_flags_invalid", step));
+    for flags in [0, BE, BE | BS] {
+        assert_eq!(policy(BackupPolicy::Any, flags), None);
+    }
+    assert_eq!(policy(BackupPolicy::DeviceBound, 0), None);
+    assert_eq!(policy(BackupPolicy::DeviceBound, BE), at("7.1.18"));
+    assert_eq!(policy(BackupPolicy::DeviceBound, BE | BS), at("7.1.18"));
+    assert_eq!(policy(BackupPolicy::Eligible, 0), at("7.1.18"));
+    assert_eq!(policy(BackupPolicy::Eligible, BE), None);
+    assert_eq!(policy(BackupPolicy::BackedUp, 0), at("7.1.18"));
+    assert_eq!(policy(BackupPolicy::BackedUp, BE), at("7.1.19"));
+    assert_eq!(policy(BackupPolicy::BackedUp, BE | BS), None);
+}
+
+#[test]
 fn step_20_the_algorithm_was_offered() {
     let refused = Registration::none().spoiled(|r| r.policy.algorithms = vec![CoseAlgorithm::EDDSA]);
     assert_eq!(refused, refusal("algorithm_not_allowed", "7.1.20"));
@@ -1082,6 +1107,95 @@ fn step_28_extension_outputs_nobody_asked_for_are_ignored() {
         ]));
     });
     assert!(verified.flags().extension_data());
+}
+
+fn signed_outputs(r: &mut Registration) {
+    r.draft.set_extensions(Cbor::Map(vec![
+        ("credBlob".into(), Cbor::Bool(true)),
+        ("credProtect".into(), 3.into()),
+        ("hmac-secret".into(), Cbor::Bool(true)),
+        ("minPinLength".into(), 6.into()),
+    ]));
+}
+
+#[test]
+fn step_28_signed_outputs_are_typed() {
+    let verified = Registration::none().accepted(signed_outputs);
+    let signed = verified.signed_extensions();
+    assert_eq!(signed.cred_blob_stored(), Some(true));
+    assert_eq!(signed.cred_protect(), Some(CredProtect::UserVerificationRequired));
+    assert_eq!(signed.hmac_secret(), Some(true));
+    assert_eq!(signed.min_pin_length(), Some(6));
+    assert_eq!(signed.encoded().first(), Some(&0xa4));
+    let none = Registration::none().judge().unwrap();
+    assert_eq!(none.signed_extensions(), &SignedRegistrationExtensions::default());
+}
+
+#[test]
+fn step_28_an_output_of_the_wrong_type_counts_for_nothing_and_is_refused_where_it_was_asked_for() {
+    for (extension, wrong) in [
+        (keyhaven_core::Extension::CredBlob, Cbor::Bytes(vec![])),
+        (keyhaven_core::Extension::CredProtect, 0.into()),
+        (keyhaven_core::Extension::CredProtect, 4.into()),
+        (keyhaven_core::Extension::CredProtect, Cbor::Bool(true)),
+        (keyhaven_core::Extension::HmacSecret, 1.into()),
+        (keyhaven_core::Extension::MinPinLength, (-1).into()),
+        (keyhaven_core::Extension::MinPinLength, (1_i64 << 32).into()),
+    ] {
+        let change = |r: &mut Registration| {
+            r.draft
+                .set_extensions(Cbor::Map(vec![(extension.as_str().into(), wrong.clone())]));
+        };
+        let verified = Registration::none().accepted(change);
+        let signed = verified.signed_extensions();
+        assert_eq!((signed.cred_protect(), signed.min_pin_length()), (None, None));
+        assert_eq!((signed.cred_blob_stored(), signed.hmac_secret()), (None, None));
+        let refused = Registration::none().spoiled(|r| {
+            change(r);
+            r.policy.extensions.requested = [extension].into_iter().collect();
+        });
+        assert_eq!(
+            refused,
+            refusal("extension_not_allowed", "7.1.28"),
+            "{extension:?}"
+        );
+    }
+}
+
+#[test]
+fn step_28_outputs_nobody_asked_for_are_refused_where_policy_says_so() {
+    let refuse = |r: &mut Registration| r.policy.extensions.unsolicited = UnsolicitedExtensions::Refuse;
+    let refused = || refusal("extension_not_allowed", "7.1.28");
+    let spoiled = |spoil: fn(&mut Registration)| {
+        let mut registration = Registration::none();
+        refuse(&mut registration);
+        registration.extension_results = Some(serde_json::json!({}));
+        registration.spoiled(spoil)
+    };
+    assert_eq!(spoiled(signed_outputs), refused());
+    assert_eq!(
+        spoiled(|r| r.extension_results = Some(serde_json::json!({"credProps": {"rk": true}}))),
+        refused()
+    );
+    assert_eq!(
+        spoiled(|r| r.extension_results = Some(serde_json::json!({"uvm": []}))),
+        refused()
+    );
+    // All of them asked for, all of them accepted; prf is carried by hmac-secret.
+    let _ = Registration::none().accepted(|r| {
+        refuse(r);
+        signed_outputs(r);
+        r.extension_results = Some(serde_json::json!({"credProps": {"rk": true}, "prf": {"enabled": true}, "hmacCreateSecret": true}));
+        r.policy.extensions.requested = [
+            keyhaven_core::Extension::CredBlob,
+            keyhaven_core::Extension::CredProps,
+            keyhaven_core::Extension::CredProtect,
+            keyhaven_core::Extension::MinPinLength,
+            keyhaven_core::Extension::Prf,
+        ]
+        .into_iter()
+        .collect();
+    });
 }
 
 #[test]

@@ -81,7 +81,7 @@ struct Chain {
     /// Who signs each of them.
     signers: [SigningKey; 4],
     at: UnixTime,
-    sha1: CertificateSha1,
+    sha1: Sha1,
 }
 
 impl Chain {
@@ -96,7 +96,7 @@ impl Chain {
             leaf,
             signers: [key("root"), key("root"), key("upper"), key("lower")],
             at: UnixTime::from_millis(AT * 1000),
-            sha1: CertificateSha1::Refuse,
+            sha1: Sha1::Refuse,
         }
     }
 
@@ -140,7 +140,7 @@ fn validate(
     certificates: &[Vec<u8>],
     anchors: &[Vec<u8>],
     at: UnixTime,
-    sha1: CertificateSha1,
+    sha1: Sha1,
 ) -> Result<(), PathError> {
     let anchors: Vec<TrustAnchor> = anchors.iter().map(|der| anchor(der)).collect();
     let anchors: Vec<&TrustAnchor> = anchors.iter().collect();
@@ -154,7 +154,7 @@ fn holds(certificates: &[Vec<u8>], anchors: &[Vec<u8>]) -> Result<(), PathError>
         certificates,
         anchors,
         UnixTime::from_millis(AT * 1000),
-        CertificateSha1::Refuse,
+        Sha1::Refuse,
     )
 }
 
@@ -485,7 +485,7 @@ fn a_leaf_may_be_the_anchor_of_itself_alone() {
     // Nothing is below the anchor: no date is judged.
     let ended = UnixTime::from_millis(i64::MAX);
     let alone = [leaf.clone()];
-    assert_eq!(validate(&alone, &alone, ended, CertificateSha1::Refuse), Ok(()));
+    assert_eq!(validate(&alone, &alone, ended, Sha1::Refuse), Ok(()));
     // Another certificate for the same key and name is another.
     let mut other = chain.clone();
     other.leaf.serial_number = vec![2];
@@ -621,12 +621,7 @@ fn no_change_of_one_byte_goes_unnoticed_and_none_panics() {
 }
 
 /// A root with this key, a leaf below it signed with this algorithm.
-fn by(
-    spki: &[u8],
-    algorithm: &[u8],
-    sha1: CertificateSha1,
-    sign: impl Fn(&[u8]) -> Vec<u8>,
-) -> Result<(), PathError> {
+fn by(spki: &[u8], algorithm: &[u8], sha1: Sha1, sign: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), PathError> {
     let mut chain = Chain::new();
     chain.root.subject_public_key_info = spki.to_vec();
     chain.leaf.issuer = name("root");
@@ -666,7 +661,7 @@ fn ecdsa_signatures_of_each_curve_and_hash() {
         let verdict = by(
             &p256.subject_public_key_info(),
             &ecdsa_with(number),
-            CertificateSha1::Refuse,
+            Sha1::Refuse,
             |tbs| {
                 let signature: p256::ecdsa::DerSignature = key_256.sign_prehash(&hashed(hash, tbs)).unwrap();
                 signature.as_bytes().to_vec()
@@ -676,7 +671,7 @@ fn ecdsa_signatures_of_each_curve_and_hash() {
         let verdict = by(
             &p384.subject_public_key_info(),
             &ecdsa_with(number),
-            CertificateSha1::Refuse,
+            Sha1::Refuse,
             |tbs| {
                 let signature: p384::ecdsa::DerSignature = key_384.sign_prehash(&hashed(hash, tbs)).unwrap();
                 signature.as_bytes().to_vec()
@@ -693,8 +688,8 @@ fn ecdsa_signatures_of_each_curve_and_hash() {
             signature.as_bytes().to_vec()
         })
     };
-    assert_eq!(with(CertificateSha1::Allow), Ok(()));
-    assert_eq!(with(CertificateSha1::Refuse), Err(PathError::SignatureAlgorithm));
+    assert_eq!(with(Sha1::Allow), Ok(()));
+    assert_eq!(with(Sha1::Refuse), Err(PathError::SignatureAlgorithm));
 }
 
 #[cfg(feature = "es512")]
@@ -711,7 +706,7 @@ fn ecdsa_signatures_of_p_521() {
     let key_bits = tlv(0x03, &[&[0], point.as_bytes()].concat());
     let spki = tlv(0x30, &[tlv(0x30, &algorithm), key_bits].concat());
     for (number, hash) in SHA_2 {
-        let verdict = by(&spki, &ecdsa_with(number), CertificateSha1::Refuse, |tbs| {
+        let verdict = by(&spki, &ecdsa_with(number), Sha1::Refuse, |tbs| {
             let signature: p521::ecdsa::DerSignature = key.sign_prehash(&hashed(hash, tbs)).unwrap();
             signature.as_bytes().to_vec()
         });
@@ -749,7 +744,7 @@ fn rsa_signatures_of_each_padding_and_hash() {
         let parameters = [tlv(0xa0, &hash), tlv(0xa1, &mgf1), tlv(0xa2, &tlv(0x02, &[salt]))];
         pkcs1(0x0a, &tlv(0x30, &parameters.concat()))
     };
-    let refuse = CertificateSha1::Refuse;
+    let refuse = Sha1::Refuse;
     let pkcs1_encodings: [(u8, &'static dyn RsaEncoding); 3] = [
         (0x0b, &signature::RSA_PKCS1_SHA256),
         (0x0c, &signature::RSA_PKCS1_SHA384),
@@ -798,17 +793,11 @@ fn rsa_signatures_with_sha_1_are_the_policys() {
     // 2027-01-01T00:00:00Z.
     let at = UnixTime::from_millis(1_798_761_600_000);
     let judge = |leaf: &[u8], sha1| validate(&[leaf.to_vec()], &[root.clone()], at, sha1);
-    assert_eq!(judge(&leaf, CertificateSha1::Allow), Ok(()));
-    assert_eq!(
-        judge(&leaf, CertificateSha1::Refuse),
-        Err(PathError::SignatureAlgorithm)
-    );
+    assert_eq!(judge(&leaf, Sha1::Allow), Ok(()));
+    assert_eq!(judge(&leaf, Sha1::Refuse), Err(PathError::SignatureAlgorithm));
     let mut spoiled = leaf;
     *spoiled.last_mut().unwrap() ^= 1;
-    assert_eq!(
-        judge(&spoiled, CertificateSha1::Allow),
-        Err(PathError::SignatureInvalid)
-    );
+    assert_eq!(judge(&spoiled, Sha1::Allow), Err(PathError::SignatureInvalid));
 }
 
 #[test]
@@ -817,7 +806,7 @@ fn ed25519_signatures() {
     let verdict = by(
         &issuer.subject_public_key_info(),
         &tlv(0x06, &[0x2b, 0x65, 0x70]),
-        CertificateSha1::Refuse,
+        Sha1::Refuse,
         |tbs| issuer.sign(tbs),
     );
     assert_eq!(verdict, Ok(()));
@@ -830,14 +819,14 @@ fn an_algorithm_is_not_taken_for_another() {
     let verdict = by(
         &SigningKey::Rs256.subject_public_key_info(),
         &ecdsa_with(2),
-        CertificateSha1::Refuse,
+        Sha1::Refuse,
         |tbs| key("root").sign(tbs),
     );
     assert_eq!(verdict, Err(PathError::SignatureAlgorithm));
     let verdict = by(
         &p384.subject_public_key_info(),
         &ecdsa_with(2),
-        CertificateSha1::Refuse,
+        Sha1::Refuse,
         |tbs| key("root").sign(tbs),
     );
     assert_eq!(verdict, Err(PathError::SignatureInvalid));

@@ -130,14 +130,14 @@ fn step_24_a_certificate_signed_with_sha_1_is_the_policys() {
         .at("attStmt")
         .set("x5c", Cbor::Array(vec![Cbor::Bytes(certificate)]));
     let json = registration.draft.envelope(&object.encode()).to_string();
-    registration.policy.certificate_sha1 = CertificateSha1::Allow;
+    registration.policy.attestation.sha1 = Sha1::Allow;
     assert!(
         registration
             .judge_json(json.as_bytes())
             .unwrap()
             .attestation_trusted()
     );
-    registration.policy.certificate_sha1 = CertificateSha1::Refuse;
+    registration.policy.attestation.sha1 = Sha1::Refuse;
     let error = registration.judge_json(json.as_bytes()).unwrap_err();
     assert_eq!(error.step(), Step::Registration(24));
     assert!(error.to_string().contains("algorithm"), "{error}");

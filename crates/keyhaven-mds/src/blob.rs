@@ -1,9 +1,7 @@
 //! The BLOB: a JSON Web Signature (RFC 7515) with its certificate chain in the header, over a list of entries.
 
 use base64::Engine as _;
-use keyhaven_core::{
-    CertificateSha1, CoseAlgorithm, PathError, TrustAnchor, UnixTime, base64url, validate_path,
-};
+use keyhaven_core::{CoseAlgorithm, PathError, Sha1, TrustAnchor, UnixTime, base64url, validate_path};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -145,7 +143,7 @@ impl Blob {
             .map_err(|_| BlobError::Header("x5c: not base64".into()))?;
         let path: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
         let roots: Vec<&TrustAnchor> = against.roots.iter().collect();
-        let leaf = validate_path(&path, &roots, against.at, CertificateSha1::Refuse)?;
+        let leaf = validate_path(&path, &roots, against.at, Sha1::Refuse)?;
         match against.signer {
             Signer::DnsName(name) if !leaf.is_named(name) => {
                 return Err(BlobError::Signer {

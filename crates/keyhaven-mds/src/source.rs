@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use keyhaven_core::{
-    Aaguid, AcceptableAnchor, AnchorScope, AttestationType, AuthenticatorRefused, TrustAnchorSource,
-    TrustAnchors, TrustQuery,
+    Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
+    TrustAnchorSource, TrustAnchors, TrustQuery,
 };
 
 use crate::{Blob, Entry, Refusal, Statement, StatusPolicy};
@@ -93,7 +93,7 @@ impl TrustAnchorSource for MetadataSource {
         query: &TrustQuery,
     ) -> Result<Vec<AcceptableAnchor<'a>>, AuthenticatorRefused> {
         // The AAGUID of a U2F statement is signed by nobody.
-        let by_key = query.aaguid.is_zero() || query.format.as_str() == "fido-u2f";
+        let by_key = query.aaguid.is_zero() || query.format == AttestationFormat::FidoU2f;
         let (found, scope): (Vec<&Entry>, _) = if by_key {
             (
                 self.by_key_identifier(&query.key_identifier).collect(),

@@ -2,7 +2,7 @@
 
 use keyhaven_core::{
     AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord, ExpectedAssertion,
-    ExpectedUser, VerifiedAssertion,
+    ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
 };
 use keyhaven_storage::{
     AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Session, SessionId, StepUpGrant,
@@ -124,7 +124,12 @@ impl Context {
         };
         let policy = AssertionPolicy {
             user_verification: self.settings.user_verification,
+            backup: self.settings.backup,
             backup_eligibility_change: self.settings.backup_eligibility_change,
+            extensions: ExtensionPolicy {
+                requested: ExtensionSet::default(),
+                unsolicited: self.settings.unsolicited_extensions,
+            },
             ..AssertionPolicy::default()
         };
         Ok(keyhaven_core::verify_assertion(

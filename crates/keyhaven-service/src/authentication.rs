@@ -159,7 +159,7 @@ impl Authentications {
         let (owned, (session, token)) = self
             .0
             .assert(&response, &expected, subject, |owned, verified| {
-                let proof = Proof::assertion(verified, owned.credential.attestation_trusted);
+                let proof = Proof::assertion(verified, &owned.credential);
                 let (session, token) =
                     self.0
                         .open_session(client, owned.account.id, &owned.credential.id, &proof)?;

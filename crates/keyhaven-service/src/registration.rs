@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use keyhaven_core::{ExpectedRegistration, RegistrationPolicy, RegistrationResponse, VerifiedRegistration};
+use keyhaven_core::{
+    ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse,
+    VerifiedRegistration,
+};
 use keyhaven_storage::{
     Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
     Session,
@@ -187,7 +190,7 @@ impl Registrations {
     ) -> Result<Started<CreationOptions>, Error> {
         let settings = &self.0.settings;
         let challenge = self.0.new_challenge()?;
-        let algorithms = keyhaven_core::SUPPORTED_ALGORITHMS.to_vec();
+        let algorithms = settings.algorithms.clone();
         let options = CreationOptions {
             rp: RpEntity {
                 id: settings.relying_party.id.clone(),
@@ -212,6 +215,11 @@ impl Registrations {
             },
             hints: request.hints.clone(),
             attestation: settings.attestation,
+            attestation_formats: settings
+                .attestation_formats
+                .iter()
+                .map(|format| format.as_str())
+                .collect(),
             extensions: CreationExtensions { cred_props: true },
         };
         let issued = Issued {
@@ -337,6 +345,11 @@ impl Registrations {
                 Mediation::Modal => self.0.settings.user_verification,
             },
             algorithms: issued.algorithms.clone(),
+            backup: self.0.settings.backup,
+            extensions: ExtensionPolicy {
+                requested: ExtensionSet::default().with(Extension::CredProps),
+                unsolicited: self.0.settings.unsolicited_extensions,
+            },
             ..RegistrationPolicy::default()
         };
         Ok(keyhaven_core::verify_registration(response, &expected, &policy)?)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhaven_core::{VerifiedAssertion, VerifiedRegistration};
-use keyhaven_storage::{Account, AccountId, Rotation, Session, SessionId, SignInSession};
+use keyhaven_storage::{Account, AccountId, Credential, Rotation, Session, SessionId, SignInSession};
 use keyhaven_types::{Backup, CredentialId, UnixTime};
 
 use crate::audit::Subject;
@@ -65,8 +65,15 @@ impl Proof {
         )
     }
 
-    pub(crate) fn assertion(verified: &VerifiedAssertion, attestation_trusted: bool) -> Self {
-        Self::passkey(verified.user_verified(), verified.backup(), attestation_trusted)
+    /// User verification counts as a factor only where the credential was registered with it (`uvInitialized`, WebAuthn
+    /// L3 §4). An assertion alone never turns that on: §7.2 step 24.3 wants a further factor as strong for it, and the
+    /// one that is as strong is to register the passkey anew.
+    pub(crate) fn assertion(verified: &VerifiedAssertion, credential: &Credential) -> Self {
+        Self::passkey(
+            verified.user_verified() && credential.uv_initialized,
+            verified.backup(),
+            credential.attestation_trusted,
+        )
     }
 
     /// NIST SP 800-63B-4: a passkey with user verification is multi-factor, AAL2; AAL3 needs a key that cannot leave

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keyhaven_core::RelyingParty;
+use keyhaven_core::{AttestationFormat, RelyingParty};
+use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
@@ -20,10 +21,18 @@ pub struct Settings {
     pub challenge_len: usize,
     /// Whether users must be verified by PIN or biometric.
     pub user_verification: UserVerification,
+    /// The algorithms offered for new passkeys, best first.
+    pub algorithms: Vec<CoseAlgorithm>,
     /// Which attestation is asked for.
     pub attestation: AttestationConveyance,
+    /// Attestation statement formats that are preferred, best first. A hint: others are verified too.
+    pub attestation_formats: Vec<AttestationFormat>,
+    /// Which passkeys are acceptable as to backup, at registration and at every use.
+    pub backup: keyhaven_core::BackupPolicy,
     /// Whether BE may turn from clear to set after registration.
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
+    /// What to do with outputs of extensions that were not asked for.
+    pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
     /// Limits of sessions.

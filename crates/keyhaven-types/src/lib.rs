@@ -12,6 +12,7 @@ mod credential;
 mod flags;
 pub mod options;
 mod relying_party;
+pub mod signal;
 mod time;
 mod user;
 

@@ -73,6 +73,9 @@ pub struct CreationOptions {
     pub hints: Vec<Hint>,
     /// Which attestation is wanted.
     pub attestation: AttestationConveyance,
+    /// Attestation statement formats that are preferred, best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attestation_formats: Vec<&'static str>,
     /// Client extension inputs.
     pub extensions: CreationExtensions,
 }

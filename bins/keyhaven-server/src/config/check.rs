@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
 use keyhaven_api::ApiSettings;
-use keyhaven_core::{CrossOrigin, RelyingParty};
+use keyhaven_core::{
+    AttestationFormat, BackupPolicy, CrossOrigin, RelyingParty, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
+};
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
-use keyhaven_types::{Origin, RpId};
+use keyhaven_types::{CoseAlgorithm, Origin, RpId};
 use url::{Host, Url};
 
-use super::raw::{BackupEligibilityChange, Raw, Switch};
+use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
 use super::{ChallengesUrl, Config, DatabaseUrl};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
@@ -64,17 +66,29 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         relying_party: RelyingParty {
             id: rp_id,
             origins,
-            cross_origin: CrossOrigin::Refuse,
+            cross_origin: cross_origin(&raw.ceremonies)?,
         },
         rp_name,
         public_url,
         ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
         challenge_len: raw.ceremonies.challenge_bytes,
         user_verification: raw.ceremonies.user_verification,
+        algorithms: algorithms(raw.ceremonies.algorithms.as_deref())?,
         attestation: raw.ceremonies.attestation,
+        attestation_formats: attestation_formats(&raw.ceremonies.attestation_formats)?,
+        backup: match raw.ceremonies.backup {
+            Backup::Any => BackupPolicy::Any,
+            Backup::BackedUp => BackupPolicy::BackedUp,
+            Backup::DeviceBound => BackupPolicy::DeviceBound,
+            Backup::Eligible => BackupPolicy::Eligible,
+        },
         backup_eligibility_change: match raw.ceremonies.backup_eligibility_change {
             BackupEligibilityChange::AllowUpgrade => keyhaven_core::BackupEligibilityChange::AllowUpgrade,
             BackupEligibilityChange::Refuse => keyhaven_core::BackupEligibilityChange::Refuse,
+        },
+        unsolicited_extensions: match raw.ceremonies.unsolicited_extensions {
+            raw::UnsolicitedExtensions::Ignore => UnsolicitedExtensions::Ignore,
+            raw::UnsolicitedExtensions::Refuse => UnsolicitedExtensions::Refuse,
         },
         disclose_existence: raw.accounts.disclose_existence,
         sessions,
@@ -175,6 +189,50 @@ fn web_origin(text: &str, local: bool) -> anyhow::Result<Url> {
         _ => bail!("origins: {text} must begin with https://; http is only for localhost"),
     }
     Ok(url)
+}
+
+fn cross_origin(ceremonies: &raw::Ceremonies) -> anyhow::Result<CrossOrigin> {
+    let top_origins = &ceremonies.top_origins;
+    if ceremonies.cross_origin == raw::CrossOrigin::Refuse {
+        ensure!(
+            top_origins.is_empty(),
+            "ceremonies.top_origins: only where ceremonies.cross_origin is \"allow\""
+        );
+        return Ok(CrossOrigin::Refuse);
+    }
+    let top_origins = top_origins.iter().map(|text| {
+        web_origin(text, true).context("ceremonies.top_origins")?;
+        Origin::new(text).context("ceremonies.top_origins")
+    });
+    Ok(CrossOrigin::Allow {
+        top_origins: top_origins.collect::<Result<_, _>>()?,
+    })
+}
+
+/// The algorithms to offer: those written, or all of this build. Browsers need ES256 or RS256 among them.
+fn algorithms(written: Option<&[i64]>) -> anyhow::Result<Vec<CoseAlgorithm>> {
+    let Some(written) = written else {
+        return Ok(SUPPORTED_ALGORITHMS.to_vec());
+    };
+    ensure!(!written.is_empty(), "ceremonies.algorithms: at least one");
+    let known = written.iter().map(|&identifier| {
+        let algorithm = CoseAlgorithm::new(identifier);
+        ensure!(
+            SUPPORTED_ALGORITHMS.contains(&algorithm),
+            "ceremonies.algorithms: {identifier} is not one that this build verifies"
+        );
+        Ok(algorithm)
+    });
+    known.collect()
+}
+
+fn attestation_formats(names: &[String]) -> anyhow::Result<Vec<AttestationFormat>> {
+    let known = names.iter().map(|name| {
+        AttestationFormat::from_identifier(name).with_context(|| {
+            format!("ceremonies.attestation_formats: {name:?} is not one that this build verifies")
+        })
+    });
+    known.collect()
 }
 
 fn is_localhost(url: &Url) -> bool {
@@ -367,6 +425,28 @@ mod tests {
     }
 
     #[test]
+    fn what_ceremonies_accept_can_be_written() {
+        let settings = checked(|raw| {
+            raw.ceremonies.algorithms = Some(vec![-8, -7]);
+            raw.ceremonies.attestation_formats = vec!["packed".into()];
+            raw.ceremonies.backup = Backup::DeviceBound;
+            raw.ceremonies.cross_origin = raw::CrossOrigin::Allow;
+            raw.ceremonies.top_origins = vec!["https://shop.example".into()];
+            raw.ceremonies.unsolicited_extensions = raw::UnsolicitedExtensions::Refuse;
+        });
+        let settings = settings.unwrap().settings;
+        assert_eq!(settings.algorithms, [CoseAlgorithm::EDDSA, CoseAlgorithm::ES256]);
+        assert_eq!(settings.attestation_formats, [AttestationFormat::Packed]);
+        assert_eq!(settings.backup, BackupPolicy::DeviceBound);
+        assert_eq!(settings.unsolicited_extensions, UnsolicitedExtensions::Refuse);
+        let CrossOrigin::Allow { top_origins } = settings.relying_party.cross_origin else {
+            panic!("embedding is allowed")
+        };
+        assert_eq!(top_origins, [Origin::new("https://shop.example").unwrap()]);
+        assert_eq!(checked(|_| {}).unwrap().settings.algorithms, SUPPORTED_ALGORITHMS);
+    }
+
+    #[test]
     fn limits_stay_on_where_there_is_something_to_guess() {
         checked(|raw| raw.rate_limit = Switch::Off).unwrap();
         refused(
@@ -399,6 +479,23 @@ mod tests {
             "public_url",
         );
         refused(|raw| raw.metrics_listen = Some("x".into()), "metrics_listen");
+        refused(|raw| raw.ceremonies.algorithms = Some(vec![]), "algorithms");
+        refused(|raw| raw.ceremonies.algorithms = Some(vec![-65_535]), "-65535");
+        refused(
+            |raw| raw.ceremonies.attestation_formats = vec!["Packed".into()],
+            "attestation_formats",
+        );
+        refused(
+            |raw| raw.ceremonies.top_origins = vec!["https://shop.example".into()],
+            "cross_origin",
+        );
+        refused(
+            |raw| {
+                raw.ceremonies.cross_origin = raw::CrossOrigin::Allow;
+                raw.ceremonies.top_origins = vec!["shop.example".into()];
+            },
+            "top_origins",
+        );
     }
 
     #[test]

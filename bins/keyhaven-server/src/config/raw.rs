@@ -84,9 +84,17 @@ pub(crate) struct Accounts {
 pub(crate) struct Ceremonies {
     pub(crate) challenge_bytes: usize,
     pub(crate) user_verification: UserVerification,
+    pub(crate) algorithms: Option<Vec<i64>>,
     pub(crate) attestation: AttestationConveyance,
+    #[serde(deserialize_with = "list")]
+    pub(crate) attestation_formats: Vec<String>,
+    pub(crate) backup: Backup,
     pub(crate) backup_eligibility_change: BackupEligibilityChange,
+    pub(crate) cross_origin: CrossOrigin,
     pub(crate) max_pending: usize,
+    #[serde(deserialize_with = "list")]
+    pub(crate) top_origins: Vec<String>,
+    pub(crate) unsolicited_extensions: UnsolicitedExtensions,
 }
 
 impl Default for Ceremonies {
@@ -94,9 +102,15 @@ impl Default for Ceremonies {
         Self {
             challenge_bytes: 32,
             user_verification: UserVerification::Required,
+            algorithms: None,
             attestation: AttestationConveyance::None,
+            attestation_formats: Vec::new(),
+            backup: Backup::Any,
             backup_eligibility_change: BackupEligibilityChange::Refuse,
+            cross_origin: CrossOrigin::Refuse,
             max_pending: 100_000,
+            top_origins: Vec::new(),
+            unsolicited_extensions: UnsolicitedExtensions::Ignore,
         }
     }
 }
@@ -106,6 +120,32 @@ impl Default for Ceremonies {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum BackupEligibilityChange {
     AllowUpgrade,
+    Refuse,
+}
+
+/// Which passkeys are acceptable as to backup.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backup {
+    Any,
+    BackedUp,
+    DeviceBound,
+    Eligible,
+}
+
+/// Whether ceremonies may run in pages embedded in pages of other origins.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CrossOrigin {
+    Allow,
+    Refuse,
+}
+
+/// What to do with outputs of extensions that were not asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UnsolicitedExtensions {
+    Ignore,
     Refuse,
 }
 

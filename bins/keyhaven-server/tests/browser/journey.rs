@@ -33,6 +33,49 @@ fn autofill_signs_in_without_a_click() {
     assert_eq!(visit.browser.text("#greeting-name"), "alice");
 }
 
+/// Opens the page with a passkey that autofill signs in with, the answer to which takes its time.
+fn with_a_slow_autofill_sign_in() -> Visit {
+    let mut visit = Visit::new();
+    visit.register("alice");
+    visit.sign_out();
+    let source = "const swift = fetch; window.asked = []; window.fetch = async (url, options) => { \
+        const path = new URL(url).pathname; window.asked.push(path); \
+        if (path === '/login/finish') await new Promise(resolve => setTimeout(resolve, 1000)); \
+        return swift(url, options); };";
+    let parameters = json!({"source": source});
+    visit
+        .browser
+        .call("Page.addScriptToEvaluateOnNewDocument", parameters);
+    visit.browser.set_automatic_presence(true);
+    visit.open();
+    visit.browser.wait_for("window.asked.includes('/login/finish')");
+    visit
+}
+
+#[test]
+fn a_sign_in_asked_for_while_autofill_signs_in_is_that_one() {
+    let mut visit = with_a_slow_autofill_sign_in();
+    visit.browser.click("#signin-passkey-button");
+    visit.state("signed-in");
+    visit.says("signed_in");
+    let finishes = "window.asked.filter(path => path === '/login/finish').length";
+    assert_eq!(visit.browser.evaluate(finishes), 1);
+}
+
+#[test]
+fn an_account_asked_for_while_autofill_signs_in_is_not_made() {
+    let mut visit = with_a_slow_autofill_sign_in();
+    visit.browser.click("#show-register");
+    visit.browser.fill("#register-username", "bob");
+    visit.browser.click("#register-button");
+    visit.state("signed-in");
+    assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    assert_eq!(
+        visit.browser.evaluate("window.asked.includes('/register/start')"),
+        false
+    );
+}
+
 #[test]
 fn a_pending_autofill_renews_its_ceremony_before_it_ends() {
     let mut visit = Visit::with(&[("KEYHAVEN_CEREMONY_TTL_SECONDS", "3")]);

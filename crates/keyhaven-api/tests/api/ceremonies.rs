@@ -1,10 +1,12 @@
 //! The four ceremony routes, and what an attacker tries at them.
 
-use crate::support::{App, OTHER_ORIGIN, finish};
+use crate::support::{App, ORIGIN, OTHER_ORIGIN, finish, settings};
 use axum::http::Method;
+use keyhaven_core::{BackupPolicy, CrossOrigin, UnsolicitedExtensions};
+use keyhaven_service::Settings;
 use keyhaven_storage::{AuditEvent, AuditOutcome};
-use keyhaven_testkit::authenticator::{SoftwareAuthenticator, UP};
-use keyhaven_types::UnixTime;
+use keyhaven_testkit::authenticator::{BE, Cbor, SoftwareAuthenticator, UP};
+use keyhaven_types::{CoseAlgorithm, Origin, UnixTime, UserVerification};
 use serde_json::json;
 
 #[tokio::test]
@@ -93,7 +95,7 @@ async fn of_two_hundred_parallel_finishes_one_succeeds() {
     let sqlite = keyhaven_storage_sqlite::SqliteStore::open(&sqlite).await.unwrap();
     for app in [
         App::new().await,
-        App::on(crate::support::settings(), std::sync::Arc::new(sqlite)).await,
+        App::on(settings(), std::sync::Arc::new(sqlite)).await,
     ] {
         let mut device = SoftwareAuthenticator::new("device");
         let mut browser = app.browser();
@@ -490,5 +492,102 @@ async fn a_changed_event_is_not_authentic() {
         let mut changed = event.clone();
         change(&mut changed);
         assert!(!app.keyhaven.event_is_authentic(&changed), "change {n}");
+    }
+}
+
+#[tokio::test]
+async fn verification_counts_as_a_factor_only_where_the_passkey_was_registered_with_it() {
+    let app = App::with(Settings {
+        user_verification: UserVerification::Preferred,
+        ..settings()
+    })
+    .await;
+    let mut browser = app.browser();
+    let mut device = SoftwareAuthenticator::new("device");
+    device.verifies_user = false;
+    let registered = browser.register(&mut device, "alice").await;
+    assert_eq!(registered["session"]["aal"], 1);
+    // Whoever holds the device may have set its PIN since.
+    device.verifies_user = true;
+    let answer = browser.login(&mut device, None).await.expect(200);
+    assert_eq!(answer["session"]["aal"], 1);
+    let mut other = SoftwareAuthenticator::new("other");
+    browser.register(&mut other, "bob").await;
+    let answer = browser.login(&mut other, None).await.expect(200);
+    assert_eq!(answer["session"]["aal"], 2);
+    // A sign-in without verification is one factor, whatever the passkey can do.
+    other.verifies_user = false;
+    let answer = browser.login(&mut other, None).await.expect(200);
+    assert_eq!(answer["session"]["aal"], 1);
+}
+
+#[tokio::test]
+async fn an_embedded_page_is_served_only_where_it_is_expected() {
+    let shop = Origin::new("https://shop.example").unwrap();
+    let mut embedding = settings();
+    embedding.relying_party.cross_origin = CrossOrigin::Allow {
+        top_origins: vec![shop],
+    };
+    for (settings, top_origin, code) in [
+        (
+            settings(),
+            "https://shop.example",
+            Some("cross_origin_not_allowed"),
+        ),
+        (embedding.clone(), "https://shop.example", None),
+        (embedding, "https://evil.example", Some("top_origin_not_allowed")),
+    ] {
+        let app = App::with(settings).await;
+        let mut browser = app.browser();
+        let mut device = SoftwareAuthenticator::new("device");
+        let started = browser
+            .post("/register/start", json!({"username": "alice"}))
+            .await
+            .expect(200);
+        let mut draft = device.draft_registration(&started["publicKey"], ORIGIN).unwrap();
+        draft.client_data.set("crossOrigin", true);
+        draft.client_data.set("topOrigin", top_origin);
+        let body = json!({"ceremonyId": started["ceremonyId"], "credential": draft.finish()});
+        let answer = browser.post("/register/finish", body).await;
+        match code {
+            None => {
+                answer.expect(201);
+            }
+            Some(code) => answer.refused(400, code),
+        }
+    }
+}
+
+#[tokio::test]
+async fn policies_reach_the_verifier() {
+    let device_bound = Settings {
+        backup: BackupPolicy::DeviceBound,
+        ..settings()
+    };
+    let solicited = Settings {
+        unsolicited_extensions: UnsolicitedExtensions::Refuse,
+        ..settings()
+    };
+    let es384 = Settings {
+        algorithms: vec![CoseAlgorithm::ES384],
+        ..settings()
+    };
+    for (settings, code) in [
+        (device_bound, "backup_flags_invalid"),
+        (solicited, "extension_not_allowed"),
+        (es384, "algorithm_not_allowed"),
+    ] {
+        let app = App::with(settings).await;
+        let mut browser = app.browser();
+        let mut device = SoftwareAuthenticator::new("device");
+        let start = json!({"username": "alice"});
+        let mut started = browser.post("/register/start", start).await.expect(200);
+        started["publicKey"]["pubKeyCredParams"] = json!([{"type": "public-key", "alg": -7}]);
+        let mut draft = device.draft_registration(&started["publicKey"], ORIGIN).unwrap();
+        draft.flags |= BE;
+        draft.set_extensions(Cbor::Map(vec![("minPinLength".into(), 4.into())]));
+        let body = json!({"ceremonyId": started["ceremonyId"], "credential": draft.finish()});
+        let answer = browser.post("/register/finish", body).await;
+        answer.refused(400, code);
     }
 }

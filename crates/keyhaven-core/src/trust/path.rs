@@ -20,7 +20,7 @@ use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, Verifie
 
 use super::anchor::{Authority, TrustAnchor};
 use super::certificate::CertificateView;
-use crate::crypto::certificate_signatures;
+use crate::crypto::{Sha1, certificate_signatures};
 
 /// Why a chain leads to no anchor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -67,16 +67,6 @@ pub enum PathError {
     Validity,
 }
 
-/// Whether SHA-1 signatures count.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum CertificateSha1 {
-    /// They do: some roots of old devices have nothing else. Whoever can make SHA-1 collide can then forge certificates.
-    Allow,
-    /// They do not.
-    #[default]
-    Refuse,
-}
-
 /// A leaf certificate whose path to a trust anchor was validated. Only [`validate_path`] makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct AnchoredCertificate<'a> {
@@ -96,7 +86,7 @@ pub fn validate_path<'a>(
     certificates: &[&'a [u8]],
     anchors: &[&'a TrustAnchor],
     at: UnixTime,
-    sha1: CertificateSha1,
+    sha1: Sha1,
 ) -> Result<AnchoredCertificate<'a>, PathError> {
     let (&leaf, intermediates) = certificates.split_first().ok_or(PathError::Malformed)?;
     // A leaf that was chosen as an anchor needs no path.
@@ -141,7 +131,7 @@ pub fn validate_path<'a>(
     let wrapped: Vec<OverOriginal<'_>>;
     let mut algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
         certificate_signatures::WITHOUT_SHA1.to_vec();
-    if sha1 == CertificateSha1::Allow {
+    if sha1 == Sha1::Allow {
         algorithms.extend(certificate_signatures::SHA1);
     }
     if !originals.is_empty() {

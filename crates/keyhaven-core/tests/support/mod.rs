@@ -1,6 +1,11 @@
 //! Valid ceremonies by the software authenticator, to be spoiled one way at a time.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
 
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
@@ -71,6 +76,8 @@ pub(crate) struct Registration {
     pub(crate) origin: Option<Origin>,
     pub(crate) mediation: Mediation,
     pub(crate) policy: RegistrationPolicy<'static>,
+    /// In place of the draft's own.
+    pub(crate) extension_results: Option<Value>,
 }
 
 impl Registration {
@@ -88,6 +95,7 @@ impl Registration {
                 canonical_cbor: CanonicalCbor::Strict,
                 ..RegistrationPolicy::default()
             },
+            extension_results: None,
         }
     }
 
@@ -124,7 +132,11 @@ impl Registration {
     }
 
     pub(crate) fn judge(&self) -> Result<VerifiedRegistration, RegistrationError> {
-        self.judge_json(self.draft.finish().to_string().as_bytes())
+        let mut json = self.draft.finish();
+        if let Some(results) = &self.extension_results {
+            json["clientExtensionResults"] = results.clone();
+        }
+        self.judge_json(json.to_string().as_bytes())
     }
 
     /// Its refusal after one change before signing. Unchanged it is accepted, or the case proves nothing.
@@ -183,6 +195,8 @@ pub(crate) struct Assertion {
     pub(crate) user_handle: Option<UserHandle>,
     pub(crate) backup_eligible: Option<bool>,
     pub(crate) policy: AssertionPolicy,
+    /// In place of the draft's own.
+    pub(crate) extension_results: Option<Value>,
 }
 
 impl Assertion {
@@ -207,6 +221,7 @@ impl Assertion {
                 canonical_cbor: CanonicalCbor::Strict,
                 ..AssertionPolicy::default()
             },
+            extension_results: None,
             draft,
         }
     }
@@ -242,7 +257,11 @@ impl Assertion {
     }
 
     pub(crate) fn judge(&self) -> Result<VerifiedAssertion, AssertionError> {
-        self.judge_json(self.draft.finish().to_string().as_bytes())
+        let mut json = self.draft.finish();
+        if let Some(results) = &self.extension_results {
+            json["clientExtensionResults"] = results.clone();
+        }
+        self.judge_json(json.to_string().as_bytes())
     }
 
     /// Its refusal after one change before signing. Unchanged it is accepted, or the case proves nothing.

@@ -1,0 +1,84 @@
+//! An operator stops the server: what is under way is answered, what is idle does not hold it up.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use keyhaven_testkit::process::Server;
+
+fn connect(server: &Server) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(server.origin().trim_start_matches("http://"))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(stream)
+}
+
+/// Sends all of a request but the last byte of its body.
+fn begin_login(server: &Server) -> TcpStream {
+    let mut stream = connect(server).unwrap();
+    let origin = server.origin();
+    let request = format!(
+        "POST /login/start HTTP/1.1\r\nhost: localhost\r\norigin: {origin}\r\ncontent-type: application/json\r\n\
+         content-length: 2\r\n\r\n{{"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// Waits until nobody accepts connections on the server's port any more.
+fn refuses(origin: &str) -> bool {
+    let until = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < until {
+        if TcpStream::connect(origin.trim_start_matches("http://")).is_err() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_server_ends() {
+    let mut server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &[]);
+    let origin = server.origin();
+    // One connection has been used and stays open, idle.
+    let mut idle = connect(&server).unwrap();
+    idle.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    let mut some = [0; 16];
+    idle.read_exact(&mut some).unwrap();
+    // One request has been begun: its body is still to come.
+    let mut slow = begin_login(&server);
+    // The server has read the head before it is asked to stop.
+    std::thread::sleep(Duration::from_millis(200));
+    let client = std::thread::spawn(move || {
+        assert!(refuses(&origin), "new connections are still accepted");
+        slow.write_all(b"}").unwrap();
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let began = Instant::now();
+    let status = server.stop().unwrap();
+    let answer = client.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\"publicKey\""), "{answer}");
+    assert!(status.success(), "{status}");
+    // Well below the time that requests under way are given: the idle connection did not use it up.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_client_that_never_finishes_does_not_keep_the_server_for_ever() {
+    let mut server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &[]);
+    let mut stuck = begin_login(&server);
+    std::thread::sleep(Duration::from_millis(200));
+    let began = Instant::now();
+    let status = server.stop().unwrap();
+    assert!(status.success(), "{status}");
+    // It was given its time, so the request was under way indeed; and cut off without an answer.
+    assert!(began.elapsed() > Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut answer = String::new();
+    let _ = stuck.read_to_string(&mut answer);
+    assert_eq!(answer, "");
+}
