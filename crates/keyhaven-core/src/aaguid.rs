@@ -21,7 +21,9 @@ pub struct ClaimedAaguid(Aaguid);
 pub struct AttestedAaguid(Aaguid);
 
 impl ClaimedAaguid {
-    pub(crate) const fn new(aaguid: Aaguid) -> Self {
+    /// Takes what somebody says. Anybody may.
+    #[must_use]
+    pub const fn new(aaguid: Aaguid) -> Self {
         Self(aaguid)
     }
 

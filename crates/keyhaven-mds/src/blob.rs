@@ -131,6 +131,9 @@ impl Blob {
         let text = std::str::from_utf8(bytes.trim_ascii()).map_err(|_| BlobError::NotCompact)?;
         let (signed, signature) = text.rsplit_once('.').ok_or(BlobError::NotCompact)?;
         let (header, payload) = signed.split_once('.').ok_or(BlobError::NotCompact)?;
+        if payload.contains('.') {
+            return Err(BlobError::NotCompact);
+        }
         let decode = |part: &str| base64url::decode(part).map_err(|_| BlobError::NotCompact);
         let signature = decode(signature)?;
 
