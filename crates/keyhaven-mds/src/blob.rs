@@ -50,6 +50,10 @@ pub struct Blob {
     dropped: Vec<Dropped>,
 }
 
+/// A BLOB that nobody has verified: for looking at, as nothing can be made of it that anchors trust.
+#[derive(Clone, Debug)]
+pub struct UnverifiedBlob(Blob);
+
 /// Why bytes are no BLOB to go by.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -229,6 +233,44 @@ impl Blob {
     #[must_use]
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
+    }
+}
+
+impl UnverifiedBlob {
+    /// Reads a signed BLOB without looking at its signature, or a bare payload in JSON.
+    ///
+    /// # Errors
+    /// When it is neither, or has more than 64 MiB.
+    pub fn read(bytes: &[u8]) -> Result<Self, BlobError> {
+        if bytes.len() > MAX_LEN {
+            return Err(BlobError::TooLong);
+        }
+        let bytes = bytes.trim_ascii();
+        if bytes.starts_with(b"{") {
+            return Blob::from_payload(bytes).map(Self);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| BlobError::NotCompact)?;
+        let payload = text.split('.').nth(1).ok_or(BlobError::NotCompact)?;
+        let payload = base64url::decode(payload).map_err(|_| BlobError::NotCompact)?;
+        Blob::from_payload(&payload).map(Self)
+    }
+
+    /// The number and next update that it claims.
+    #[must_use]
+    pub const fn issue(&self) -> Issue {
+        self.0.issue()
+    }
+
+    /// The entries that could be read.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        self.0.entries()
+    }
+
+    /// The entries that could not.
+    #[must_use]
+    pub fn dropped(&self) -> &[Dropped] {
+        self.0.dropped()
     }
 }
 

@@ -18,7 +18,7 @@ mod entry;
 mod source;
 mod status;
 
-pub use blob::{Blob, BlobError, Issue, Signer, Verification};
+pub use blob::{Blob, BlobError, Issue, Signer, UnverifiedBlob, Verification};
 pub use date::Date;
 pub use entry::{Dropped, Entry, EntryError, Statement};
 pub use source::MetadataSource;

@@ -4,7 +4,7 @@
 mod support;
 
 use keyhaven_core::{PathError, UnixTime};
-use keyhaven_mds::{BlobError, Date, Issue};
+use keyhaven_mds::{BlobError, Date, Issue, UnverifiedBlob};
 use keyhaven_testkit::authenticator::SigningKey;
 use serde_json::{Value, json};
 use support::{AT, Draft, certificate, entry, key, named, standard};
@@ -29,6 +29,20 @@ fn a_blob_is_read_whole() {
     let mut bytes = draft().sign();
     bytes.push(b'\n');
     assert!(draft().judge(&bytes).is_ok());
+}
+
+#[test]
+fn anything_can_be_looked_at_unverified() {
+    let mut forged = draft();
+    forged.signer = key("another");
+    for bytes in [forged.sign(), forged.payload.to_string().into_bytes()] {
+        let unverified = UnverifiedBlob::read(&bytes).unwrap();
+        assert_eq!(unverified.issue().number, 7);
+        assert_eq!((unverified.entries().len(), unverified.dropped().len()), (1, 0));
+    }
+    for bytes in [&b""[..], b"AAAA", b"A.%.A", b"A.AAAA.A", b"{}"] {
+        assert!(UnverifiedBlob::read(bytes).is_err());
+    }
 }
 
 #[test]
