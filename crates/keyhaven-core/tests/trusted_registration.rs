@@ -265,3 +265,58 @@ fn step_24_a_source_may_refuse_an_authenticator() {
     let error = registration.judge().unwrap_err();
     assert!(error.to_string().contains("REVOKED since 2020-01-01"), "{error}");
 }
+
+#[test]
+fn step_24_every_member_of_a_compound_is_trusted() {
+    let mut registration = Registration::packed_x5c();
+    let first_root = root(&mut registration);
+    let mut object = registration.draft.attestation_object();
+    let statement = object.at("attStmt").clone();
+    // The same statement, certified by another maker.
+    let other_key = SigningKey::new(-7, b"another root").unwrap();
+    let mut other = leaf(&mut registration).clone();
+    other.issuer.truncate(2);
+    let mut other_root = other.clone();
+    other_root.subject.clone_from(&other.issuer);
+    other_root.subject_public_key_info = other_key.subject_public_key_info();
+    other_root.extensions.truncate(1);
+    other_root.extension(BASIC_CONSTRAINTS).value = tlv(0x30, &tlv(0x01, &[0xff]));
+    let other_root = TrustAnchor::from_der("other root", &other_root.sign(&other_key)).unwrap();
+    let mut other_statement = statement.clone();
+    other_statement.set("x5c", Cbor::Array(vec![Cbor::Bytes(other.sign(&other_key))]));
+    let none = Cbor::Map(Vec::new());
+
+    let mut judge = |members: &[(&str, &Cbor)], anchors: &[&TrustAnchor]| {
+        let members = members.iter().map(|(format, statement)| {
+            Cbor::Map(vec![
+                ("fmt".into(), Cbor::text(format)),
+                ("attStmt".into(), (*statement).clone()),
+            ])
+        });
+        object.set("fmt", Cbor::text("compound"));
+        object.set("attStmt", Cbor::Array(members.collect()));
+        let json = registration.draft.envelope(&object.encode()).to_string();
+        registration.policy.attestation_trust = required(TrustAnchors::from_iter(
+            anchors.iter().map(|anchor| (*anchor).clone()),
+        ));
+        registration.judge_json(json.as_bytes())
+    };
+    let both = [("packed", &statement), ("packed", &other_statement)];
+    let verified = judge(&both, &[&other_root, &first_root]).unwrap();
+    let TrustDecision::Trusted(paths) = verified.trust() else {
+        panic!("not judged")
+    };
+    let labels: Vec<&str> = paths.iter().map(|path| &*path.anchor).collect();
+    assert_eq!(labels, ["test root", "other root"]);
+    assert!(verified.attested_aaguid().is_some());
+    let with_none = [("packed", &statement), ("none", &none)];
+    for (members, anchors) in [
+        (both, [&first_root]),
+        (both, [&other_root]),
+        (with_none, [&first_root]),
+    ] {
+        let error = judge(&members, &anchors).unwrap_err();
+        assert_eq!(error.code(), "attestation_untrusted", "{error}");
+        assert_eq!(error.step(), Step::Registration(24));
+    }
+}

@@ -337,3 +337,30 @@ fn every_chain_leads_to_the_root_while_it_is_valid() {
         assert_eq!(paths[0].format.as_str(), verified.attestation_format(), "{id}");
     }
 }
+
+#[test]
+fn a_u2f_signature_proves_no_model() {
+    let vectors = Vectors::read();
+    // Both vectors tell an AAGUID, and the anchor is for exactly that; but U2F signs no AAGUID.
+    for (id, proves) in [("packed-es256", true), ("fido-u2f-es256", false)] {
+        let aaguid = hex(&vectors.pair(id)["registration"]["expected"]["aaguid_hex"]);
+        let aaguid = Aaguid::new(aaguid.try_into().unwrap());
+        let mut anchors = TrustAnchors::new();
+        anchors.add_for_model(aaguid, root(&vectors));
+        let policy = RegistrationPolicy {
+            attestation_trust: AttestationTrust::Required {
+                anchors: &anchors,
+                at: UnixTime::from_millis(1_767_225_600_000),
+            },
+            ..registration_policy()
+        };
+        let verified = vectors.register(id, &policy).unwrap();
+        assert!(verified.attestation_trusted(), "{id}");
+        assert_eq!(verified.claimed_aaguid().unproven(), aaguid, "{id}");
+        assert_eq!(
+            verified.attested_aaguid().map(AttestedAaguid::get),
+            proves.then_some(aaguid),
+            "{id}"
+        );
+    }
+}
