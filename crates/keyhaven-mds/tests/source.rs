@@ -1,5 +1,5 @@
 //! Which models a policy accepts, and the anchors they have then.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 

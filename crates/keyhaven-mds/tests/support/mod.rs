@@ -1,6 +1,6 @@
 //! BLOBs made and signed here: nothing of the FIDO Alliance's is in this repository.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use base64::Engine as _;
 use keyhaven_core::{TrustAnchor, UnixTime, base64url};
@@ -96,7 +96,8 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(entries: Vec<Value>) -> Self {
+    pub(crate) fn new(entries: impl Into<Value>) -> Self {
+        let entries: Value = entries.into();
         Self {
             header: json!({"alg": "ES256", "typ": "JWT"}),
             payload: json!({"legalHeader": "terms", "no": 7, "nextUpdate": "2026-02-01", "entries": entries}),
@@ -128,7 +129,9 @@ impl Draft {
                 let signature: p256::ecdsa::Signature = key.sign(signed.as_bytes());
                 signature.to_bytes().to_vec()
             }
-            other => other.sign(signed.as_bytes()),
+            other @ (SigningKey::Ed25519(_) | SigningKey::Es384(_) | SigningKey::Rs256) => {
+                other.sign(signed.as_bytes())
+            }
         };
         format!("{signed}.{}", base64url::encode(&signature)).into_bytes()
     }
