@@ -41,7 +41,8 @@ pub(super) fn verify<'a>(
     if count != 1 {
         return Err(FidoU2fFault::CertificateCount { count }.into());
     }
-    let certificate_key = match Certificate::parse(path.leaf)?.public_key(CoseAlgorithm::ES256, Sha1::Refuse) {
+    let certificate_key = match Certificate::parse(path.leaf)?.public_key(CoseAlgorithm::ES256, Sha1::Refuse)
+    {
         Err(CertificateError::AlgorithmMismatch { .. }) => return Err(FidoU2fFault::CertificateKey.into()),
         key => key?,
     };
