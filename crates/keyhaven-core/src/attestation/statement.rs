@@ -162,17 +162,14 @@ fn certificates<'a>(array: &Array<'a>) -> Result<CertificatePath<'a>, StatementF
         return Err(StatementFault::CertificateCount { count });
     }
     let mut certificates = Vec::with_capacity(count);
+    let mut first = None;
     for item in array.items() {
         let Value::Bytes(der) = item else {
             return Err(StatementFault::WrongType { member: "x5c" });
         };
-        certificates.push(der);
+        first.get_or_insert(der);
+        certificates.push(Cow::Borrowed(der));
     }
-    match certificates.first() {
-        Some(&leaf) => Ok(CertificatePath {
-            leaf,
-            certificates: certificates.into_iter().map(Cow::Borrowed).collect(),
-        }),
-        None => Err(StatementFault::CertificateCount { count }),
-    }
+    let leaf = first.ok_or(StatementFault::CertificateCount { count })?;
+    Ok(CertificatePath { leaf, certificates })
 }
