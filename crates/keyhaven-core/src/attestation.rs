@@ -335,6 +335,31 @@ mod tests {
 
     use super::*;
 
+    pub(super) fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_identifier_names_its_format_and_section() {
+        for (identifier, section) in [
+            ("packed", 2),
+            ("tpm", 3),
+            ("android-key", 4),
+            ("android-safetynet", 5),
+            ("fido-u2f", 6),
+            ("none", 7),
+            ("apple", 8),
+            ("compound", 9),
+        ] {
+            let format = AttestationFormat::from_identifier(identifier).unwrap();
+            assert_eq!(format.as_str(), identifier);
+            assert_eq!(format.step(), Step::Statement(section));
+        }
+    }
+
     #[test]
     fn an_attestation_object_has_exactly_three_members() {
         let refusal = |bytes: &[u8]| AttestationObject::parse(bytes, CanonicalCbor::AnyKeyOrder).err();

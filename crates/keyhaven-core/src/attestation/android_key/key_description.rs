@@ -124,3 +124,72 @@ fn is_sign_alone(set: AnyRef<'_>) -> der::Result<bool> {
     }
     Ok(all_sign && purposes == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attestation::tests::hex;
+
+    /// Of the specification's vector `android-key-es256`.
+    const DESCRIPTION: &str = "30350202012c0a01000201000a01000420b435028d7b6a8f83bb461d41c19b053a9d3cdb30351a4f374cd4cde8dbefb606040030003000";
+
+    #[test]
+    fn the_specification_s_description_is_read() {
+        let bytes = hex(DESCRIPTION);
+        let description = KeyDescription::parse(&bytes).unwrap();
+        assert_eq!(description.attestation_security_level, SecurityLevel::Software);
+        assert_eq!(description.key_security_level, SecurityLevel::Software);
+        assert_eq!(description.attestation_challenge.len(), 32);
+        assert_eq!(description.software_enforced, AuthorizationList::default());
+        assert_eq!(description.tee_enforced, AuthorizationList::default());
+        for end in 0..bytes.len() {
+            assert!(KeyDescription::parse(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn levels_are_told_apart() {
+        let bytes = hex(DESCRIPTION);
+        let levels = |attestation, key| {
+            let mut bytes = bytes.clone();
+            (bytes[8], bytes[14]) = (attestation, key);
+            let description = KeyDescription::parse(&bytes).ok()?;
+            Some((
+                description.attestation_security_level,
+                description.key_security_level,
+            ))
+        };
+        assert_eq!(
+            levels(1, 2),
+            Some((SecurityLevel::TrustedEnvironment, SecurityLevel::StrongBox))
+        );
+        assert_eq!(levels(3, 0), None);
+        assert_eq!(levels(0, 0xff), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = KeyDescription::parse(&bytes);
+            // As the environment's list.
+            if let Ok(len) = u8::try_from(bytes.len()) {
+                let mut whole = hex(DESCRIPTION);
+                whole.truncate(whole.len() - 1);
+                whole.push(len);
+                whole[1] += len;
+                whole.extend(&bytes);
+                let _ = KeyDescription::parse(&whole);
+            }
+        }
+
+        #[test]
+        fn no_changed_description_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = hex(DESCRIPTION);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = KeyDescription::parse(&bytes);
+        }
+    }
+}

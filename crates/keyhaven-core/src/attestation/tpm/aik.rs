@@ -121,3 +121,59 @@ fn elements(outer: AnyRef<'_>, tag: Tag) -> der::Result<Vec<AnyRef<'_>>> {
     }
     Ok(inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attestation::tests::hex;
+
+    /// Of the specification's vector `tpm-es256`.
+    const NAME: &str = "3052a450304e314c3014060567810502010c0b69643a30303030303030303014060567810502030c0b69643a3030303030303030301e060567810502020c15576562417574686e207465737420766563746f7273";
+
+    #[test]
+    fn the_specification_s_alternative_name_is_read() {
+        let bytes = hex(NAME);
+        let name = tpm_name(&bytes).unwrap();
+        assert_eq!(
+            name,
+            TpmName {
+                manufacturer: Some("id:00000000"),
+                model: Some("WebAuthn test vectors"),
+                version: Some("id:00000000"),
+            }
+        );
+        assert_eq!(name.manufacturer(), Some([0; 4]));
+        for end in 0..bytes.len() {
+            assert!(tpm_name(&bytes[..end]).is_err(), "{end}");
+        }
+        assert!(tpm_name(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn attributes_are_printable_or_utf_8() {
+        let bytes = hex(NAME);
+        let model = bytes.iter().rposition(|&byte| byte == 0x0c).unwrap();
+        for (tag, accepted) in [(0x0c, true), (0x13, true), (0x16, false), (0x1e, false)] {
+            let mut bytes = bytes.clone();
+            bytes[model] = tag;
+            assert_eq!(tpm_name(&bytes).is_ok(), accepted, "{tag:#x}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = tpm_name(&bytes);
+        }
+
+        #[test]
+        fn no_changed_name_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = hex(NAME);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = tpm_name(&bytes).map(TpmName::manufacturer);
+        }
+    }
+}

@@ -232,3 +232,78 @@ impl<'a> Reader<'a> {
 const fn unknown(field: &'static str, identifier: u16) -> TpmStructureError {
     TpmStructureError::UnknownIdentifier { field, identifier }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::attestation::tests::hex;
+
+    /// Of the specification's vector `tpm-es256`.
+    const PUB_AREA: &str = "0023000b0004000000000010001000030010002041202698c9d9753fb4bb3f27cd09fe6b8afdb76438ee2ae54d7c9dade10d864b0020d8735115cdb330a63ea1d6e43d5000f4bd56f99bce83ee1d73301fc270116d07";
+    const CERT_INFO: &str = "ff544347801700000020277d0e05579dd013215a62273f7f3a3e7e191ead2654a3036d75a5a3ee37a6b0000000000000000011111111222222223300000000000000000022000b9c42d8aad5939331b9af3711af179f17123178098c9a7d0ca89fcd1fc800f3c70000";
+
+    fn certify(bytes: &[u8]) -> Result<usize, TpmStructureError> {
+        CertifyInfo::parse(Attest::parse(bytes)?.attested).map(|info| info.name.len())
+    }
+
+    #[test]
+    fn the_specification_s_structures_are_read() {
+        let bytes = hex(PUB_AREA);
+        let public = Public::parse(&bytes).unwrap();
+        assert_eq!(public.name_algorithm, 0x000b);
+        assert!(matches!(
+            public.id,
+            PublicId::Ecc { curve: Curve::P256, x, y } if x.len() == 32 && y.len() == 32
+        ));
+        let bytes = hex(CERT_INFO);
+        let attest = Attest::parse(&bytes).unwrap();
+        assert_eq!((attest.magic, attest.kind), (0xff54_4347, 0x8017));
+        assert_eq!(attest.extra_data.len(), 32);
+        // nameAlg and a SHA-256.
+        assert_eq!(certify(&bytes), Ok(34));
+    }
+
+    #[test]
+    fn nothing_is_missing_and_nothing_left() {
+        let (public, attest) = (hex(PUB_AREA), hex(CERT_INFO));
+        for end in 0..public.len() {
+            assert!(Public::parse(&public[..end]).is_err(), "{end}");
+        }
+        for end in 0..attest.len() {
+            assert_eq!(
+                certify(&attest[..end]),
+                Err(TpmStructureError::EndOfInput),
+                "{end}"
+            );
+        }
+        let trailing = TpmStructureError::TrailingBytes { count: 2 };
+        assert_eq!(
+            Public::parse(&[&public[..], &[0, 0]].concat()).err(),
+            Some(trailing)
+        );
+        assert_eq!(certify(&[&attest[..], &[0, 0]].concat()), Err(trailing));
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), ecc in any::<bool>()) {
+            let _ = certify(&bytes);
+            let _ = Public::parse(&bytes);
+            // Further in: behind a type that is known, and a policy that is empty.
+            let head = [0, if ecc { 0x23 } else { 1 }, 0, 0x0b, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0x10];
+            let _ = Public::parse(&[&head[..], &bytes].concat());
+        }
+
+        #[test]
+        fn no_changed_structure_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let (mut public, mut attest) = (hex(PUB_AREA), hex(CERT_INFO));
+            let (at_public, at_attest) = (at.index(public.len()), at.index(attest.len()));
+            public[at_public] = byte;
+            attest[at_attest] = byte;
+            let _ = Public::parse(&public);
+            let _ = certify(&attest);
+        }
+    }
+}
