@@ -48,7 +48,7 @@ pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
 #[derive(Clone, Eq, PartialEq)]
 pub struct PublicKey {
     algorithm: CoseAlgorithm,
-    pub(crate) key: VerifyingKey,
+    key: VerifyingKey,
 }
 
 /// Why a key cannot be used.
@@ -172,6 +172,16 @@ impl PublicKey {
     #[allow(dead_code, reason = "for formats whose statements repeat the key")]
     pub(crate) fn parts(&self) -> KeyParts<'_> {
         self.key.parts()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn new(algorithm: CoseAlgorithm, key: VerifyingKey) -> Self {
+        Self { algorithm, key }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_key(self) -> VerifyingKey {
+        self.key
     }
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
