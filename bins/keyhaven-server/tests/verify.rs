@@ -127,8 +127,6 @@ fn the_w3c_pairs_are_judged() {
         let expected = &pair[kind]["expected"];
         assert_eq!(answer["name"], format!("{id} {kind}"));
         let refused = match (id, kind) {
-            ("packed-es512" | "packed-ed448", "registration") => Some(("unsupported_algorithm", "L3 7.1.20")),
-            ("packed-es512" | "packed-ed448", _) => Some(("unsupported_algorithm", "L3 7.2.21")),
             ("tpm-es256" | "android-key-es256" | "apple-es256" | "fido-u2f-es256", "registration") => {
                 Some(("unsupported_format", "L3 7.1.21"))
             }

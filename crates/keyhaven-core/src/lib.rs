@@ -43,7 +43,7 @@
 //! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
 //!
 //! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
-//! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+//! Algorithms: [`SUPPORTED_ALGORITHMS`], as the features `es512`, `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
 
 mod assertion;
 mod attestation;

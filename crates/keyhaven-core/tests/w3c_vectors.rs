@@ -12,9 +12,13 @@ const VERIFIED: &[&str] = &[
     "none-es256-crossOrigin",
     "none-es256-long-credential-id",
     "none-es256-topOrigin",
+    #[cfg(feature = "ed448")]
+    "packed-ed448",
     "packed-eddsa",
     "packed-es256",
     "packed-es384",
+    #[cfg(feature = "es512")]
+    "packed-es512",
     "packed-rs256",
     "packed-self-es256",
 ];
@@ -24,12 +28,14 @@ const UNSUPPORTED: &[(&str, &str, &str, Option<&str>)] = &[
     ("android-key-es256", "L3 7.1.21", "unsupported_format", None),
     ("apple-es256", "L3 7.1.21", "unsupported_format", None),
     ("fido-u2f-es256", "L3 7.1.21", "unsupported_format", None),
+    #[cfg(not(feature = "ed448"))]
     (
         "packed-ed448",
         "L3 7.1.20",
         "unsupported_algorithm",
         Some("unsupported_algorithm"),
     ),
+    #[cfg(not(feature = "es512"))]
     (
         "packed-es512",
         "L3 7.1.20",

@@ -68,7 +68,9 @@ macro_rules! ml_dsa {
 impl Signer {
     /// `None` for an algorithm that this build does not verify. All RSA signers have one key, whatever the seed.
     pub(super) fn new(algorithm: i64, seed: u8) -> Option<Self> {
-        use Hash::{Sha256, Sha384, Sha512};
+        #[cfg(feature = "es512")]
+        use Hash::Sha512;
+        use Hash::{Sha256, Sha384};
         let (parameters, sign) = match algorithm {
             -7 | -9 => ecdsa!(p256, 1, 32, seed, Sha256),
             -35 | -51 => ecdsa!(p384, 2, 48, seed, Sha384),
