@@ -117,19 +117,18 @@ impl PublicKey {
     /// `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7; RFC 3279, RFC 5480, RFC 8410, RFC 9881).
     #[must_use]
     pub fn to_spki_der(&self) -> Vec<u8> {
-        match (self.key.parts(), self.key.scheme()) {
-            (KeyParts::Ec { curve, x, y }, _) => der::spki(
+        match self.key.parts() {
+            KeyParts::Ec { curve, x, y } => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]),
                     der::oid(curve.oid().as_bytes()),
                 ],
                 &[&[4], x, y].concat(),
             ),
-            (KeyParts::Ed25519(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], key),
-            (KeyParts::Ed448(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x71])], key),
-            (KeyParts::MlDsa(key), Scheme::MlDsa(set)) => der::spki(&[der::oid(set.oid().as_bytes())], key),
-            (KeyParts::MlDsa(_), _) => Vec::new(),
-            (KeyParts::Rsa { n, e }, _) => der::spki(
+            KeyParts::Ed25519(key) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], key),
+            KeyParts::Ed448(key) => der::spki(&[der::oid(&[0x2b, 0x65, 0x71])], key),
+            KeyParts::MlDsa(set, key) => der::spki(&[der::oid(set.oid().as_bytes())], key),
+            KeyParts::Rsa { n, e } => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]),
                     der::null(),
@@ -161,7 +160,7 @@ impl PublicKey {
             KeyParts::Ed448(key) => {
                 serde_json::json!({"kty": "OKP", "crv": "Ed448", "alg": alg, "x": text(key)})
             }
-            KeyParts::MlDsa(key) => serde_json::json!({"kty": "AKP", "alg": alg, "pub": text(key)}),
+            KeyParts::MlDsa(_, key) => serde_json::json!({"kty": "AKP", "alg": alg, "pub": text(key)}),
             KeyParts::Rsa { n, e } => {
                 serde_json::json!({"kty": "RSA", "alg": alg, "n": text(n), "e": text(e)})
             }
@@ -217,7 +216,7 @@ fn parts<'a>(cose: &CoseKey<'a>, scheme: Scheme) -> Result<KeyParts<'a>, PublicK
         (Scheme::Ed25519 | Scheme::Ed448, CoseParameters::Okp { crv, .. }) => {
             Err(PublicKeyError::WrongCurve { algorithm, crv })
         }
-        (Scheme::MlDsa(_), CoseParameters::Akp { public }) => Ok(KeyParts::MlDsa(public)),
+        (Scheme::MlDsa(set), CoseParameters::Akp { public }) => Ok(KeyParts::MlDsa(set, public)),
         (Scheme::RsaPkcs1(_) | Scheme::RsaPss(_), CoseParameters::Rsa { n, e }) => Ok(KeyParts::Rsa { n, e }),
         _ => Err(PublicKeyError::WrongKeyType { algorithm }),
     }

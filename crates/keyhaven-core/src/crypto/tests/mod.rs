@@ -163,7 +163,7 @@ fn an_ml_dsa_signature_has_no_context_and_its_set() {
                 received,
             });
             assert_eq!(
-                refusal(Scheme::MlDsa(set), KeyParts::MlDsa(&bytes[..received])),
+                refusal(Scheme::MlDsa(set), KeyParts::MlDsa(set, &bytes[..received])),
                 expected
             );
         }

@@ -44,7 +44,7 @@ macro_rules! ecdsa {
             (-2, Cbor::Bytes(x)),
             (-3, Cbor::Bytes(y)),
         ];
-        (parameters, Box::new(sign) as Sign)
+        (parameters, boxed(sign))
     }};
 }
 
@@ -58,10 +58,7 @@ macro_rules! ml_dsa {
             let signature = key.expanded_key().sign_deterministic(message, &[]).unwrap();
             signature.encode().to_vec()
         };
-        (
-            vec![(1, Cbor::Int(7)), (-1, Cbor::Bytes(public))],
-            Box::new(sign) as Sign,
-        )
+        (vec![(1, Cbor::Int(7)), (-1, Cbor::Bytes(public))], boxed(sign))
     }};
 }
 
@@ -83,14 +80,14 @@ impl Signer {
                 let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
                 let public = key.verifying_key().to_bytes().to_vec();
                 let sign = move |message: &[u8]| key.sign(message).to_bytes().to_vec();
-                (okp(6, public), Box::new(sign) as Sign)
+                (okp(6, public), boxed(sign))
             }
             #[cfg(feature = "ed448")]
             -53 => {
                 let key = ed448_goldilocks_plus::SigningKey::from_bytes(&[seed; 57].into());
                 let public = key.verifying_key().to_bytes().to_vec();
                 let sign = move |message: &[u8]| key.sign_raw(message).to_bytes().to_vec();
-                (okp(7, public), Box::new(sign) as Sign)
+                (okp(7, public), boxed(sign))
             }
             #[cfg(feature = "ml-dsa")]
             -48 => ml_dsa!(MlDsa44, seed),
@@ -124,6 +121,14 @@ impl Signer {
         )
     }
 
+    /// `crv`, where the key type has one.
+    pub(super) fn curve(&self) -> Option<i64> {
+        self.parameters.iter().find_map(|parameter| match parameter {
+            (-1, Cbor::Int(crv)) => Some(*crv),
+            _ => None,
+        })
+    }
+
     /// The bytes of a COSE_Key parameter.
     pub(super) fn bytes(&self, label: i64) -> Vec<u8> {
         let found = self.parameters.iter().find(|(name, _)| *name == label);
@@ -144,6 +149,10 @@ impl Signer {
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         (self.sign)(message)
     }
+}
+
+fn boxed(sign: impl Fn(&[u8]) -> Vec<u8> + 'static) -> Sign {
+    Box::new(sign)
 }
 
 fn okp(crv: i64, x: Vec<u8>) -> Vec<(i64, Cbor)> {
