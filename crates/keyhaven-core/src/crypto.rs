@@ -194,7 +194,8 @@ impl VerifyingKey {
     }
 
     /// What it verifies.
-    pub(crate) const fn scheme(&self) -> Scheme {
+    #[cfg(test)]
+    const fn scheme(&self) -> Scheme {
         match &self.0 {
             Key::Ecdsa(point, hash) => Scheme::Ecdsa(point.curve(), *hash),
             Key::Ed25519(_) => Scheme::Ed25519,

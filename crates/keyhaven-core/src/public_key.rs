@@ -9,8 +9,8 @@ use crate::der;
 
 /// The algorithms this build verifies, the one to offer first in front.
 ///
-/// With the features `es512`, `es256k`, `ed448` and `ml-dsa` it is every algorithm that has a COSE identifier of its own in
-/// WebAuthn's company: ECDSA, EdDSA, RSA of both paddings, ML-DSA. RS1 (-65535) is never here.
+/// ES256, ES384, Ed25519 and RSA of both paddings, under each of their identifiers; the features `es512`, `es256k`, `ed448`
+/// and `ml-dsa` add theirs. RS1 (-65535) is never here: no credential may have it.
 pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
     CoseAlgorithm::ES256,
     CoseAlgorithm::EDDSA,
