@@ -503,13 +503,16 @@ impl Statement for AndroidKey {
 
 // apple
 
+/// Makes an extension's value out of a nonce.
+pub(crate) type NonceValue = fn(&[u8]) -> Vec<u8>;
+
 #[derive(Clone)]
 pub(crate) struct Apple {
     pub(crate) registration: Registration,
     pub(crate) alg: Option<Cbor>,
     pub(crate) certificate: CertificateDraft,
-    /// Makes the extension's value out of the nonce; `None` leaves it out.
-    pub(crate) nonce: Option<fn(&[u8]) -> Vec<u8>>,
+    /// `None` leaves the extension out.
+    pub(crate) nonce: Option<NonceValue>,
 }
 
 impl Apple {
