@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::slice::from_ref;
+
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
@@ -478,10 +480,7 @@ fn an_intermediate_may_be_the_anchor() {
 fn a_leaf_may_be_the_anchor_of_itself_alone() {
     let chain = Chain::new();
     let leaf = chain.certificates().remove(0);
-    assert_eq!(
-        holds(std::slice::from_ref(&leaf), std::slice::from_ref(&leaf)),
-        Ok(())
-    );
+    assert_eq!(holds(from_ref(&leaf), from_ref(&leaf)), Ok(()));
     // Nothing is below the anchor: no date is judged.
     let ended = UnixTime::from_millis(i64::MAX);
     let alone = [leaf.clone()];
@@ -490,16 +489,16 @@ fn a_leaf_may_be_the_anchor_of_itself_alone() {
     let mut other = chain.clone();
     other.leaf.serial_number = vec![2];
     assert_eq!(
-        holds(&other.certificates()[..1], &[leaf.clone()]),
+        holds(&other.certificates()[..1], from_ref(&leaf)),
         Err(PathError::NoPath)
     );
     // And what it has signed is not certified.
     let mut below = CertificateDraft::attestation(&key("below"), [7; 16]);
     below.issuer.clone_from(&chain.leaf.subject);
     let below = below.sign(&key("leaf"));
-    assert_eq!(holds(&[below.clone()], &[leaf.clone()]), Err(PathError::NoPath));
+    assert_eq!(holds(from_ref(&below), from_ref(&leaf)), Err(PathError::NoPath));
     assert_eq!(
-        holds(&[below, leaf.clone()], &[leaf.clone()]),
+        holds(&[below, leaf.clone()], from_ref(&leaf)),
         Err(PathError::NotACa)
     );
     assert!(!anchor(&leaf).is_authority());
@@ -626,7 +625,7 @@ fn by(spki: &[u8], algorithm: &[u8], sha1: Sha1, sign: impl Fn(&[u8]) -> Vec<u8>
     chain.root.subject_public_key_info = spki.to_vec();
     chain.leaf.issuer = name("root");
     let leaf = signed_with(&chain.certificates()[0], algorithm, sign);
-    let verdict = validate(&[leaf.clone()], &[chain.root()], chain.at, sha1);
+    let verdict = validate(from_ref(&leaf), &[chain.root()], chain.at, sha1);
     if verdict.is_ok() {
         let mut spoiled = leaf;
         *spoiled.last_mut().unwrap() ^= 1;
@@ -792,7 +791,7 @@ fn rsa_signatures_with_sha_1_are_the_policys() {
     let leaf = include_bytes!("vectors/sha1-leaf.der").to_vec();
     // 2027-01-01T00:00:00Z.
     let at = UnixTime::from_millis(1_798_761_600_000);
-    let judge = |leaf: &[u8], sha1| validate(&[leaf.to_vec()], &[root.clone()], at, sha1);
+    let judge = |leaf: &[u8], sha1| validate(&[leaf.to_vec()], from_ref(&root), at, sha1);
     assert_eq!(judge(&leaf, Sha1::Allow), Ok(()));
     assert_eq!(judge(&leaf, Sha1::Refuse), Err(PathError::SignatureAlgorithm));
     let mut spoiled = leaf;

@@ -32,7 +32,7 @@ impl SignatureVerificationAlgorithm for Signature {
                 }
                 Scheme::Ed25519 => KeyParts::Ed25519(key),
                 Scheme::Ed448 => KeyParts::Ed448(key),
-                Scheme::MlDsa(_) => KeyParts::MlDsa(key),
+                Scheme::MlDsa(set) => KeyParts::MlDsa(set, key),
                 Scheme::RsaPkcs1(_) | Scheme::RsaPss(_) => spki::rsa(key).ok()?,
             };
             VerifyingKey::new(self.scheme, parts)
