@@ -1031,6 +1031,26 @@ fn section_8_9_policy_says_how_many_statements_must_verify() {
 }
 
 #[test]
+fn section_8_9_each_statement_is_traced() {
+    let mut trace = Trace::default();
+    let _ = compound(&["tpm", "packed"]).traced(&mut trace).unwrap();
+    let sections: Vec<String> = trace
+        .entries()
+        .iter()
+        .filter(|entry| matches!(entry.step, Step::Statement(_)))
+        .map(|entry| format!("{} {}", entry.step, entry.detail))
+        .collect();
+    assert_eq!(
+        sections,
+        [
+            "L3 8.3 attestation type \"attca\"",
+            "L3 8.2 attestation type \"uncertain\"",
+            "L3 8.9 attestation type \"uncertain\"",
+        ]
+    );
+}
+
+#[test]
 fn section_8_9_the_type_of_the_whole() {
     for (members, kind) in [
         (&["packed", "fido-u2f"], AttestationType::Uncertain),
