@@ -346,12 +346,7 @@ impl Registrations {
             },
             algorithms: issued.algorithms.clone(),
             attestation: AttestationPolicy {
-                enterprise: match self.0.settings.attestation {
-                    AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
-                    AttestationConveyance::Direct
-                    | AttestationConveyance::Indirect
-                    | AttestationConveyance::None => EnterpriseAttestation::NotRequested,
-                },
+                enterprise: enterprise(self.0.settings.attestation),
                 ..AttestationPolicy::default()
             },
             backup: self.0.settings.backup,
@@ -474,6 +469,36 @@ impl Id for RegistrationAccount {
         match self {
             Self::Existing(id) => *id,
             Self::New(account) => account.id,
+        }
+    }
+}
+
+/// Whether a statement may tell the device's serial number: where that was asked for.
+const fn enterprise(asked: AttestationConveyance) -> EnterpriseAttestation {
+    match asked {
+        AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
+        AttestationConveyance::Direct | AttestationConveyance::Indirect | AttestationConveyance::None => {
+            EnterpriseAttestation::NotRequested
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_acceptable_only_where_it_was_asked_for() {
+        assert_eq!(
+            enterprise(AttestationConveyance::Enterprise),
+            EnterpriseAttestation::Requested
+        );
+        for asked in [
+            AttestationConveyance::Direct,
+            AttestationConveyance::Indirect,
+            AttestationConveyance::None,
+        ] {
+            assert_eq!(enterprise(asked), EnterpriseAttestation::NotRequested);
         }
     }
 }
