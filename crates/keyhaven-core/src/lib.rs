@@ -42,9 +42,11 @@
 //! one, a sign count that did not rise, a backup eligibility that changed. Each relaxation is a field of
 //! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
 //!
-//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
-//! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: all of §8
+//! ([`AttestationFormat`]), judged by [`AttestationPolicy`]. Algorithms: [`SUPPORTED_ALGORITHMS`], as the features `es512`,
+//! `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
 
+mod aaguid;
 mod assertion;
 mod attestation;
 mod authenticator_data;
@@ -63,22 +65,26 @@ mod relying_party;
 mod response;
 mod step;
 mod trace;
+mod trust;
 
 pub use keyhaven_types::{
     Aaguid, AuthenticatorAttachment, AuthenticatorTransport, Backup, Challenge, CoseAlgorithm, CredentialId,
-    Flags, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification, base64url,
+    Flags, Mediation, Origin, RpId, SignCount, UnixTime, UserHandle, UserVerification, base64url,
 };
 
+pub use aaguid::{AttestedAaguid, ClaimedAaguid};
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
-    AttestationError, AttestationFormat, AttestationObject, AttestationObjectError, AttestationType,
-    CertificateError, StatementFault,
+    AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,
+    AttestationObjectError, AttestationPolicy, AttestationType, CertificateError, CompoundFault,
+    CompoundPolicy, EnterpriseAttestation, FidoU2fFault, Profile, SafetyNetFault, SafetyNetPolicy,
+    StatementFault, TpmFault, TpmStructureError,
 };
 pub use authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
 pub use cbor::CanonicalCbor;
 pub use client_data::{ClientDataError, CollectedClientData};
 pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
-pub use crypto::KeyMaterialError;
+pub use crypto::{KeyMaterialError, Sha1};
 pub use error::{AssertionError, Received, RegistrationError};
 pub use extensions::{
     ClientExtensionResults, CredProtect, Extension, ExtensionError, ExtensionPolicy, ExtensionSet,
@@ -89,10 +95,15 @@ pub use json::JsonError;
 pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
 pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
 pub use relying_party::{
-    AssertionPolicy, AttestationTrust, BackupEligibilityChange, BackupPolicy, CosePublicKey,
-    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy,
-    RelyingParty, SignCountRegression,
+    AssertionPolicy, BackupEligibilityChange, BackupPolicy, CosePublicKey, CredentialRecord, CrossOrigin,
+    ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
+    SignCountRegression,
 };
 pub use response::{AuthenticationResponse, EnvelopeError, RegistrationResponse};
 pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};
+pub use trust::{
+    AcceptableAnchor, AnchorScope, AnchoredCertificate, AttestationTrust, AuthenticatorRefused,
+    InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustDecision, TrustError,
+    TrustQuery, TrustedPath, validate_path,
+};

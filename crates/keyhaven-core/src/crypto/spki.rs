@@ -56,7 +56,7 @@ pub(crate) fn verifying_key_for(
         }
         Scheme::Ed25519 if is(ED25519) && parameters.is_none() => KeyParts::Ed25519(key),
         Scheme::Ed448 if is(ED448) && parameters.is_none() => KeyParts::Ed448(key),
-        Scheme::MlDsa(set) if is(set.oid()) && parameters.is_none() => KeyParts::MlDsa(key),
+        Scheme::MlDsa(set) if is(set.oid()) && parameters.is_none() => KeyParts::MlDsa(set, key),
         Scheme::RsaPkcs1(_) | Scheme::RsaPss(_)
             if is(RSA_ENCRYPTION) && parameters.is_some_and(der::asn1::Any::is_null) =>
         {
@@ -105,7 +105,7 @@ impl MlDsa {
 }
 
 /// Modulus and public exponent of an `RSAPublicKey` (RFC 8017 §A.1.1).
-fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
+pub(super) fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
     let numbers = || {
         let mut reader = SliceReader::new(der)?;
         let numbers = reader.sequence(|inner| {
@@ -122,7 +122,7 @@ fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
 }
 
 /// The coordinates of an uncompressed SEC1 point.
-fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), SpkiError> {
+pub(super) fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), SpkiError> {
     match sec1.split_first() {
         Some((4, coordinates)) => coordinates.split_at_checked(size).ok_or(SpkiError::Malformed),
         _ => Err(SpkiError::Malformed),
