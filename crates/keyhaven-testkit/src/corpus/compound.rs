@@ -91,24 +91,24 @@ pub(super) fn cases(topic: &mut Topic) {
         "compound-nested",
         LINE,
         INVALID,
-        "no compound inside another",
+        "no compound inside another, be it empty",
         |r| {
-            let inner = r.statement().clone();
-            let other = inner.clone();
             if let Statement::Compound(members) = r.statement() {
-                members.push(other);
+                members.push(Statement::Compound(Vec::new()));
             }
         },
     );
     topic.spoil(
         &twin,
-        "compound-nested-alone",
+        "compound-nested-in-full",
         LINE,
-        INVALID,
-        "no compound inside another",
+        ("malformed_response", "7.1.13"),
+        "no compound inside another: its statements lie deeper than the five levels that any permitted statement needs",
         |r| {
             let inner = r.statement().clone();
-            *r.statement() = Statement::Compound(vec![inner.clone(), inner]);
+            if let Statement::Compound(members) = r.statement() {
+                members.push(inner);
+            }
         },
     );
     topic.spoil(
