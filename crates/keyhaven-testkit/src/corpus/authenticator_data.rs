@@ -121,7 +121,7 @@ pub(super) fn cases(topic: &mut Topic) {
     topic.spoil(
         &plain,
         "auth-auth-data-at-set-alone",
-        "S2",
+        "C7",
         ("malformed_response", "7.2.7"),
         "AT announces what does not follow",
         |a| {

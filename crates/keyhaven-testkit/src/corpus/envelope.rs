@@ -244,6 +244,18 @@ fn of_registration(topic: &mut Topic) {
         "nothing is wrong",
         Registration::new(-7),
     );
+    topic.vary(
+        &twin,
+        "reg-extension-outputs",
+        "B28",
+        "outputs nobody asked for are ignored",
+        |r| {
+            r.json(|json| {
+                json["clientExtensionResults"] =
+                    json!({"largeBlob": {"supported": true}, "prf": {"enabled": true}, "credProps": {}});
+            });
+        },
+    );
     topic.vary(&twin, "reg-envelope-convenience-copies", "F1", "only clientDataJSON and attestationObject are evidence: copies beside them, here of another key, are not looked at", |r| {
         r.json(|json| {
             json["response"]["publicKeyAlgorithm"] = (-257).into();

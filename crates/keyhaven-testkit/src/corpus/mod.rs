@@ -83,14 +83,29 @@ impl Case {
             None => String::new(),
             Some(twin) => format!(r#""twin":{},"#, text(twin)),
         };
+        let confirmed_by = match confirmed_by(&self.id) {
+            None => String::new(),
+            Some(peers) => {
+                let peers: Vec<String> = peers.split(' ').map(text).collect();
+                format!(r#""confirmedBy":[{}],"#, peers.join(","))
+            }
+        };
         format!(
-            r#"{{"id":{},"line":{},"expect":{expect},{twin}"why":{},"case":{}}}"#,
+            r#"{{"id":{},"line":{},"expect":{expect},{twin}"why":{},{confirmed_by}"case":{}}}"#,
             text(&self.id),
             text(self.line),
             text(&self.why),
             self.input
         )
     }
+}
+
+/// Which other implementations came to the same verdict, as `peers.py` beside the corpus found.
+fn confirmed_by(id: &str) -> Option<&'static str> {
+    include_str!("confirmed.tsv")
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .find_map(|(confirmed, peers)| (confirmed == id).then_some(peers))
 }
 
 /// Every case, by file name, in the order of publication.
