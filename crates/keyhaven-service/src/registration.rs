@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use keyhaven_core::{
-    ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse,
-    VerifiedRegistration,
+    AttestationPolicy, EnterpriseAttestation, ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet,
+    RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
     Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
     RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
-    AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor, CredentialParameters,
-    CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
+    AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
+    CredentialParameters, CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
 };
 use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 
@@ -353,6 +353,10 @@ impl Registrations {
                 Mediation::Modal => self.0.settings.user_verification,
             },
             algorithms: issued.algorithms.clone(),
+            attestation: AttestationPolicy {
+                enterprise: enterprise(self.0.settings.attestation),
+                ..AttestationPolicy::default()
+            },
             backup: self.0.settings.backup,
             extensions: ExtensionPolicy {
                 requested: ExtensionSet::default().with(Extension::CredProps),
@@ -474,6 +478,36 @@ impl Id for RegistrationAccount {
         match self {
             Self::Existing(addition) => addition.account,
             Self::New(account) => account.id,
+        }
+    }
+}
+
+/// Whether a statement may tell the device's serial number: where that was asked for.
+const fn enterprise(asked: AttestationConveyance) -> EnterpriseAttestation {
+    match asked {
+        AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
+        AttestationConveyance::Direct | AttestationConveyance::Indirect | AttestationConveyance::None => {
+            EnterpriseAttestation::NotRequested
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_acceptable_only_where_it_was_asked_for() {
+        assert_eq!(
+            enterprise(AttestationConveyance::Enterprise),
+            EnterpriseAttestation::Requested
+        );
+        for asked in [
+            AttestationConveyance::Direct,
+            AttestationConveyance::Indirect,
+            AttestationConveyance::None,
+        ] {
+            assert_eq!(enterprise(asked), EnterpriseAttestation::NotRequested);
         }
     }
 }

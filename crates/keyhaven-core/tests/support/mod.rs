@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+pub(crate) mod statements;
+
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     AssertionDraft, AttestationKind, Cbor, RegistrationDraft, SoftwareAuthenticator,
@@ -102,7 +104,7 @@ impl Registration {
         Self::new(-7, AttestationKind::PackedX5c(-7))
     }
 
-    fn expected(&self) -> ExpectedRegistration<'_> {
+    pub(crate) fn expected(&self) -> ExpectedRegistration<'_> {
         ExpectedRegistration {
             relying_party: &self.relying_party,
             challenge: &self.challenge,
