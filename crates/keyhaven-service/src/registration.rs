@@ -376,7 +376,7 @@ impl Registrations {
         device_name: Option<String>,
     ) -> Credential {
         let device_name = device_name.unwrap_or_else(|| {
-            authenticator_name(verified.aaguid())
+            authenticator_name(verified.claimed_aaguid().unproven())
                 .unwrap_or("Passkey")
                 .to_owned()
         });
@@ -387,7 +387,7 @@ impl Registrations {
             public_key: verified.public_key().to_vec(),
             algorithm: verified.algorithm(),
             sign_count: verified.sign_count(),
-            aaguid: verified.aaguid(),
+            aaguid: verified.claimed_aaguid().unproven(),
             transports: response.transports().to_vec(),
             backup_eligible: verified.backup().is_eligible(),
             backup_state: verified.backup().is_backed_up(),
