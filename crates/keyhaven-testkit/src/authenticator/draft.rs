@@ -57,6 +57,10 @@ impl ClientData {
 
 /// How a registration is attested.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a handful exist at a time; how large depends on the features"
+)]
 pub enum Attestation {
     /// `none`: the empty statement.
     None,

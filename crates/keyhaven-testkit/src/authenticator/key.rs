@@ -55,7 +55,7 @@ impl SigningKey {
             #[cfg(feature = "algorithms")]
             -47 => Secret::K256(Box::new(k256::ecdsa::SigningKey::from_slice(&bytes).unwrap())),
             #[cfg(feature = "algorithms")]
-            -48 | -49 | -50 => Secret::MlDsa(bytes),
+            -50..=-48 => Secret::MlDsa(bytes),
             #[cfg(feature = "algorithms")]
             -53 => {
                 let seed: [u8; 57] = [&bytes[..], &bytes[..25]].concat().try_into().unwrap();
@@ -102,7 +102,7 @@ impl SigningKey {
             Secret::Ed448(key) => key.sign_raw(message).to_bytes().to_vec(),
             #[cfg(feature = "algorithms")]
             Secret::MlDsa(seed) => ml_dsa(self.algorithm, seed, Some(message)),
-            Secret::Rsa(key) if matches!(self.algorithm, -37 | -38 | -39) => {
+            Secret::Rsa(key) if matches!(self.algorithm, -39..=-37) => {
                 let hash = self.hash();
                 key.sign_pss(hash, message, hash.output_len())
             }

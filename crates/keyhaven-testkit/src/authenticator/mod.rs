@@ -18,6 +18,7 @@
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 

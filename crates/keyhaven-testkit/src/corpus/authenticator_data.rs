@@ -11,7 +11,7 @@ pub(super) fn cases(topic: &mut Topic) {
     let plain = of(
         topic,
         registration.clone(),
-        registration.draft.authenticator_data(),
+        &registration.draft.authenticator_data(),
     );
     let malformed = ("malformed_response", "7.1.13");
 
@@ -106,7 +106,7 @@ pub(super) fn cases(topic: &mut Topic) {
         r.draft.flags &= !BS
     });
 
-    let plain = of(topic, assertion.clone(), assertion.draft.authenticator_data());
+    let plain = of(topic, assertion.clone(), &assertion.draft.authenticator_data());
     topic.spoil(
         &plain,
         "auth-auth-data-at-set",
@@ -130,7 +130,7 @@ pub(super) fn cases(topic: &mut Topic) {
     );
 }
 
-fn of<C: Ceremony>(topic: &mut Topic, ceremony: C, whole: Vec<u8>) -> super::Twin<C> {
+fn of<C: Ceremony>(topic: &mut Topic, ceremony: C, whole: &[u8]) -> super::Twin<C> {
     let name = |id: &str| format!("{}-{id}", C::NAME);
     let steps = C::STEPS;
     let malformed = ("malformed_response", steps.authenticator_data.0);

@@ -209,12 +209,10 @@ pub(super) fn cases(topic: &mut Topic) {
             r.object(|object| object.entries()[0].0 = Cbor::Int(1));
         },
     );
-    for (id, why, edit) in [
-        (
-            "trailing-byte",
-            "nothing follows the object",
-            (|bytes: &mut Vec<u8>| bytes.push(0)) as fn(&mut Vec<u8>),
-        ),
+    let edits: [(&str, &str, fn(&mut Vec<u8>)); 13] = [
+        ("trailing-byte", "nothing follows the object", |bytes| {
+            bytes.push(0)
+        }),
         ("twice", "nothing follows the object", |bytes| {
             bytes.extend(bytes.clone())
         }),
@@ -249,7 +247,8 @@ pub(super) fn cases(topic: &mut Topic) {
             *bytes = br#"{"fmt":"none","attStmt":{}}"#.to_vec()
         }),
         ("break", "a break that nothing began", |bytes| *bytes = vec![0xff]),
-    ] {
+    ];
+    for (id, why, edit) in edits {
         topic.spoil(&twin, &format!("cbor-{id}"), LINE, MALFORMED, why, move |r| {
             r.bytes(edit)
         });

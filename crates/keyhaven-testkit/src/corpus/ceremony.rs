@@ -67,13 +67,16 @@ pub(super) struct Steps {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step(pub(super) &'static str, pub(super) &'static str);
 
+type Edit<T> = Option<Rc<dyn Fn(&mut T)>>;
+type Rewrite = Option<Rc<dyn Fn(&str) -> String>>;
+
 /// Changes that are made after signing, in this order.
 #[derive(Clone, Default)]
 pub(super) struct Edits {
-    object: Option<Rc<dyn Fn(&mut Cbor)>>,
-    bytes: Option<Rc<dyn Fn(&mut Vec<u8>)>>,
-    json: Option<Rc<dyn Fn(&mut Value)>>,
-    text: Option<Rc<dyn Fn(&str) -> String>>,
+    object: Edit<Cbor>,
+    bytes: Edit<Vec<u8>>,
+    json: Edit<Value>,
+    text: Rewrite,
 }
 
 impl fmt::Debug for Edits {

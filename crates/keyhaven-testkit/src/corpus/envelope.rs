@@ -352,15 +352,12 @@ fn of_assertion(topic: &mut Topic) {
             a.draft.user_handle = None;
         },
     );
-    for (id, edit, why) in [
-        (
-            "padded",
-            (|_: &str| json!("dXNlcg==")) as fn(&str) -> Value,
-            NOT_BASE64URL,
-        ),
-        ("number", |_: &str| json!(1), "userHandle is a string"),
-        ("array", |text: &str| json!([text]), "userHandle is a string"),
-    ] {
+    let edits: [(&str, fn(&str) -> Value, &str); 3] = [
+        ("padded", |_| json!("dXNlcg=="), NOT_BASE64URL),
+        ("number", |_| json!(1), "userHandle is a string"),
+        ("array", |text| json!([text]), "userHandle is a string"),
+    ];
+    for (id, edit, why) in edits {
         topic.spoil(
             &twin,
             &format!("auth-envelope-user-handle-{id}"),

@@ -503,9 +503,8 @@ fn edwards(topic: &mut Topic) {
 
 fn rsa(topic: &mut Topic) {
     let spoiled = |bits: u16| SigningKey::rsa(-257, bits).unwrap().cose();
-    let n = match spoiled(2048).at(-1).clone() {
-        Cbor::Bytes(n) => n,
-        _ => unreachable!(),
+    let Cbor::Bytes(n) = spoiled(2048).at(-1).clone() else {
+        unreachable!()
     };
     let with = |edit: &dyn Fn(&mut Vec<u8>)| {
         let mut n = n.clone();

@@ -4,9 +4,10 @@
 //! What is spoiled is signed again, so that nothing but the fault itself can be the reason of the refusal. Nothing here is
 //! random: the same code makes the same bytes.
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::type_complexity,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 
