@@ -1,17 +1,35 @@
 //! Attestation statements: one file per format of WebAuthn L3 §8.
 
+mod android_key;
+mod apple;
 mod certificate;
+mod compound;
+mod fido_u2f;
 mod none;
 mod packed;
+mod policy;
+mod safetynet;
 mod statement;
+mod tpm;
+
+use std::borrow::Cow;
 
 use crate::Step;
-use crate::authenticator_data::{AuthenticatorData, AuthenticatorDataError};
+use crate::authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
 use crate::cbor::{CanonicalCbor, CborError, Key, Value};
 use crate::public_key::PublicKey;
 
+pub use android_key::AndroidKeyFault;
+pub use apple::AppleFault;
 pub use certificate::CertificateError;
+pub use compound::CompoundFault;
+pub use fido_u2f::FidoU2fFault;
+pub use policy::{
+    AndroidKeyPolicy, AttestationPolicy, CompoundPolicy, EnterpriseAttestation, Profile, SafetyNetPolicy,
+};
+pub use safetynet::SafetyNetFault;
 pub use statement::StatementFault;
+pub use tpm::{TpmFault, TpmStructureError};
 
 /// An attestation object, read to its last byte (WebAuthn L3 §6.5.4): a format, its statement, authenticator data.
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +57,22 @@ pub enum AttestationObjectError {
 /// The attestation statement formats this build verifies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AttestationFormat {
+    /// `android-key`, §8.4.
+    AndroidKey,
+    /// `android-safetynet`, §8.5. Supported only where [`SafetyNetPolicy::Allow`] says so.
+    AndroidSafetyNet,
+    /// `apple`, §8.8.
+    Apple,
+    /// `compound`, §8.9.
+    Compound,
+    /// `fido-u2f`, §8.6.
+    FidoU2f,
     /// `none`, §8.7.
     None,
     /// `packed`, §8.2.
     Packed,
+    /// `tpm`, §8.3.
+    Tpm,
 }
 
 /// What kind of key signed the attestation (WebAuthn L3 §6.5.3).
@@ -72,20 +102,40 @@ pub struct AttestationError {
     pub fault: StatementFault,
 }
 
-/// What every statement is verified against.
-#[derive(Clone, Copy)]
-struct Evidence<'a> {
-    authenticator_data: &'a AuthenticatorData<'a>,
-    authenticator_data_bytes: &'a [u8],
-    client_data_hash: &'a [u8; 32],
-    credential_public_key: &'a PublicKey,
+/// What a verified statement proves, and what trust in it is judged by (§7.1 steps 23 and 24).
+#[derive(Clone, Debug)]
+pub(crate) struct Attested<'a> {
+    /// The kind of the whole. In a compound whose statements differ: the weakest where one is `none` or `self`, else
+    /// [`AttestationType::Uncertain`].
+    pub(crate) attestation_type: AttestationType,
+    /// One for each statement: one in most formats, one per verified statement of a compound, none for `none` alone.
+    pub(crate) members: Vec<AttestedPath<'a>>,
 }
 
-impl Evidence<'_> {
+/// One statement and its certificates.
+#[derive(Clone, Debug)]
+pub(crate) struct AttestedPath<'a> {
+    #[allow(dead_code, reason = "for steps 23 and 24")]
+    pub(crate) format: AttestationFormat,
+    pub(crate) attestation_type: AttestationType,
+    /// In DER, leaf first, as received; none for self attestation, and for a `none` inside a compound. Borrowed from
+    /// the statement, except where it wraps them in another encoding.
+    #[allow(dead_code, reason = "for steps 23 and 24")]
+    pub(crate) certificates: Vec<Cow<'a, [u8]>>,
+    /// The device's serial number, where enterprise attestation was asked for and tells it.
+    pub(crate) serial_number: Option<Box<[u8]>>,
+}
+
+/// What every statement is verified against.
+#[derive(Clone, Copy)]
+struct Evidence<'e> {
+    authenticator_data: &'e AuthenticatorData<'e>,
+    attested: &'e AttestedCredentialData<'e>,
+    client_data_hash: &'e [u8; 32],
     /// What most statements sign: `authData` followed by the hash of the client data.
-    fn signed(&self) -> Vec<u8> {
-        [self.authenticator_data_bytes, self.client_data_hash].concat()
-    }
+    signed: &'e [u8],
+    credential_public_key: &'e PublicKey,
+    policy: &'e AttestationPolicy,
 }
 
 impl<'a> AttestationObject<'a> {
@@ -149,20 +199,70 @@ impl<'a> AttestationObject<'a> {
     pub(crate) fn verify_statement(
         &self,
         format: AttestationFormat,
+        attested: &AttestedCredentialData<'_>,
         credential_public_key: &PublicKey,
         client_data_hash: &[u8; 32],
-    ) -> Result<AttestationType, AttestationError> {
+        policy: &AttestationPolicy,
+    ) -> Result<Attested<'a>, AttestationError> {
+        if format == AttestationFormat::None {
+            // Nothing is signed, so nothing is copied.
+            none::verify(&self.statement).map_err(|fault| AttestationError { format, fault })?;
+            return Ok(Attested {
+                attestation_type: AttestationType::None,
+                members: Vec::new(),
+            });
+        }
+        let signed = [self.authenticator_data_bytes, client_data_hash].concat();
         let evidence = Evidence {
             authenticator_data: &self.authenticator_data,
-            authenticator_data_bytes: self.authenticator_data_bytes,
+            attested,
             client_data_hash,
+            signed: &signed,
             credential_public_key,
+            policy,
         };
-        match format {
-            AttestationFormat::None => none::verify(&self.statement),
-            AttestationFormat::Packed => packed::verify(&self.statement, &evidence),
+        if format == AttestationFormat::Compound {
+            return compound::verify(&self.statement, &evidence);
         }
-        .map_err(|fault| AttestationError { format, fault })
+        let member = verify_plain(format, &self.statement, &evidence)?;
+        Ok(Attested {
+            attestation_type: member.attestation_type,
+            members: vec![member],
+        })
+    }
+}
+
+/// Runs the procedure of a format that is not compound.
+fn verify_plain<'a>(
+    format: AttestationFormat,
+    statement: &Value<'a>,
+    evidence: &Evidence<'_>,
+) -> Result<AttestedPath<'a>, AttestationError> {
+    match format {
+        AttestationFormat::AndroidKey => android_key::verify(statement, evidence),
+        AttestationFormat::AndroidSafetyNet => safetynet::verify(statement, evidence),
+        AttestationFormat::Apple => apple::verify(statement, evidence),
+        AttestationFormat::Compound => Err(CompoundFault::Nested.into()),
+        AttestationFormat::FidoU2f => fido_u2f::verify(statement, evidence),
+        AttestationFormat::None => none::verify(statement),
+        AttestationFormat::Packed => packed::verify(statement, evidence),
+        AttestationFormat::Tpm => tpm::verify(statement, evidence),
+    }
+    .map_err(|fault| AttestationError { format, fault })
+}
+
+impl<'a> AttestedPath<'a> {
+    fn new(
+        format: AttestationFormat,
+        attestation_type: AttestationType,
+        certificates: Vec<Cow<'a, [u8]>>,
+    ) -> Self {
+        Self {
+            format,
+            attestation_type,
+            certificates,
+            serial_number: None,
+        }
     }
 }
 
@@ -171,8 +271,14 @@ impl AttestationFormat {
     #[must_use]
     pub fn from_identifier(identifier: &str) -> Option<Self> {
         match identifier {
+            "android-key" => Some(Self::AndroidKey),
+            "android-safetynet" => Some(Self::AndroidSafetyNet),
+            "apple" => Some(Self::Apple),
+            "compound" => Some(Self::Compound),
+            "fido-u2f" => Some(Self::FidoU2f),
             "none" => Some(Self::None),
             "packed" => Some(Self::Packed),
+            "tpm" => Some(Self::Tpm),
             _ => None,
         }
     }
@@ -181,18 +287,30 @@ impl AttestationFormat {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AndroidKey => "android-key",
+            Self::AndroidSafetyNet => "android-safetynet",
+            Self::Apple => "apple",
+            Self::Compound => "compound",
+            Self::FidoU2f => "fido-u2f",
             Self::None => "none",
             Self::Packed => "packed",
+            Self::Tpm => "tpm",
         }
     }
 
     /// The section of §8 that defines it.
     #[must_use]
     pub const fn step(self) -> Step {
-        match self {
-            Self::None => Step::Statement(7),
-            Self::Packed => Step::Statement(2),
-        }
+        Step::Statement(match self {
+            Self::Packed => 2,
+            Self::Tpm => 3,
+            Self::AndroidKey => 4,
+            Self::AndroidSafetyNet => 5,
+            Self::FidoU2f => 6,
+            Self::None => 7,
+            Self::Apple => 8,
+            Self::Compound => 9,
+        })
     }
 }
 
@@ -216,6 +334,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    pub(super) fn hex(text: &str) -> Vec<u8> {
+        (0..text.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn every_identifier_names_its_format_and_section() {
+        for (identifier, section) in [
+            ("packed", 2),
+            ("tpm", 3),
+            ("android-key", 4),
+            ("android-safetynet", 5),
+            ("fido-u2f", 6),
+            ("none", 7),
+            ("apple", 8),
+            ("compound", 9),
+        ] {
+            let format = AttestationFormat::from_identifier(identifier).unwrap();
+            assert_eq!(format.as_str(), identifier);
+            assert_eq!(format.step(), Step::Statement(section));
+        }
+    }
 
     #[test]
     fn an_attestation_object_has_exactly_three_members() {

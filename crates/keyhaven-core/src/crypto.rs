@@ -59,11 +59,13 @@ pub(crate) enum MlDsa {
     MlDsa87,
 }
 
-/// Whether a statement's signature may rest on SHA-1 (RS1). A credential's never may.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Sha1 {
-    #[allow(dead_code, reason = "for the policy of formats that still meet RS1")]
+/// Whether an attestation statement may rest on SHA-1. A credential's key never may.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Sha1 {
+    /// Yes, because old TPMs know nothing better: whoever can make SHA-1 collide can then forge statements.
     Allow,
+    /// No.
+    #[default]
     Refuse,
 }
 

@@ -42,8 +42,8 @@
 //! one, a sign count that did not rise, a backup eligibility that changed. Each relaxation is a field of
 //! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
 //!
-//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: `none`, `packed`.
-//! Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). All formats of
+//! §8. Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
 
 mod assertion;
 mod attestation;
@@ -71,14 +71,16 @@ pub use keyhaven_types::{
 
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
-    AttestationError, AttestationFormat, AttestationObject, AttestationObjectError, AttestationType,
-    CertificateError, StatementFault,
+    AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,
+    AttestationObjectError, AttestationPolicy, AttestationType, CertificateError, CompoundFault,
+    CompoundPolicy, EnterpriseAttestation, FidoU2fFault, Profile, SafetyNetFault, SafetyNetPolicy,
+    StatementFault, TpmFault, TpmStructureError,
 };
 pub use authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
 pub use cbor::CanonicalCbor;
 pub use client_data::{ClientDataError, CollectedClientData};
 pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
-pub use crypto::KeyMaterialError;
+pub use crypto::{KeyMaterialError, Sha1};
 pub use error::{AssertionError, Received, RegistrationError};
 pub use extensions::{
     ClientExtensionResults, CredProtect, Extension, ExtensionError, ExtensionPolicy, ExtensionSet,

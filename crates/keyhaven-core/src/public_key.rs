@@ -169,7 +169,6 @@ impl PublicKey {
     }
 
     /// Its public numbers, for the formats that repeat them elsewhere.
-    #[allow(dead_code, reason = "for formats whose statements repeat the key")]
     pub(crate) fn parts(&self) -> KeyParts<'_> {
         self.key.parts()
     }

@@ -31,6 +31,7 @@ pub struct VerifiedRegistration {
     backup: Backup,
     attestation_format: AttestationFormat,
     attestation_type: AttestationType,
+    enterprise_serial_number: Option<Box<[u8]>>,
     origin: Origin,
     signed_extensions: SignedRegistrationExtensions,
 }
@@ -259,15 +260,22 @@ fn verify(
 
     // Step 21. fmt is a format we support, compared case by case.
     trace.check(step(21), || format!("fmt: {:?}", attestation.format()));
-    let format = AttestationFormat::from_identifier(attestation.format()).ok_or_else(|| {
-        RegistrationError::UnsupportedFormat {
+    let format = AttestationFormat::from_identifier(attestation.format())
+        .filter(|format| policy.attestation.supports(*format))
+        .ok_or_else(|| RegistrationError::UnsupportedFormat {
             received: Received::new(attestation.format()),
-        }
-    })?;
+        })?;
 
     // Step 22. That format's procedure over attStmt, authData and the hash.
     trace.check(step(22), || format!("procedure of {}", format.step()));
-    let attestation_type = attestation.verify_statement(format, &public_key, &client_data_hash)?;
+    let attested_by = attestation.verify_statement(
+        format,
+        attested,
+        &public_key,
+        &client_data_hash,
+        &policy.attestation,
+    )?;
+    let attestation_type = attested_by.attestation_type;
     trace.check(format.step(), || {
         format!("attestation type {:?}", attestation_type.as_str())
     });
@@ -331,6 +339,10 @@ fn verify(
         backup,
         attestation_format: format,
         attestation_type,
+        enterprise_serial_number: attested_by
+            .members
+            .into_iter()
+            .find_map(|member| member.serial_number),
         origin: origin.clone(),
         signed_extensions,
     })
@@ -395,6 +407,14 @@ impl VerifiedRegistration {
     #[must_use]
     pub const fn attestation_type(&self) -> AttestationType {
         self.attestation_type
+    }
+
+    /// The serial number of the device, out of an enterprise attestation (§8.2.2): one or more bytes, unique within the
+    /// model. `None` unless asked for, by [`EnterpriseAttestation::Requested`](crate::EnterpriseAttestation::Requested),
+    /// and told.
+    #[must_use]
+    pub fn enterprise_serial_number(&self) -> Option<&[u8]> {
+        self.enterprise_serial_number.as_deref()
     }
 
     /// Whether the attestation led to a trust anchor: not yet, as there are none.

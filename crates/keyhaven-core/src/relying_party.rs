@@ -2,6 +2,7 @@ use keyhaven_types::{
     Challenge, CoseAlgorithm, CredentialId, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification,
 };
 
+use crate::attestation::AttestationPolicy;
 use crate::cbor::CanonicalCbor;
 use crate::extensions::ExtensionPolicy;
 use crate::public_key::SUPPORTED_ALGORITHMS;
@@ -110,6 +111,8 @@ pub struct RegistrationPolicy {
     pub user_verification: UserVerification,
     /// The algorithms that were offered. Default: all of [`SUPPORTED_ALGORITHMS`].
     pub algorithms: Vec<CoseAlgorithm>,
+    /// How attestation statements are judged.
+    pub attestation: AttestationPolicy,
     /// Whether the attestation must lead to a trust anchor.
     pub attestation_trust: AttestationTrust,
     /// Which kinds of credential are acceptable as to backup.
@@ -125,6 +128,7 @@ impl Default for RegistrationPolicy {
         Self {
             user_verification: UserVerification::Required,
             algorithms: SUPPORTED_ALGORITHMS.to_vec(),
+            attestation: AttestationPolicy::default(),
             attestation_trust: AttestationTrust::Ignore,
             backup: BackupPolicy::default(),
             extensions: ExtensionPolicy::default(),

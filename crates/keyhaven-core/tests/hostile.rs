@@ -149,6 +149,32 @@ proptest! {
         let json = registration.draft.envelope(&object.encode());
         let _ = registration.judge_json(json.to_string().as_bytes());
     }
+
+    #[test]
+    fn no_statement_of_any_format_panics(
+        id in prop::sample::select(vec!["tpm-es256", "android-key-es256", "apple-es256", "fido-u2f-es256", "packed-es256"]),
+        mutations in mutations(),
+    ) {
+        let vectors: Value = serde_json::from_str(include_str!("vectors/w3c-webauthn-l3.json")).unwrap();
+        let pair = vectors["vectors"].as_array().unwrap().iter().find(|pair| pair["id"] == id).unwrap();
+        let case = &pair["registration"];
+        let mut registration = Registration::none();
+        registration.policy.user_verification = UserVerification::Discouraged;
+        registration.challenge =
+            Challenge::new(base64url::decode(case["challenge_b64u"].as_str().unwrap()).unwrap()).unwrap();
+        let mut json = case["response"].clone();
+        let changed = mutate(&mut json, "attestationObject", &mutations);
+        let verdict = registration.judge_json(json.to_string().as_bytes());
+        if changed {
+            // A change of a certificate outside what its profile names is seen only by path validation.
+            if let Ok(verified) = verdict {
+                let expected = pair["registration"]["expected"]["cose_alg"].as_i64();
+                prop_assert_eq!(Some(verified.algorithm().identifier()), expected);
+            }
+        } else {
+            prop_assert!(verdict.is_ok());
+        }
+    }
 }
 
 #[test]

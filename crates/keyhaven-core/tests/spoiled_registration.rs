@@ -719,11 +719,10 @@ fn step_21_the_format_is_supported() {
         "none ",
         "",
         "packed\0",
-        "tpm",
-        "android-key",
-        "apple",
-        "fido-u2f",
-        "compound",
+        "TPM",
+        "android-safetynet",
+        "android_key",
+        "fido-u2f\n",
         "nonepacked",
     ] {
         let refused = Registration::none().spoiled_object(|object| object.set("fmt", format.into()));

@@ -9,8 +9,10 @@ use x509_cert::der::asn1::{
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::BasicConstraints;
 
+use super::{Evidence, StatementFault};
 use crate::crypto::spki::{self, SpkiError};
 use crate::crypto::{KeyMaterialError, Sha1, VerifyingKey};
+use crate::public_key::PublicKey;
 
 /// Why a certificate cannot be an attestation certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -63,6 +65,8 @@ const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+/// id-fido-gen-ce-sernum.
+const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.2");
 /// id-fido-gen-ce-aaguid.
 const AAGUID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.45724.1.1.4");
 /// id-fido-gen-ce-fw-version.
@@ -100,12 +104,44 @@ impl Certificate {
         })
     }
 
+    /// Whether its subject's key is this credential's.
+    pub(super) fn is_for(&self, credential: &PublicKey) -> bool {
+        self.public_key(credential.algorithm(), Sha1::Refuse)
+            .is_ok_and(|key| key.parts() == credential.parts())
+    }
+
+    /// It is of version 3.
+    pub(super) fn check_version(&self) -> Result<(), CertificateError> {
+        if self.0.tbs_certificate().version() == Version::V3 {
+            Ok(())
+        } else {
+            Err(CertificateError::Version)
+        }
+    }
+
+    /// Basic constraints are there and say that it is no CA.
+    pub(super) fn check_no_ca(&self) -> Result<(), CertificateError> {
+        let constraints = self
+            .extension(BASIC_CONSTRAINTS)
+            .map(|extension| BasicConstraints::from_der(extension.extn_value.as_bytes()));
+        match constraints {
+            Some(Ok(BasicConstraints {
+                ca: false,
+                path_len_constraint: None,
+            })) => Ok(()),
+            _ => Err(CertificateError::BasicConstraints),
+        }
+    }
+
+    /// Whether its subject is the empty name.
+    pub(super) fn has_empty_subject(&self) -> bool {
+        self.0.tbs_certificate().subject().is_empty()
+    }
+
     /// The certificate profile of packed attestation (§8.2.1).
     pub(super) fn check_packed_profile(&self) -> Result<(), CertificateError> {
         // Version 3.
-        if self.0.tbs_certificate().version() != Version::V3 {
-            return Err(CertificateError::Version);
-        }
+        self.check_version()?;
         // Subject: C is an ISO 3166 code, O a name, OU the literal string, CN a name; each once.
         let two_letters = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
         self.check_subject("C", COUNTRY, two_letters)?;
@@ -114,17 +150,8 @@ impl Certificate {
             text == "Authenticator Attestation"
         })?;
         self.check_subject("CN", COMMON_NAME, |text| !text.is_empty())?;
-        // Basic constraints are there and say that it is no CA.
-        match self.extension(BASIC_CONSTRAINTS) {
-            Some(extension) => match BasicConstraints::from_der(extension.extn_value.as_bytes()) {
-                Ok(BasicConstraints {
-                    ca: false,
-                    path_len_constraint: None,
-                }) => {}
-                _ => return Err(CertificateError::BasicConstraints),
-            },
-            None => return Err(CertificateError::BasicConstraints),
-        }
+        // Not a CA.
+        self.check_no_ca()?;
         // A firmware version is a non-negative INTEGER in an extension that is not critical.
         if let Some(extension) = self.extension(FIRMWARE_VERSION)
             && (extension.critical || UintRef::from_der(extension.extn_value.as_bytes()).is_err())
@@ -136,17 +163,41 @@ impl Certificate {
         Ok(())
     }
 
-    /// The AAGUID extension: not critical, sixteen bytes wrapped in two octet strings.
-    pub(super) fn aaguid(&self) -> Result<Option<[u8; 16]>, CertificateError> {
-        let Some(extension) = self.extension(AAGUID) else {
+    /// The AAGUID extension, if there is one, names the model that authenticator data claim.
+    pub(super) fn check_aaguid(&self, evidence: &Evidence<'_>) -> Result<(), StatementFault> {
+        match self.wrapped_octets(AAGUID, "AAGUID")? {
+            None => Ok(()),
+            Some(octets) => match <[u8; 16]>::try_from(octets) {
+                Ok(aaguid) if aaguid == *evidence.attested.aaguid().as_bytes() => Ok(()),
+                Ok(_) => Err(StatementFault::AaguidMismatch),
+                Err(_) => Err(CertificateError::Extension { name: "AAGUID" }.into()),
+            },
+        }
+    }
+
+    /// The enterprise serial number extension (§8.2.2): not critical, an octet string that is not empty.
+    pub(super) fn serial_number(&self) -> Result<Option<Box<[u8]>>, CertificateError> {
+        match self.wrapped_octets(SERIAL_NUMBER, "serial number")? {
+            Some([]) => Err(CertificateError::Extension {
+                name: "serial number",
+            }),
+            octets => Ok(octets.map(Into::into)),
+        }
+    }
+
+    /// The value of an extension that is not critical and wraps its octets in two octet strings.
+    fn wrapped_octets(
+        &self,
+        oid: ObjectIdentifier,
+        name: &'static str,
+    ) -> Result<Option<&[u8]>, CertificateError> {
+        let Some(extension) = self.extension(oid) else {
             return Ok(None);
         };
-        let malformed = CertificateError::Extension { name: "AAGUID" };
-        if extension.critical {
-            return Err(malformed);
+        match <&OctetStringRef>::from_der(extension.extn_value.as_bytes()) {
+            Ok(octets) if !extension.critical => Ok(Some(octets.as_bytes())),
+            _ => Err(CertificateError::Extension { name }),
         }
-        let inner = <&OctetStringRef>::from_der(extension.extn_value.as_bytes()).map_err(|_| malformed)?;
-        inner.as_bytes().try_into().map(Some).map_err(|_| malformed)
     }
 
     fn extensions(&self) -> &[Extension] {
@@ -157,7 +208,7 @@ impl Certificate {
             .unwrap_or_default()
     }
 
-    fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {
+    pub(super) fn extension(&self, oid: ObjectIdentifier) -> Option<&Extension> {
         self.extensions()
             .iter()
             .find(|extension| extension.extn_id == oid)

@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+pub(crate) mod statements;
+
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     AssertionDraft, AttestationKind, Cbor, RegistrationDraft, SoftwareAuthenticator,
