@@ -20,22 +20,10 @@ const EXCLUSIONS: &str = ".cargo/mutants.toml";
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Evidence {
-    /// Line coverage of keyhaven-core.
-    pub(crate) coverage: Option<Coverage>,
     /// By fuzz target.
     pub(crate) fuzz: BTreeMap<String, Fuzzed>,
     /// By source file.
     pub(crate) mutants: BTreeMap<String, Mutated>,
-}
-
-/// How much of keyhaven-core its own tests run.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Coverage {
-    pub(crate) date: String,
-    pub(crate) commit: String,
-    pub(crate) lines: u64,
-    pub(crate) covered: u64,
 }
 
 /// What fuzzing one target came to, added up over the runs of one content.
@@ -92,7 +80,6 @@ impl Evidence {
             ("mutants", self.mutants_table()),
             ("exclusions", exclusions_table(exclusions)),
             ("fuzz", self.fuzz_table()),
-            ("coverage", self.coverage_line()),
         ] {
             let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
             let (before, rest) = page
@@ -148,27 +135,6 @@ impl Evidence {
             );
         }
         out
-    }
-
-    fn coverage_line(&self) -> String {
-        self.coverage.as_ref().map_or_else(
-            || "Not measured.\n".to_owned(),
-            |measured| {
-                let tenths = measured
-                    .covered
-                    .saturating_mul(1000)
-                    .checked_div(measured.lines)
-                    .unwrap_or_default();
-                format!(
-                    "{}.{} % of {} lines, {}, commit `{}`.\n",
-                    tenths / 10,
-                    tenths % 10,
-                    measured.lines,
-                    measured.date,
-                    measured.commit
-                )
-            },
-        )
     }
 }
 
@@ -355,11 +321,11 @@ mod tests {
             ..Evidence::default()
         };
         let part = |name: &str| format!("{name}\n<!-- {name} -->\nold\n<!-- /{name} -->\n");
-        let page = ["mutants", "exclusions", "fuzz", "coverage"].map(part).concat();
+        let page = ["mutants", "exclusions", "fuzz"].map(part).concat();
         let filled = evidence.filled_in(&page, &[]).unwrap();
         assert!(!filled.contains("old"), "{filled}");
         assert!(filled.contains("| `cbor` | 2026-01-01 | `abc` | `def` | 12 | 2 |\n<!-- /fuzz -->\n"));
-        assert!(filled.contains("Not measured."));
+        assert!(filled.contains("None."));
         assert!(evidence.filled_in("nothing is marked", &[]).is_err());
     }
 }

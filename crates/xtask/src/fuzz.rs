@@ -77,7 +77,7 @@ pub(crate) fn smoke() -> anyhow::Result<Count> {
     for name in targets()? {
         let found = tools::target()?.join("fuzz-found").join(&name);
         std::fs::create_dir_all(&found)?;
-        let output = fuzzer(&name, &[&found, &corpus(&name)?], &["-max_total_time=3"])?
+        let output = fuzzer(&name, &[&found, &corpus(&name)?], SMOKE)?
             .stderr(Stdio::piped())
             .output()?;
         println!(
@@ -115,6 +115,9 @@ pub(crate) fn seeds() -> anyhow::Result<bool> {
     }
     Ok(written)
 }
+
+/// The same each time, so that what one run finds the next one finds, too.
+const SMOKE: &[&str] = &["-seed=1", "-runs=10000", "-max_total_time=10"];
 
 const NO_NIGHTLY: &str = "no nightly toolchain (rustup toolchain install nightly)";
 

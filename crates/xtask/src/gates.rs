@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 
 use crate::assurance;
+use crate::fuzz;
 use crate::summary::{Count, libtest, nextest};
 use crate::tools::{self, CARGO_DENY, CARGO_NEXTEST, SQLX_CLI};
 use crate::tree;
@@ -98,6 +99,7 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         Ok(libtest(&output).of_run(succeeded))
     });
 
+    gate("fuzzing, for a moment", &mut fuzz::smoke);
     gate("assurance", &mut || Ok(Count::one(assurance::check()?)));
 
     if !failed.is_empty() {
