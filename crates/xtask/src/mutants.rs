@@ -100,13 +100,18 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
         for name in &missed {
             command.args(["--re", &format!("^{}$", escaped(name))]);
         }
-        command.args(["--no-shuffle", "--cap-lints=true", "--test-tool", "nextest"]);
+        command.args([
+            "--all-features",
+            "--no-shuffle",
+            "--cap-lints=true",
+            "--test-tool",
+            "nextest",
+        ]);
         // Generous: on a busy machine a slow test is no caught mutant.
         command.args(["--timeout", "900", "--colors", "never", "--no-times", "--output"]);
         command.arg(directory.join(pass));
-        command
-            .args(["--", "--all-features", "--cargo-quiet", "--profile", "mutants"])
-            .args(tests);
+        command.args(tests.iter().map(|test| format!("--cargo-arg={test}")));
+        command.args(["--", "--profile", "mutants"]);
         command
             // A build directory that stays: the dependencies are built once.
             .env("CARGO_TARGET_DIR", tools::target()?.join("mutants-build"))
