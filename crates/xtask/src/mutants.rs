@@ -64,8 +64,10 @@ enum Scenario {
 /// missed, or not tried.
 pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
     let directory = tools::target()?.join("mutants");
-    // An interrupted run left outcomes behind.
-    record(&directory)?;
+    // An interrupted run left outcomes behind, unless it broke.
+    if let Err(error) = record(&directory) {
+        println!("the last run is not taken up: {error:#}");
+    }
     let evidence = Evidence::read()?;
     let mut files = BTreeMap::new();
     for (index, file) in assurance::core_sources()?.into_iter().enumerate() {
