@@ -7,13 +7,14 @@ use std::io::{self, BufRead, Read as _, Write};
 use std::process::ExitCode;
 
 use keyhaven_core::{
-    AssertionError, AssertionPolicy, AttestationObject, AttestationTrust, AuthenticationResponse,
-    AuthenticatorData, BackupEligibilityChange, BackupPolicy, CanonicalCbor, Challenge, CosePublicKey,
-    CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser,
-    Extension, ExtensionPolicy, Flags, Mediation, Origin, PublicKey, RegistrationError, RegistrationPolicy,
-    RegistrationResponse, RelyingParty, RpId, SUPPORTED_ALGORITHMS, SignCount, SignCountCheck,
-    SignCountRegression, Step, Trace, UnsolicitedExtensions, UserHandle, UserVerification, base64url,
-    verify_assertion, verify_assertion_traced, verify_registration, verify_registration_traced,
+    AndroidKeyPolicy, AssertionError, AssertionPolicy, AttestationObject, AttestationPolicy,
+    AttestationTrust, AuthenticationResponse, AuthenticatorData, BackupEligibilityChange, BackupPolicy,
+    CanonicalCbor, Challenge, CosePublicKey, CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion,
+    ExpectedRegistration, ExpectedUser, Extension, ExtensionPolicy, Flags, Mediation, Origin, Profile,
+    PublicKey, RegistrationError, RegistrationPolicy, RegistrationResponse, RelyingParty, RpId,
+    SUPPORTED_ALGORITHMS, Sha1, SignCount, SignCountCheck, SignCountRegression, Step, Trace,
+    UnsolicitedExtensions, UserHandle, UserVerification, base64url, verify_assertion,
+    verify_assertion_traced, verify_registration, verify_registration_traced,
 };
 use keyhaven_types::CoseAlgorithm;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -87,11 +88,7 @@ struct Case<'a> {
     #[serde(default, deserialize_with = "present")]
     mediation: Option<MediationField>,
     #[serde(default)]
-    #[expect(
-        dead_code,
-        reason = "no rule of the two profiles differs for the formats of this build"
-    )]
-    profile: Profile,
+    profile: ProfileField,
     #[serde(default, deserialize_with = "present")]
     algorithms: Option<Vec<i64>>,
     #[serde(borrow)]
@@ -148,10 +145,8 @@ struct AttestationField {
     #[serde(default, deserialize_with = "present")]
     at: Option<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "the android-key format is not verified by this build")]
     android_key: AndroidKeyField,
     #[serde(default)]
-    #[expect(dead_code, reason = "no format of this build uses SHA-1")]
     allow_sha1: bool,
 }
 
@@ -178,7 +173,7 @@ enum MediationField {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Profile {
+enum ProfileField {
     Fido,
     #[default]
     W3c,
@@ -298,13 +293,15 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             None => Mediation::Modal,
         },
     };
+    let (attestation, attestation_trust) = attestation(case)?;
     let policy = RegistrationPolicy {
         user_verification: case.user_verification,
         algorithms: match &case.algorithms {
             None => SUPPORTED_ALGORITHMS.to_vec(),
             Some(identifiers) => identifiers.iter().copied().map(CoseAlgorithm::new).collect(),
         },
-        attestation_trust: attestation_trust(case.attestation)?,
+        attestation,
+        attestation_trust,
         backup: backup(case.backup),
         extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
@@ -367,7 +364,7 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
     refuse_field(case.algorithms.is_some(), only, "algorithms")?;
     let relying_party = relying_party(case)?;
     let challenge = challenge(case)?;
-    attestation_trust(case.attestation)?;
+    attestation(case)?;
     let credential = case.credential.ok_or("credential: an authentication needs one")?;
     let credential: CredentialField = object("credential", credential.get())?;
     let id = credential_id("credential.id", &credential.id)?;
@@ -528,9 +525,10 @@ fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
     })
 }
 
-fn attestation_trust(field: Option<&RawValue>) -> Result<AttestationTrust, NoCase> {
+/// What `attestation` and `profile` ask for.
+fn attestation(case: &Case<'_>) -> Result<(AttestationPolicy, AttestationTrust), NoCase> {
     use base64::Engine as _;
-    let field: AttestationField = match field {
+    let field: AttestationField = match case.attestation {
         None => AttestationField::default(),
         Some(raw) => object("attestation", raw.get())?,
     };
@@ -543,13 +541,30 @@ fn attestation_trust(field: Option<&RawValue>) -> Result<AttestationTrust, NoCas
         time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339)
             .map_err(|_| "attestation.at: not an RFC 3339 time".to_owned())?;
     }
-    match field.policy {
-        AttestationPolicyField::IgnoreTrust => Ok(AttestationTrust::Ignore),
+    let trust = match field.policy {
+        AttestationPolicyField::IgnoreTrust => AttestationTrust::Ignore,
         AttestationPolicyField::Trusted if field.trust_anchors.is_none() || field.at.is_none() => {
-            Err("attestation: policy \"trusted\" needs trustAnchors and at".into())
+            return Err("attestation: policy \"trusted\" needs trustAnchors and at".into());
         }
-        AttestationPolicyField::Trusted => Ok(AttestationTrust::Required),
-    }
+        AttestationPolicyField::Trusted => AttestationTrust::Required,
+    };
+    let policy = AttestationPolicy {
+        profile: match case.profile {
+            ProfileField::Fido => Profile::Fido,
+            ProfileField::W3c => Profile::W3c,
+        },
+        android_key: match field.android_key {
+            AndroidKeyField::Tee => AndroidKeyPolicy::Tee,
+            AndroidKeyField::Union => AndroidKeyPolicy::Union,
+        },
+        sha1: if field.allow_sha1 {
+            Sha1::Allow
+        } else {
+            Sha1::Refuse
+        },
+        ..AttestationPolicy::default()
+    };
+    Ok((policy, trust))
 }
 
 fn bytes(field: &str, text: &str) -> Result<Vec<u8>, NoCase> {

@@ -115,7 +115,6 @@ pub(crate) struct Attested<'a> {
 /// One statement and its certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct AttestedPath<'a> {
-    #[allow(dead_code, reason = "for steps 23 and 24")]
     pub(crate) format: AttestationFormat,
     pub(crate) attestation_type: AttestationType,
     /// In DER, leaf first, as received; none for self attestation, and for a `none` inside a compound. Borrowed from

@@ -79,7 +79,7 @@ pub(crate) enum KeyParts<'a> {
     /// A compressed point, little-endian (RFC 8032 §5.2.2).
     Ed448(&'a [u8]),
     /// FIPS 204 `pkEncode`.
-    MlDsa(&'a [u8]),
+    MlDsa(MlDsa, &'a [u8]),
     /// Modulus and public exponent.
     Rsa { n: &'a [u8], e: &'a [u8] },
 }
@@ -108,7 +108,7 @@ pub(crate) struct InvalidSignature;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ImportError {
     Material(KeyMaterialError),
-    /// The parts are those of another kind of key, or of another curve.
+    /// The parts are those of another kind of key, of another curve or parameter set.
     Mismatch,
 }
 
@@ -185,7 +185,9 @@ impl VerifyingKey {
             #[cfg(feature = "ed448")]
             (Scheme::Ed448, KeyParts::Ed448(key)) => Key::Ed448(ed448::Key::new(key)?),
             #[cfg(feature = "ml-dsa")]
-            (Scheme::MlDsa(set), KeyParts::MlDsa(key)) => Key::MlDsa(ml_dsa::Key::new(set, key)?),
+            (Scheme::MlDsa(expected), KeyParts::MlDsa(set, key)) if set == expected => {
+                Key::MlDsa(ml_dsa::Key::new(set, key)?)
+            }
             (Scheme::RsaPkcs1(hash), KeyParts::Rsa { n, e }) => Key::RsaPkcs1(rsa::Key::new(n, e)?, hash),
             (Scheme::RsaPss(hash), KeyParts::Rsa { n, e }) => Key::RsaPss(rsa::Key::new(n, e)?, hash),
             _ => return Err(ImportError::Mismatch),
@@ -194,7 +196,8 @@ impl VerifyingKey {
     }
 
     /// What it verifies.
-    pub(crate) const fn scheme(&self) -> Scheme {
+    #[cfg(test)]
+    const fn scheme(&self) -> Scheme {
         match &self.0 {
             Key::Ecdsa(point, hash) => Scheme::Ecdsa(point.curve(), *hash),
             Key::Ed25519(_) => Scheme::Ed25519,
@@ -215,7 +218,7 @@ impl VerifyingKey {
             #[cfg(feature = "ed448")]
             Key::Ed448(key) => KeyParts::Ed448(key.as_bytes()),
             #[cfg(feature = "ml-dsa")]
-            Key::MlDsa(key) => KeyParts::MlDsa(key.as_bytes()),
+            Key::MlDsa(key) => KeyParts::MlDsa(key.set(), key.as_bytes()),
             Key::RsaPkcs1(key, _) | Key::RsaPss(key, _) => key.parts(),
         }
     }
@@ -233,6 +236,23 @@ impl VerifyingKey {
             Key::RsaPss(key, hash) => key.verify_pss(*hash, message, signature),
         };
         if valid { Ok(()) } else { Err(InvalidSignature) }
+    }
+}
+
+#[cfg(test)]
+impl VerifyingKey {
+    /// The answer of the back end that a build without ring has.
+    fn verify_in_rust(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.0 {
+            Key::Ecdsa(point, hash) => point.verify_in_rust(*hash, message, signature),
+            Key::RsaPkcs1(key, hash) => key.verify_pkcs1_in_rust(*hash, message, signature),
+            Key::RsaPss(key, hash) => key.verify_pss_in_rust(*hash, message, signature),
+            #[cfg(feature = "ed448")]
+            Key::Ed448(key) => key.verify(message, signature),
+            #[cfg(feature = "ml-dsa")]
+            Key::MlDsa(key) => key.verify(message, signature),
+            Key::Ed25519(key) => key.verify(message, signature),
+        }
     }
 }
 

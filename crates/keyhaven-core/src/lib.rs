@@ -42,8 +42,9 @@
 //! one, a sign count that did not rise, a backup eligibility that changed. Each relaxation is a field of
 //! [`RegistrationPolicy`], [`AssertionPolicy`] or [`RelyingParty`].
 //!
-//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). All formats of
-//! §8. Algorithms: [`SUPPORTED_ALGORITHMS`]. `docs/conformance.md` leads from each step to its code and its tests.
+//! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: all of §8
+//! ([`AttestationFormat`]), judged by [`AttestationPolicy`]. Algorithms: [`SUPPORTED_ALGORITHMS`], as the features `es512`,
+//! `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
 
 mod assertion;
 mod attestation;

@@ -9,8 +9,8 @@ use crate::der;
 
 /// The algorithms this build verifies, the one to offer first in front.
 ///
-/// With the features `es512`, `es256k`, `ed448` and `ml-dsa` it is every algorithm that has a COSE identifier of its own in
-/// WebAuthn's company: ECDSA, EdDSA, RSA of both paddings, ML-DSA. RS1 (-65535) is never here.
+/// ES256, ES384, Ed25519 and RSA of both paddings, under each of their identifiers; the features `es512`, `es256k`, `ed448`
+/// and `ml-dsa` add theirs. RS1 (-65535) is never here: no credential may have it.
 pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
     CoseAlgorithm::ES256,
     CoseAlgorithm::EDDSA,
@@ -48,7 +48,7 @@ pub const SUPPORTED_ALGORITHMS: &[CoseAlgorithm] = &[
 #[derive(Clone, Eq, PartialEq)]
 pub struct PublicKey {
     algorithm: CoseAlgorithm,
-    pub(crate) key: VerifyingKey,
+    key: VerifyingKey,
 }
 
 /// Why a key cannot be used.
@@ -117,19 +117,18 @@ impl PublicKey {
     /// `SubjectPublicKeyInfo` in DER (RFC 5280 §4.1.2.7; RFC 3279, RFC 5480, RFC 8410, RFC 9881).
     #[must_use]
     pub fn to_spki_der(&self) -> Vec<u8> {
-        match (self.key.parts(), self.key.scheme()) {
-            (KeyParts::Ec { curve, x, y }, _) => der::spki(
+        match self.key.parts() {
+            KeyParts::Ec { curve, x, y } => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]),
                     der::oid(curve.oid().as_bytes()),
                 ],
                 &[&[4], x, y].concat(),
             ),
-            (KeyParts::Ed25519(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], key),
-            (KeyParts::Ed448(key), _) => der::spki(&[der::oid(&[0x2b, 0x65, 0x71])], key),
-            (KeyParts::MlDsa(key), Scheme::MlDsa(set)) => der::spki(&[der::oid(set.oid().as_bytes())], key),
-            (KeyParts::MlDsa(_), _) => Vec::new(),
-            (KeyParts::Rsa { n, e }, _) => der::spki(
+            KeyParts::Ed25519(key) => der::spki(&[der::oid(&[0x2b, 0x65, 0x70])], key),
+            KeyParts::Ed448(key) => der::spki(&[der::oid(&[0x2b, 0x65, 0x71])], key),
+            KeyParts::MlDsa(set, key) => der::spki(&[der::oid(set.oid().as_bytes())], key),
+            KeyParts::Rsa { n, e } => der::spki(
                 &[
                     der::oid(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01]),
                     der::null(),
@@ -161,7 +160,7 @@ impl PublicKey {
             KeyParts::Ed448(key) => {
                 serde_json::json!({"kty": "OKP", "crv": "Ed448", "alg": alg, "x": text(key)})
             }
-            KeyParts::MlDsa(key) => serde_json::json!({"kty": "AKP", "alg": alg, "pub": text(key)}),
+            KeyParts::MlDsa(_, key) => serde_json::json!({"kty": "AKP", "alg": alg, "pub": text(key)}),
             KeyParts::Rsa { n, e } => {
                 serde_json::json!({"kty": "RSA", "alg": alg, "n": text(n), "e": text(e)})
             }
@@ -171,6 +170,16 @@ impl PublicKey {
     /// Its public numbers, for the formats that repeat them elsewhere.
     pub(crate) fn parts(&self) -> KeyParts<'_> {
         self.key.parts()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn new(algorithm: CoseAlgorithm, key: VerifyingKey) -> Self {
+        Self { algorithm, key }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_key(self) -> VerifyingKey {
+        self.key
     }
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
@@ -206,7 +215,7 @@ fn parts<'a>(cose: &CoseKey<'a>, scheme: Scheme) -> Result<KeyParts<'a>, PublicK
         (Scheme::Ed25519 | Scheme::Ed448, CoseParameters::Okp { crv, .. }) => {
             Err(PublicKeyError::WrongCurve { algorithm, crv })
         }
-        (Scheme::MlDsa(_), CoseParameters::Akp { public }) => Ok(KeyParts::MlDsa(public)),
+        (Scheme::MlDsa(set), CoseParameters::Akp { public }) => Ok(KeyParts::MlDsa(set, public)),
         (Scheme::RsaPkcs1(_) | Scheme::RsaPss(_), CoseParameters::Rsa { n, e }) => Ok(KeyParts::Rsa { n, e }),
         _ => Err(PublicKeyError::WrongKeyType { algorithm }),
     }

@@ -276,6 +276,13 @@ fn verify(
         &policy.attestation,
     )?;
     let attestation_type = attested_by.attestation_type;
+    if format == AttestationFormat::Compound {
+        for member in &attested_by.members {
+            trace.check(member.format.step(), || {
+                format!("attestation type {:?}", member.attestation_type.as_str())
+            });
+        }
+    }
     trace.check(format.step(), || {
         format!("attestation type {:?}", attestation_type.as_str())
     });

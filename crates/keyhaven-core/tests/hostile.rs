@@ -189,11 +189,21 @@ fn whatever_algorithm_is_registered_can_sign_in() {
             registration.policy.algorithms.push(algorithm);
             match registration.judge() {
                 Ok(verified) => {
-                    assert_eq!(identifier, of);
+                    // The same key under a fully specified name, or RSA's under another hash or padding.
+                    let names: &[i64] = match of {
+                        -7 => &[-7, -9],
+                        -8 => &[-8, -19],
+                        -35 => &[-35, -51],
+                        _ => &[-37, -38, -39, -257, -258, -259],
+                    };
+                    assert!(names.contains(&identifier), "{identifier} {of}");
                     assert!(SUPPORTED_ALGORITHMS.contains(&algorithm));
                     let mut assertion = Assertion::new(of);
                     assertion.public_key = verified.public_key().to_vec();
-                    assert!(assertion.judge().is_ok(), "{identifier}");
+                    // RSA signatures of other hashes and paddings are not the software authenticator's to make.
+                    if of != -257 || identifier == of {
+                        assert!(assertion.judge().is_ok(), "{identifier}");
+                    }
                 }
                 Err(error) => {
                     assert_ne!(identifier, of, "{error}");

@@ -1,11 +1,6 @@
 //! The formats of §8 beside `none` and plain `packed`: a valid statement of each, spoiled in one way per line, refused by
 //! exactly the check that must.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests"
-)]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
@@ -592,9 +587,12 @@ fn section_8_4_the_key_description_is_read_exactly() {
 
 #[test]
 fn section_8_4_the_key_belongs_to_one_application() {
-    let lists: [fn(&mut AndroidKey) -> &mut Vec<(u32, Vec<u8>)>; 2] = [|a| &mut a.tee, |a| &mut a.software];
+    let lists: [fn(&mut AndroidKey); 2] = [
+        |a| put(&mut a.tee, 600, Some(vec![5, 0])),
+        |a| put(&mut a.software, 600, Some(vec![5, 0])),
+    ];
     for list in lists {
-        let spoiled = AndroidKey::new().spoiled(|a| put(list(a), 600, Some(vec![5, 0])));
+        let spoiled = AndroidKey::new().spoiled(list);
         assert_eq!(
             spoiled,
             StatementFault::AndroidKey(AndroidKeyFault::AllApplications)
@@ -895,14 +893,15 @@ fn section_8_8_the_nonce_is_this_ceremony_s() {
         fault(AppleFault::NonceMismatch)
     );
     // Without the sequence, without the tag, with another, bare, with something after it.
-    for malformed in [
-        (|nonce| explicit(1, &tlv(4, nonce))) as fn(&[u8]) -> Vec<u8>,
+    let malformed: [NonceValue; 6] = [
+        |nonce| explicit(1, &tlv(4, nonce)),
         |nonce| sequence(&[tlv(4, nonce)]),
         |nonce| sequence(&[explicit(0, &tlv(4, nonce))]),
         |nonce| nonce.to_vec(),
         |nonce| sequence(&[explicit(1, &tlv(4, nonce)), vec![5, 0]]),
         |nonce| [sequence(&[explicit(1, &tlv(4, nonce))]), vec![0]].concat(),
-    ] {
+    ];
+    for malformed in malformed {
         assert_eq!(nonce(malformed), fault(AppleFault::NonceMalformed));
     }
 }
@@ -1028,6 +1027,26 @@ fn section_8_9_policy_says_how_many_statements_must_verify() {
     assert_eq!(
         any().spoiled(|c| c.broken = vec![0, 1]),
         StatementFault::Compound(CompoundFault::NoneVerifies)
+    );
+}
+
+#[test]
+fn section_8_9_each_statement_is_traced() {
+    let mut trace = Trace::default();
+    let _ = compound(&["tpm", "packed"]).traced(&mut trace).unwrap();
+    let sections: Vec<String> = trace
+        .entries()
+        .iter()
+        .filter(|entry| matches!(entry.step, Step::Statement(_)))
+        .map(|entry| format!("{} {}", entry.step, entry.detail))
+        .collect();
+    assert_eq!(
+        sections,
+        [
+            "L3 8.3 attestation type \"attca\"",
+            "L3 8.2 attestation type \"uncertain\"",
+            "L3 8.9 attestation type \"uncertain\"",
+        ]
     );
 }
 

@@ -247,9 +247,11 @@ fn the_fido_profile_refuses_only_an_unknown_tpm_vendor_and_a_u2f_aaguid() {
             "tpm-es256" => Some(StatementFault::Tpm(TpmFault::Vendor)),
             _ => None,
         };
-        let refused = vectors.register(id, &policy).err().map(|error| match error {
-            RegistrationError::Attestation(error) => error.fault,
-            error => panic!("{id}: {error}"),
+        let refused = vectors.register(id, &policy).err().map(|error| {
+            let RegistrationError::Attestation(error) = error else {
+                panic!("{id}: {error}")
+            };
+            error.fault
         });
         assert_eq!(refused, fault, "{id}");
     }

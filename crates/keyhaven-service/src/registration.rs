@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use keyhaven_core::{
-    ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse,
-    VerifiedRegistration,
+    AttestationPolicy, EnterpriseAttestation, ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet,
+    RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
     Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
     Session,
 };
 use keyhaven_types::options::{
-    AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor, CredentialParameters,
-    CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
+    AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
+    CredentialParameters, CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
 };
 use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 
@@ -345,6 +345,15 @@ impl Registrations {
                 Mediation::Modal => self.0.settings.user_verification,
             },
             algorithms: issued.algorithms.clone(),
+            attestation: AttestationPolicy {
+                enterprise: match self.0.settings.attestation {
+                    AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
+                    AttestationConveyance::Direct
+                    | AttestationConveyance::Indirect
+                    | AttestationConveyance::None => EnterpriseAttestation::NotRequested,
+                },
+                ..AttestationPolicy::default()
+            },
             backup: self.0.settings.backup,
             extensions: ExtensionPolicy {
                 requested: ExtensionSet::default().with(Extension::CredProps),

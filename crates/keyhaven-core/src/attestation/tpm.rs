@@ -4,6 +4,8 @@ mod aik;
 mod structures;
 mod vendors;
 
+use keyhaven_types::CoseAlgorithm;
+
 use self::structures::{Attest, CertifyInfo, Public, PublicId};
 use super::certificate::Certificate;
 use super::statement::{Members, check_signature};
@@ -95,7 +97,7 @@ pub(super) fn verify<'a>(
     // sig verifies over certInfo with the leaf's key under alg.
     let key = leaf.public_key(alg, evidence.policy.sha1)?;
     check_signature(&key, cert_info, sig)?;
-    check_cert_info(cert_info, pub_area, &public, key.scheme(), evidence)?;
+    check_cert_info(cert_info, pub_area, &public, alg, evidence)?;
     Ok(AttestedPath::new(
         AttestationFormat::Tpm,
         AttestationType::AttCa,
@@ -107,7 +109,7 @@ fn check_cert_info(
     cert_info: &[u8],
     pub_area: &[u8],
     public: &Public<'_>,
-    scheme: Scheme,
+    alg: CoseAlgorithm,
     evidence: &Evidence<'_>,
 ) -> Result<(), TpmFault> {
     let attest = Attest::parse(cert_info).map_err(TpmFault::CertInfo)?;
@@ -120,7 +122,9 @@ fn check_cert_info(
         return Err(TpmFault::Type);
     }
     // extraData is the hash, by alg's hash function, of authData || hash.
-    let hash = hash_of(scheme).ok_or(TpmFault::AlgorithmWithoutHash)?;
+    let hash = Scheme::of_statement(alg, evidence.policy.sha1)
+        .and_then(hash_of)
+        .ok_or(TpmFault::AlgorithmWithoutHash)?;
     if attest.extra_data != hash.digest(&[evidence.signed]).as_ref() {
         return Err(TpmFault::ExtraData);
     }

@@ -110,21 +110,31 @@ impl Point {
 
     /// Whether `signature`, in DER, is this key's over the hash of `message`.
     pub(super) fn verify(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
-        match (self, hash) {
-            #[cfg(feature = "ring")]
-            (Self::P256(sec1), Hash::Sha256) => {
-                by_ring(&ring::signature::ECDSA_P256_SHA256_ASN1, sec1, message, signature)
+        #[cfg(feature = "ring")]
+        {
+            use ring::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1};
+            match (self, hash) {
+                (Self::P256(sec1), Hash::Sha256) => {
+                    return by_ring(&ECDSA_P256_SHA256_ASN1, sec1, message, signature);
+                }
+                (Self::P384(sec1), Hash::Sha384) => {
+                    return by_ring(&ECDSA_P384_SHA384_ASN1, sec1, message, signature);
+                }
+                _ => {}
             }
-            #[cfg(feature = "ring")]
-            (Self::P384(sec1), Hash::Sha384) => {
-                by_ring(&ring::signature::ECDSA_P384_SHA384_ASN1, sec1, message, signature)
-            }
-            (Self::P256(sec1), _) => by_rust::<p256::NistP256>(sec1, hash, message, signature),
-            (Self::P384(sec1), _) => by_rust::<p384::NistP384>(sec1, hash, message, signature),
+        }
+        self.verify_in_rust(hash, message, signature)
+    }
+
+    /// The same without ring: the other curves, hashes that ring does not pair with its own, and builds without it.
+    pub(super) fn verify_in_rust(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::P256(sec1) => by_rust::<p256::NistP256>(sec1, hash, message, signature),
+            Self::P384(sec1) => by_rust::<p384::NistP384>(sec1, hash, message, signature),
             #[cfg(feature = "es512")]
-            (Self::P521(sec1), _) => by_rust::<p521::NistP521>(sec1, hash, message, signature),
+            Self::P521(sec1) => by_rust::<p521::NistP521>(sec1, hash, message, signature),
             #[cfg(feature = "es256k")]
-            (Self::Secp256k1(sec1), _) => by_rust::<k256::Secp256k1>(sec1, hash, message, signature),
+            Self::Secp256k1(sec1) => by_rust::<k256::Secp256k1>(sec1, hash, message, signature),
             #[cfg(not(all(feature = "es512", feature = "es256k")))]
             _ => false,
         }

@@ -61,7 +61,7 @@ impl Key {
             self.verify_by_ring(parameters, message, signature)
         }
         #[cfg(not(feature = "ring"))]
-        portable::verify_pkcs1(&self.n, &self.e, hash, message, signature)
+        self.verify_pkcs1_in_rust(hash, message, signature)
     }
 
     pub(super) fn verify_pss(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
@@ -71,7 +71,7 @@ impl Key {
                 RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
             };
             let parameters = match hash {
-                Hash::Sha1 => return portable::verify_pss(&self.n, &self.e, hash, message, signature),
+                Hash::Sha1 => return self.verify_pss_in_rust(hash, message, signature),
                 Hash::Sha256 => &RSA_PSS_2048_8192_SHA256,
                 Hash::Sha384 => &RSA_PSS_2048_8192_SHA384,
                 Hash::Sha512 => &RSA_PSS_2048_8192_SHA512,
@@ -79,6 +79,15 @@ impl Key {
             self.verify_by_ring(parameters, message, signature)
         }
         #[cfg(not(feature = "ring"))]
+        self.verify_pss_in_rust(hash, message, signature)
+    }
+
+    #[cfg(any(test, not(feature = "ring")))]
+    pub(super) fn verify_pkcs1_in_rust(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
+        portable::verify_pkcs1(&self.n, &self.e, hash, message, signature)
+    }
+
+    pub(super) fn verify_pss_in_rust(&self, hash: Hash, message: &[u8], signature: &[u8]) -> bool {
         portable::verify_pss(&self.n, &self.e, hash, message, signature)
     }
 

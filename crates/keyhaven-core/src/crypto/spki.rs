@@ -56,7 +56,7 @@ pub(crate) fn verifying_key_for(
         }
         Scheme::Ed25519 if is(ED25519) && parameters.is_none() => KeyParts::Ed25519(key),
         Scheme::Ed448 if is(ED448) && parameters.is_none() => KeyParts::Ed448(key),
-        Scheme::MlDsa(set) if is(set.oid()) && parameters.is_none() => KeyParts::MlDsa(key),
+        Scheme::MlDsa(set) if is(set.oid()) && parameters.is_none() => KeyParts::MlDsa(set, key),
         Scheme::RsaPkcs1(_) | Scheme::RsaPss(_)
             if is(RSA_ENCRYPTION) && parameters.is_some_and(der::asn1::Any::is_null) =>
         {

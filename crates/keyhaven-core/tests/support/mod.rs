@@ -104,7 +104,7 @@ impl Registration {
         Self::new(-7, AttestationKind::PackedX5c(-7))
     }
 
-    fn expected(&self) -> ExpectedRegistration<'_> {
+    pub(crate) fn expected(&self) -> ExpectedRegistration<'_> {
         ExpectedRegistration {
             relying_party: &self.relying_party,
             challenge: &self.challenge,

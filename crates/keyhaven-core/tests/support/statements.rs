@@ -35,10 +35,7 @@ pub(crate) trait Statement: Clone {
 
     fn statement(&self, ceremony: &Ceremony) -> Cbor;
 
-    fn judge_with(
-        mut self,
-        change: impl FnOnce(&mut Cbor),
-    ) -> Result<VerifiedRegistration, RegistrationError> {
+    fn json(mut self, change: impl FnOnce(&mut Cbor)) -> Vec<u8> {
         let registration = self.registration().clone();
         let hash = digest(&SHA256, &registration.draft.client_data.to_json())
             .as_ref()
@@ -55,13 +52,25 @@ pub(crate) trait Statement: Clone {
             ("attStmt".into(), statement),
             ("authData".into(), Cbor::Bytes(auth_data)),
         ]);
-        registration.judge_json(
-            registration
-                .draft
-                .envelope(&object.encode())
-                .to_string()
-                .as_bytes(),
-        )
+        registration
+            .draft
+            .envelope(&object.encode())
+            .to_string()
+            .into_bytes()
+    }
+
+    fn judge_with(
+        mut self,
+        change: impl FnOnce(&mut Cbor),
+    ) -> Result<VerifiedRegistration, RegistrationError> {
+        let registration = self.registration().clone();
+        registration.judge_json(&self.json(change))
+    }
+
+    fn traced(mut self, trace: &mut Trace) -> Result<VerifiedRegistration, RegistrationError> {
+        let registration = self.registration().clone();
+        let response = RegistrationResponse::from_json(&self.json(|_| {}))?;
+        verify_registration_traced(&response, &registration.expected(), &registration.policy, trace)
     }
 
     /// As made, with one change before signing.
@@ -503,13 +512,16 @@ impl Statement for AndroidKey {
 
 // apple
 
+/// Makes an extension's value out of a nonce.
+pub(crate) type NonceValue = fn(&[u8]) -> Vec<u8>;
+
 #[derive(Clone)]
 pub(crate) struct Apple {
     pub(crate) registration: Registration,
     pub(crate) alg: Option<Cbor>,
     pub(crate) certificate: CertificateDraft,
-    /// Makes the extension's value out of the nonce; `None` leaves it out.
-    pub(crate) nonce: Option<fn(&[u8]) -> Vec<u8>>,
+    /// `None` leaves the extension out.
+    pub(crate) nonce: Option<NonceValue>,
 }
 
 impl Apple {
