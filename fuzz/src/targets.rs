@@ -24,8 +24,11 @@ use keyhaven_testkit::authenticator::{self, Attestation};
 
 use crate::support::{self, Assertion, Registration};
 
+/// What judges an input, and panics where the verifier is wrong.
+type Target = fn(&[u8]);
+
 /// Every target, by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Target)] = &[
     ("assertion", assertion),
     ("assertion_json", assertion_json),
     ("attestation_object", attestation_object),

@@ -1,5 +1,4 @@
 //! The committed fuzz corpus goes through the same functions as under the fuzzer, on any toolchain.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../../fuzz/src/seeds.rs"]
 mod seeds;
