@@ -87,7 +87,9 @@ END;
 CREATE TABLE sessions (
     id                  BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     account_id          BLOB    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    token_hash          BLOB    NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    -- A token is a part that never changes and a part that each rotation draws anew; each is stored as a hash.
+    token_family_hash   BLOB    NOT NULL UNIQUE CHECK (length(token_family_hash) = 32),
+    token_hash          BLOB    NOT NULL CHECK (length(token_hash) = 32),
     previous_token_hash BLOB             CHECK (length(previous_token_hash) = 32),
     rotated_at          INTEGER,
     created_at          INTEGER NOT NULL,
@@ -102,7 +104,6 @@ CREATE TABLE sessions (
     CHECK ((previous_token_hash IS NULL) = (rotated_at IS NULL))
 ) STRICT;
 
-CREATE UNIQUE INDEX sessions_previous_token ON sessions (previous_token_hash) WHERE previous_token_hash IS NOT NULL;
 CREATE INDEX sessions_of_account ON sessions (account_id, created_at);
 CREATE INDEX sessions_by_credential ON sessions (credential_id) WHERE credential_id IS NOT NULL;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);

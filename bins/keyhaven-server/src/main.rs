@@ -5,6 +5,7 @@
 mod config;
 mod inspect;
 mod listen;
+mod mds;
 mod ports;
 mod secret;
 mod serve;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use config::{Config, Flags};
+use keyhaven_service::Clock as _;
+use ports::SystemClock;
 
 /// Passkey (WebAuthn/FIDO2) sign-in for your users.
 ///
@@ -56,6 +59,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look into FIDO metadata.
+    Mds {
+        #[command(subcommand)]
+        command: MdsCommand,
+    },
     /// Print the OpenAPI description.
     #[command(name = "openapi")]
     OpenApi,
@@ -65,6 +73,14 @@ enum Command {
 enum ConfigCommand {
     /// Check the configuration, and print what is in force.
     Check,
+}
+
+#[derive(Subcommand)]
+enum MdsCommand {
+    /// Print a BLOB: its issue, its entries with their status, and what could not be read.
+    ///
+    /// With --root it is verified first; without, nothing of it is proven. Exit status 1 when it does not verify.
+    Inspect(mds::Inspect),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +113,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Inspect { json } => {
             let mut output = BufWriter::new(std::io::stdout().lock());
             let code = inspect::run(json, std::io::stdin().lock(), &mut output)?;
+            output.flush()?;
+            Ok(code)
+        }
+        Command::Mds {
+            command: MdsCommand::Inspect(inspect),
+        } => {
+            let mut output = BufWriter::new(std::io::stdout().lock());
+            let code = inspect.run(SystemClock.now(), &mut output)?;
             output.flush()?;
             Ok(code)
         }

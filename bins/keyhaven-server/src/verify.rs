@@ -12,8 +12,8 @@ use keyhaven_core::{
     CanonicalCbor, Challenge, CosePublicKey, CredentialId, CredentialRecord, CrossOrigin, ExpectedAssertion,
     ExpectedRegistration, ExpectedUser, Extension, ExtensionPolicy, Flags, Mediation, Origin, Profile,
     PublicKey, RegistrationError, RegistrationPolicy, RegistrationResponse, RelyingParty, RpId,
-    SUPPORTED_ALGORITHMS, Sha1, SignCount, SignCountCheck, SignCountRegression, Step, Trace,
-    UnsolicitedExtensions, UserHandle, UserVerification, base64url, verify_assertion,
+    SUPPORTED_ALGORITHMS, Sha1, SignCount, SignCountCheck, SignCountRegression, Step, Trace, TrustAnchor,
+    TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification, base64url, verify_assertion,
     verify_assertion_traced, verify_registration, verify_registration_traced,
 };
 use keyhaven_types::CoseAlgorithm;
@@ -293,15 +293,15 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             None => Mediation::Modal,
         },
     };
-    let (attestation, attestation_trust) = attestation(case)?;
+    let attestation = Attestation::read(case.attestation, &case.profile)?;
     let policy = RegistrationPolicy {
         user_verification: case.user_verification,
         algorithms: match &case.algorithms {
             None => SUPPORTED_ALGORITHMS.to_vec(),
             Some(identifiers) => identifiers.iter().copied().map(CoseAlgorithm::new).collect(),
         },
-        attestation,
-        attestation_trust,
+        attestation: attestation.policy,
+        attestation_trust: attestation.trust(),
         backup: backup(case.backup),
         extensions: extensions(case.extensions)?,
         canonical_cbor: CanonicalCbor::AnyKeyOrder,
@@ -323,7 +323,7 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             attestation_type: Some(verified.attestation_type().as_str()),
             attestation_trusted: Some(verified.attestation_trusted()),
             alg: Some(verified.algorithm().identifier()),
-            aaguid: Some(verified.aaguid().to_string()),
+            aaguid: Some(verified.claimed_aaguid().to_string()),
             sign_count: Some(verified.sign_count().0),
             flags: Some(verified.flags().into()),
             credential_id: Some(verified.credential_id().to_string()),
@@ -364,7 +364,7 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
     refuse_field(case.algorithms.is_some(), only, "algorithms")?;
     let relying_party = relying_party(case)?;
     let challenge = challenge(case)?;
-    attestation(case)?;
+    Attestation::read(case.attestation, &case.profile)?;
     let credential = case.credential.ok_or("credential: an authentication needs one")?;
     let credential: CredentialField = object("credential", credential.get())?;
     let id = credential_id("credential.id", &credential.id)?;
@@ -525,46 +525,81 @@ fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
     })
 }
 
-/// What `attestation` and `profile` ask for.
-fn attestation(case: &Case<'_>) -> Result<(AttestationPolicy, AttestationTrust), NoCase> {
-    use base64::Engine as _;
-    let field: AttestationField = match case.attestation {
-        None => AttestationField::default(),
-        Some(raw) => object("attestation", raw.get())?,
-    };
-    for anchor in field.trust_anchors.iter().flatten() {
-        base64::engine::general_purpose::STANDARD
-            .decode(anchor)
-            .map_err(|_| "attestation.trustAnchors: not base64 with padding".to_owned())?;
+/// What `attestation` asks for, with its anchors read.
+struct Attestation {
+    /// The moment to judge at, where trust is required.
+    trusted_at: Option<UnixTime>,
+    anchors: TrustAnchors,
+    policy: AttestationPolicy,
+}
+
+impl Attestation {
+    fn read(field: Option<&RawValue>, profile: &ProfileField) -> Result<Self, NoCase> {
+        use base64::Engine as _;
+        let field: AttestationField = match field {
+            None => AttestationField::default(),
+            Some(raw) => object("attestation", raw.get())?,
+        };
+        let anchors = field
+            .trust_anchors
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(|(index, text)| {
+                let der = base64::engine::general_purpose::STANDARD
+                    .decode(text)
+                    .map_err(|_| "attestation.trustAnchors: not base64 with padding".to_owned())?;
+                TrustAnchor::from_der(&format!("trustAnchors[{index}]"), &der)
+                    .map_err(|error| format!("attestation.trustAnchors: {error}"))
+            })
+            .collect::<Result<TrustAnchors, NoCase>>()?;
+        let at = field.at.as_deref().map(moment).transpose()?;
+        let trusted_at = match field.policy {
+            AttestationPolicyField::IgnoreTrust => None,
+            AttestationPolicyField::Trusted if field.trust_anchors.is_none() || at.is_none() => {
+                return Err("attestation: policy \"trusted\" needs trustAnchors and at".into());
+            }
+            AttestationPolicyField::Trusted => at,
+        };
+        Ok(Self {
+            trusted_at,
+            anchors,
+            policy: AttestationPolicy {
+                profile: match profile {
+                    ProfileField::Fido => Profile::Fido,
+                    ProfileField::W3c => Profile::W3c,
+                },
+                android_key: match field.android_key {
+                    AndroidKeyField::Tee => AndroidKeyPolicy::Tee,
+                    AndroidKeyField::Union => AndroidKeyPolicy::Union,
+                },
+                sha1: if field.allow_sha1 {
+                    Sha1::Allow
+                } else {
+                    Sha1::Refuse
+                },
+                ..AttestationPolicy::default()
+            },
+        })
     }
-    if let Some(at) = &field.at {
-        time::OffsetDateTime::parse(at, &time::format_description::well_known::Rfc3339)
-            .map_err(|_| "attestation.at: not an RFC 3339 time".to_owned())?;
-    }
-    let trust = match field.policy {
-        AttestationPolicyField::IgnoreTrust => AttestationTrust::Ignore,
-        AttestationPolicyField::Trusted if field.trust_anchors.is_none() || field.at.is_none() => {
-            return Err("attestation: policy \"trusted\" needs trustAnchors and at".into());
+
+    fn trust(&self) -> AttestationTrust<'_> {
+        match self.trusted_at {
+            None => AttestationTrust::Ignore,
+            Some(at) => AttestationTrust::Required {
+                anchors: &self.anchors,
+                at,
+            },
         }
-        AttestationPolicyField::Trusted => AttestationTrust::Required,
-    };
-    let policy = AttestationPolicy {
-        profile: match case.profile {
-            ProfileField::Fido => Profile::Fido,
-            ProfileField::W3c => Profile::W3c,
-        },
-        android_key: match field.android_key {
-            AndroidKeyField::Tee => AndroidKeyPolicy::Tee,
-            AndroidKeyField::Union => AndroidKeyPolicy::Union,
-        },
-        sha1: if field.allow_sha1 {
-            Sha1::Allow
-        } else {
-            Sha1::Refuse
-        },
-        ..AttestationPolicy::default()
-    };
-    Ok((policy, trust))
+    }
+}
+
+fn moment(text: &str) -> Result<UnixTime, NoCase> {
+    let moment = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
+        .map_err(|_| "attestation.at: not an RFC 3339 time".to_owned())?;
+    i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000))
+        .map(UnixTime::from_millis)
+        .map_err(|_| "attestation.at: out of range".to_owned())
 }
 
 fn bytes(field: &str, text: &str) -> Result<Vec<u8>, NoCase> {

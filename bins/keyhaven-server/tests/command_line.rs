@@ -30,6 +30,7 @@ fn help_names_the_commands() {
         "config",
         "verify",
         "inspect",
+        "mds",
         "--rp-id",
         "http://localhost:8080",
     ] {
@@ -103,4 +104,69 @@ fn switches_are_on_or_off() {
         &keyhaven(&["config", "check"], &[("KEYHAVEN_RATE_LIMIT", "maybe")]),
         "rate_limit",
     );
+}
+
+#[test]
+fn mds_inspect_reads_what_it_cannot_verify_and_says_so() {
+    let directory = std::env::temp_dir();
+    let file = |name: &str, content: &str| {
+        let path = directory.join(format!("keyhaven-mds-{}-{name}", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let payload = file(
+        "payload.json",
+        r#"{"no": 7, "nextUpdate": "2026-02-01", "entries": [
+            {"aaguid": "00000000-0000-0000-0000-000000000001", "statusReports":
+                [{"status": "REVOKED", "effectiveDate": "2025-05-06"}, {"status": "FIDO_CERTIFIED_L1"}]},
+            {"aaguid": "no"}]}"#,
+    );
+    let output = keyhaven(&["mds", "inspect", "--at", "2026-01-15T00:00:00Z", &payload], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for part in [
+        "number 7, NOT verified",
+        "next update: 2026-02-01\n",
+        "entries: 1, with 0 trust anchors; dropped: 1",
+        "entry 1 dropped",
+        "00000000-0000-0000-0000-000000000001  L1  (private)",
+        "refused by default: status REVOKED since 2025-05-06",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let output = keyhaven(
+        &[
+            "mds",
+            "inspect",
+            "--json",
+            "--at",
+            "2026-02-01T00:00:01Z",
+            &payload,
+        ],
+        &[],
+    );
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["verified"], false);
+    assert_eq!(json["overdue"], true);
+    assert_eq!(json["entries"][0]["certification"], "L1");
+    assert_eq!(json["dropped"][0]["index"], 1);
+    // Before the revocation it was no reason.
+    let output = keyhaven(&["mds", "inspect", "--at", "2025-01-01T00:00:00Z", &payload], &[]);
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("refused"));
+
+    let no_pem = file("no.pem", "nothing");
+    let arguments = ["mds", "inspect", "--root", &no_pem, &payload];
+    refused(&keyhaven(&arguments, &[]), "no certificate in pem");
+    refused(
+        &keyhaven(&["mds", "inspect", "--at", "today", &payload], &[]),
+        "rfc 3339",
+    );
+    refused(
+        &keyhaven(&["mds", "inspect", "/nowhere.jwt"], &[]),
+        "/nowhere.jwt",
+    );
+    refused(&keyhaven(&["mds", "inspect", &no_pem], &[]), "not a blob");
+    for path in [payload, no_pem] {
+        std::fs::remove_file(path).unwrap();
+    }
 }

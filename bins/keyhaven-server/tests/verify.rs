@@ -264,7 +264,7 @@ fn one_spoiled_value_per_case_is_refused_at_its_step() {
     assert_eq!(
         registration(|c| {
             c["attestation"] =
-                json!({"policy": "trusted", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z"});
+                json!({"policy": "trusted", "trustAnchors": [w3c_root()], "at": "2026-01-01T00:00:00Z"});
         }),
         "attestation_untrusted L3 7.1.24"
     );
@@ -398,6 +398,8 @@ fn what_is_malformed_outside_the_response_is_no_case() {
                 json!({"policy": "trusted", "trustAnchors": []}),
                 json!({"policy": "trusted", "at": "2026-01-01T00:00:00Z"}),
                 json!({"policy": "trusted", "trustAnchors": ["AQI"], "at": "2026-01-01T00:00:00Z"}),
+                // Base64, but no certificate.
+                json!({"policy": "trusted", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z"}),
                 json!({"policy": "trusted", "trustAnchors": [], "at": "yesterday"}),
                 json!({"policy": "x"}),
                 json!({"unknown": 1}),
@@ -451,6 +453,45 @@ fn what_is_malformed_outside_the_response_is_no_case() {
     assert_eq!(answers[count]["verdict"], "ok");
 }
 
+/// The one root of all chains, as `trustAnchors` has it.
+fn w3c_root() -> String {
+    let vectors = vectors();
+    let pem = vectors["attestation_root"]["cert_pem"].as_str().unwrap();
+    pem.lines().filter(|line| !line.starts_with("-----")).collect()
+}
+
+#[test]
+fn chains_are_trusted_under_their_root_alone() {
+    for id in [
+        "packed-es256",
+        "packed-ed448",
+        "tpm-es256",
+        "android-key-es256",
+        "apple-es256",
+        "fido-u2f-es256",
+    ] {
+        let mut registration = case(&pair(id), "registration");
+        let mut judge = |anchors: Value, at: &str| {
+            registration["attestation"] = json!({"policy": "trusted", "trustAnchors": anchors, "at": at});
+            verdict(&registration)
+        };
+        let answer = judge(json!([w3c_root()]), "2024-01-01T01:00:00+01:00");
+        assert_eq!(
+            (&answer["verdict"], &answer["attestationTrusted"]),
+            (&json!("ok"), &json!(true)),
+            "{answer}"
+        );
+        for (anchors, at) in [
+            (json!([w3c_root()]), "2023-12-31T23:59:59Z"),
+            (json!([]), "2024-01-01T00:00:00Z"),
+        ] {
+            let answer = judge(anchors, at);
+            assert_eq!(answer["code"], "attestation_untrusted", "{answer}");
+            assert_eq!(answer["step"], "L3 7.1.24", "{answer}");
+        }
+    }
+}
+
 #[test]
 fn every_field_of_the_contract_is_understood() {
     let mut registration = case(&pair("none-es256"), "registration");
@@ -462,7 +503,7 @@ fn every_field_of_the_contract_is_understood() {
     registration["backupEligibilityChange"] = "refuse".into();
     registration["signCountRegression"] = "refuse".into();
     registration["attestation"] = json!({
-        "policy": "ignore-trust", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z", "androidKey": "tee",
+        "policy": "ignore-trust", "trustAnchors": [w3c_root()], "at": "2026-01-01T00:00:00Z", "androidKey": "tee",
         "allowSha1": true,
     });
     assert_eq!(verdict(&registration)["verdict"], "ok");

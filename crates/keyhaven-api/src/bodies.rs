@@ -75,6 +75,8 @@ pub(crate) struct StepUpStart {
     /// `add_passkey`, `delete_passkey`, `change_email`, `change_password`, `delete_account`, `export`, `admin`,
     /// `action`.
     pub(crate) purpose: String,
+    /// Reserved: a hash of the action to confirm. Refused as long as confirmations of actions are not there.
+    pub(crate) action_hash: Option<String>,
 }
 
 /// `POST /session/refresh`, for clients that keep no cookies.

@@ -2,7 +2,7 @@
 
 use axum::http::HeaderValue;
 use cookie::{Cookie, SameSite};
-use keyhaven_service::SecretToken;
+use keyhaven_service::{SecretToken, SessionToken};
 
 use crate::state::ApiSettings;
 
@@ -29,7 +29,7 @@ impl ApiSettings {
     }
 
     /// Sets the session cookie. Lax: a link from elsewhere finds its reader signed in; no post from elsewhere does.
-    pub(crate) fn set_session(&self, token: &SecretToken, seconds: i64) -> Option<HeaderValue> {
+    pub(crate) fn set_session(&self, token: &SessionToken, seconds: i64) -> Option<HeaderValue> {
         self.set(self.session_cookie(), token.to_text(), SameSite::Lax, seconds)
     }
 
@@ -77,19 +77,20 @@ mod tests {
             disclose_verification_step: false,
             insecure_cookies: false,
         };
-        let token = SecretToken::parse(&"A".repeat(43)).unwrap();
+        let token = SessionToken::parse(&"A".repeat(64)).unwrap();
         let text = secure.set_session(&token, 60).unwrap();
         assert_eq!(
             text,
             format!(
                 "__Host-keyhaven_session={}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60",
-                "A".repeat(43)
+                "A".repeat(64)
             )
         );
         let local = ApiSettings {
             insecure_cookies: true,
             ..secure
         };
+        let token = SecretToken::parse(&"A".repeat(43)).unwrap();
         let text = local.set_ceremony(&token).unwrap();
         assert_eq!(
             text,

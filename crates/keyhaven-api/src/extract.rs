@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
-use keyhaven_service::{Client, Error, SecretToken, SignedIn};
+use keyhaven_service::{Client, Error, SessionToken, SignedIn};
 use keyhaven_session::{Assurance, Authority, bearer_token, cookie};
 use keyhaven_types::UnixTime;
 use serde::de::DeserializeOwned;
@@ -107,7 +107,7 @@ pub(crate) struct StoredSessions(ApiState);
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) signed_in: SignedIn,
-    pub(crate) token: Option<SecretToken>,
+    pub(crate) token: Option<SessionToken>,
 }
 
 impl axum::extract::FromRef<ApiState> for StoredSessions {
@@ -133,13 +133,7 @@ impl Authority for StoredSessions {
     async fn authenticate(&self, parts: &Parts) -> Result<Current, ApiError> {
         let client = client(parts)?;
         if let Some(token) = session_token(&self.0, parts) {
-            // A browser names its page on every request that changes something: one that does not is not the page.
-            if !is_safe(&parts.method) && !parts.headers.contains_key(ORIGIN) {
-                return Err(ApiError::new(
-                    "origin_not_allowed",
-                    "a request with a session cookie needs an Origin header",
-                ));
-            }
+            require_origin(parts)?;
             let signed_in = self.0.keyhaven.sessions.authenticate(&client, &token).await?;
             return Ok(Current {
                 signed_in,
@@ -163,8 +157,20 @@ impl Authority for StoredSessions {
     }
 }
 
-fn session_token(state: &ApiState, parts: &Parts) -> Option<SecretToken> {
-    SecretToken::parse(&cookie(&parts.headers, state.settings.session_cookie())?)
+/// A browser names its page on every request that changes something: one with a cookie that does not is not the page.
+fn require_origin(parts: &Parts) -> Result<(), ApiError> {
+    if is_safe(&parts.method) || parts.headers.contains_key(ORIGIN) {
+        Ok(())
+    } else {
+        Err(ApiError::new(
+            "origin_not_allowed",
+            "a request with a session cookie needs an Origin header",
+        ))
+    }
+}
+
+fn session_token(state: &ApiState, parts: &Parts) -> Option<SessionToken> {
+    SessionToken::parse(&cookie(&parts.headers, state.settings.session_cookie())?)
 }
 
 /// The session a registration may be started with: none where no cookie was sent; one that is over is told apart.
@@ -199,6 +205,7 @@ impl FromRequestParts<ApiState> for PresentedSession {
         let Some(token) = session_token(state, parts) else {
             return Ok(Self(None));
         };
+        require_origin(parts)?;
         match state
             .keyhaven
             .sessions

@@ -119,7 +119,6 @@ pub(crate) struct AttestedPath<'a> {
     pub(crate) attestation_type: AttestationType,
     /// In DER, leaf first, as received; none for self attestation, and for a `none` inside a compound. Borrowed from
     /// the statement, except where it wraps them in another encoding.
-    #[allow(dead_code, reason = "for steps 23 and 24")]
     pub(crate) certificates: Vec<Cow<'a, [u8]>>,
     /// The device's serial number, where enterprise attestation was asked for and tells it.
     pub(crate) serial_number: Option<Box<[u8]>>,

@@ -16,6 +16,7 @@
 //! Every ECDSA verification accepts DER only: definite and minimal lengths, minimal positive integers, nothing after
 //! the sequence, r and s in 1..n-1, a large s as good as a small one. The tests of this module hold each to that.
 
+pub(crate) mod certificate_signatures;
 mod ecdsa;
 mod ed25519;
 #[cfg(feature = "ed448")]
@@ -59,10 +60,11 @@ pub(crate) enum MlDsa {
     MlDsa87,
 }
 
-/// Whether an attestation statement may rest on SHA-1. A credential's key never may.
+/// Whether an attestation statement, or a certificate between it and its trust anchor, may rest on SHA-1. A credential's key never may.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Sha1 {
-    /// Yes, because old TPMs know nothing better: whoever can make SHA-1 collide can then forge statements.
+    /// Yes, because old TPMs know nothing better: whoever can make SHA-1 collide can then forge statements
+    /// and certificates.
     Allow,
     /// No.
     #[default]

@@ -7,6 +7,7 @@ use crate::client_data::ClientDataError;
 use crate::extensions::ExtensionError;
 use crate::public_key::PublicKeyError;
 use crate::response::EnvelopeError;
+use crate::trust::TrustError;
 
 /// Text received from a client, cut to 200 characters for messages.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,9 +48,9 @@ pub enum RegistrationError {
     /// Step 13: the attestation object, or a part of it, is malformed.
     #[error("attestation object: {0}")]
     AttestationObject(#[from] AttestationObjectError),
-    /// Step 24: the attestation leads to no trust anchor.
-    #[error("the attestation is not trusted")]
-    AttestationUntrusted,
+    /// Step 24: the attestation is not trusted.
+    #[error("the attestation is not trusted: {0}")]
+    AttestationUntrusted(#[from] TrustError),
     /// Step 18: policy wants another backup eligibility.
     #[error("the credential's backup eligibility is not acceptable")]
     BackupEligibilityNotAllowed,
@@ -149,7 +150,7 @@ impl RegistrationError {
             | Self::CredentialIdLength { .. }
             | Self::CredentialIdMismatch
             | Self::Envelope(_) => "malformed_response",
-            Self::AttestationUntrusted => "attestation_untrusted",
+            Self::AttestationUntrusted(_) => "attestation_untrusted",
             Self::BackupEligibilityNotAllowed | Self::BackupFlagsInvalid | Self::BackupStateNotAllowed => {
                 "backup_flags_invalid"
             }
@@ -192,7 +193,7 @@ impl RegistrationError {
             | Self::PublicKeyInvalid(_)
             | Self::UnsupportedAlgorithm { .. } => 20,
             Self::UnsupportedFormat { .. } => 21,
-            Self::AttestationUntrusted => 24,
+            Self::AttestationUntrusted(_) => 24,
             Self::CredentialIdLength { .. } | Self::CredentialIdMismatch => 25,
             Self::Extension(_) => 28,
         })

@@ -46,6 +46,7 @@
 //! ([`AttestationFormat`]), judged by [`AttestationPolicy`]. Algorithms: [`SUPPORTED_ALGORITHMS`], as the features `es512`,
 //! `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
 
+mod aaguid;
 mod assertion;
 mod attestation;
 mod authenticator_data;
@@ -64,12 +65,14 @@ mod relying_party;
 mod response;
 mod step;
 mod trace;
+mod trust;
 
 pub use keyhaven_types::{
     Aaguid, AuthenticatorAttachment, AuthenticatorTransport, Backup, Challenge, CoseAlgorithm, CredentialId,
-    Flags, Mediation, Origin, RpId, SignCount, UserHandle, UserVerification, base64url,
+    Flags, Mediation, Origin, RpId, SignCount, UnixTime, UserHandle, UserVerification, base64url,
 };
 
+pub use aaguid::{AttestedAaguid, ClaimedAaguid};
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
     AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,
@@ -92,10 +95,15 @@ pub use json::JsonError;
 pub use public_key::{PublicKey, PublicKeyError, SUPPORTED_ALGORITHMS};
 pub use registration::{VerifiedRegistration, verify_registration, verify_registration_traced};
 pub use relying_party::{
-    AssertionPolicy, AttestationTrust, BackupEligibilityChange, BackupPolicy, CosePublicKey,
-    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy,
-    RelyingParty, SignCountRegression,
+    AssertionPolicy, BackupEligibilityChange, BackupPolicy, CosePublicKey, CredentialRecord, CrossOrigin,
+    ExpectedAssertion, ExpectedRegistration, ExpectedUser, RegistrationPolicy, RelyingParty,
+    SignCountRegression,
 };
 pub use response::{AuthenticationResponse, EnvelopeError, RegistrationResponse};
 pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};
+pub use trust::{
+    AcceptableAnchor, AnchorScope, AnchoredCertificate, AttestationTrust, AuthenticatorRefused,
+    InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustDecision, TrustError,
+    TrustQuery, TrustedPath, validate_path,
+};

@@ -1,8 +1,8 @@
 use keyhaven_types::{
-    Aaguid, Backup, CoseAlgorithm, CredentialId, Flags, Mediation, Origin, SignCount, UserVerification,
-    base64url,
+    Backup, CoseAlgorithm, CredentialId, Flags, Mediation, Origin, SignCount, UserVerification, base64url,
 };
 
+use crate::aaguid::{AttestedAaguid, ClaimedAaguid};
 use crate::attestation::{AttestationFormat, AttestationObject, AttestationObjectError, AttestationType};
 use crate::authenticator_data::AuthenticatorDataError;
 use crate::ceremony::{self, TopOrigin};
@@ -11,9 +11,10 @@ use crate::crypto::sha256;
 use crate::error::{Received, RegistrationError};
 use crate::extensions::SignedRegistrationExtensions;
 use crate::public_key::PublicKey;
-use crate::relying_party::{AttestationTrust, ExpectedRegistration, RegistrationPolicy};
+use crate::relying_party::{ExpectedRegistration, RegistrationPolicy};
 use crate::response::RegistrationResponse;
 use crate::trace::{NoTrace, Trace, Tracer};
+use crate::trust::{self, AttestationTrust, TrustDecision};
 use crate::{SUPPORTED_ALGORITHMS, Step};
 
 /// A registration that was verified: what to store as the credential record (WebAuthn L3 §7.1 step 27).
@@ -26,11 +27,13 @@ pub struct VerifiedRegistration {
     public_key: Vec<u8>,
     algorithm: CoseAlgorithm,
     sign_count: SignCount,
-    aaguid: Aaguid,
+    claimed_aaguid: ClaimedAaguid,
+    attested_aaguid: Option<AttestedAaguid>,
     flags: Flags,
     backup: Backup,
     attestation_format: AttestationFormat,
     attestation_type: AttestationType,
+    trust: TrustDecision,
     enterprise_serial_number: Option<Box<[u8]>>,
     origin: Origin,
     signed_extensions: SignedRegistrationExtensions,
@@ -46,7 +49,7 @@ pub struct VerifiedRegistration {
 pub fn verify_registration(
     response: &RegistrationResponse,
     expected: &ExpectedRegistration<'_>,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
 ) -> Result<VerifiedRegistration, RegistrationError> {
     verify(response, expected, policy, &mut NoTrace)
 }
@@ -58,7 +61,7 @@ pub fn verify_registration(
 pub fn verify_registration_traced(
     response: &RegistrationResponse,
     expected: &ExpectedRegistration<'_>,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
     trace: &mut Trace,
 ) -> Result<VerifiedRegistration, RegistrationError> {
     verify(response, expected, policy, trace)
@@ -68,7 +71,7 @@ pub fn verify_registration_traced(
 fn verify(
     response: &RegistrationResponse,
     expected: &ExpectedRegistration<'_>,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
     trace: &mut impl Tracer,
 ) -> Result<VerifiedRegistration, RegistrationError> {
     let step = Step::Registration;
@@ -287,20 +290,21 @@ fn verify(
         format!("attestation type {:?}", attestation_type.as_str())
     });
 
-    // Steps 23 and 24. Trust anchors, and trust: there are no anchors yet, so asking for trust refuses everything.
-    match policy.attestation_trust {
+    // Steps 23 and 24. The anchors acceptable for this authenticator; and trust: a path to one of them. `none` and `self`
+    // are acceptable only where the policy ignores trust.
+    let claimed_aaguid = ClaimedAaguid::new(attested.aaguid());
+    let (trust, attested_aaguid) = match policy.attestation_trust {
         AttestationTrust::Ignore => {
             trace.skip(step(23), || "policy ignores trust".into());
             trace.skip(step(24), || "policy ignores trust".into());
+            (TrustDecision::Ignored, None)
         }
-        AttestationTrust::Required => {
-            trace.check(step(23), || "no trust anchors".into());
-            trace.check(step(24), || {
-                format!("attestation type {:?}", attestation_type.as_str())
-            });
-            return Err(RegistrationError::AttestationUntrusted);
+        AttestationTrust::Required { anchors, at } => {
+            let sha1 = policy.attestation.sha1;
+            let (paths, proven) = trust::judge(&attested_by, claimed_aaguid, (anchors, at), sha1, trace)?;
+            (TrustDecision::Trusted(paths), proven)
         }
-    }
+    };
 
     // Step 25. The credential id has 1 to 1023 bytes, and is the one in the envelope.
     trace.check(step(25), || {
@@ -341,11 +345,13 @@ fn verify(
         public_key: cose_key.as_bytes().to_vec(),
         algorithm,
         sign_count: auth_data.sign_count(),
-        aaguid: attested.aaguid(),
+        claimed_aaguid,
+        attested_aaguid,
         flags,
         backup,
         attestation_format: format,
         attestation_type,
+        trust,
         enterprise_serial_number: attested_by
             .members
             .into_iter()
@@ -380,10 +386,16 @@ impl VerifiedRegistration {
         self.sign_count
     }
 
-    /// The authenticator's model as it claims it: proven only where [`Self::attestation_trusted`].
+    /// The authenticator's model as it says itself: proof of nothing.
     #[must_use]
-    pub const fn aaguid(&self) -> Aaguid {
-        self.aaguid
+    pub const fn claimed_aaguid(&self) -> ClaimedAaguid {
+        self.claimed_aaguid
+    }
+
+    /// The authenticator's model, where the attestation proves it.
+    #[must_use]
+    pub const fn attested_aaguid(&self) -> Option<AttestedAaguid> {
+        self.attested_aaguid
     }
 
     /// The flags byte.
@@ -424,10 +436,16 @@ impl VerifiedRegistration {
         self.enterprise_serial_number.as_deref()
     }
 
-    /// Whether the attestation led to a trust anchor: not yet, as there are none.
+    /// How trust in the attestation was decided, and by which anchors.
+    #[must_use]
+    pub const fn trust(&self) -> &TrustDecision {
+        &self.trust
+    }
+
+    /// Whether the attestation led to a trust anchor.
     #[must_use]
     pub const fn attestation_trusted(&self) -> bool {
-        false
+        self.trust.is_trusted()
     }
 
     /// The expected origin the ceremony ran on.

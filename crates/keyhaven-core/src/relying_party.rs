@@ -6,6 +6,7 @@ use crate::attestation::AttestationPolicy;
 use crate::cbor::CanonicalCbor;
 use crate::extensions::ExtensionPolicy;
 use crate::public_key::SUPPORTED_ALGORITHMS;
+use crate::trust::AttestationTrust;
 
 /// Who verifies: the RP ID and the pages that may ask for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,8 +106,8 @@ impl<'a> CosePublicKey<'a> {
 }
 
 /// How strictly a registration is judged. The default is the strictest that ordinary passkeys can meet.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RegistrationPolicy {
+#[derive(Clone, Debug)]
+pub struct RegistrationPolicy<'a> {
     /// The user verification that was asked for. Only [`UserVerification::Required`] refuses.
     pub user_verification: UserVerification,
     /// The algorithms that were offered. Default: all of [`SUPPORTED_ALGORITHMS`].
@@ -114,7 +115,7 @@ pub struct RegistrationPolicy {
     /// How attestation statements are judged.
     pub attestation: AttestationPolicy,
     /// Whether the attestation must lead to a trust anchor.
-    pub attestation_trust: AttestationTrust,
+    pub attestation_trust: AttestationTrust<'a>,
     /// Which kinds of credential are acceptable as to backup.
     pub backup: BackupPolicy,
     /// Which extension outputs are acceptable.
@@ -123,7 +124,7 @@ pub struct RegistrationPolicy {
     pub canonical_cbor: CanonicalCbor,
 }
 
-impl Default for RegistrationPolicy {
+impl Default for RegistrationPolicy<'_> {
     fn default() -> Self {
         Self {
             user_verification: UserVerification::Required,
@@ -135,16 +136,6 @@ impl Default for RegistrationPolicy {
             canonical_cbor: CanonicalCbor::default(),
         }
     }
-}
-
-/// Whether an attestation must be trusted (§7.1 steps 23 and 24). Its statement is verified in either case.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum AttestationTrust {
-    /// Not judged: synced passkeys do not attest, so asking for trust would refuse them all.
-    #[default]
-    Ignore,
-    /// Required. There are no anchors to trust yet: every attestation is refused.
-    Required,
 }
 
 /// How strictly an assertion is judged. The default is the strictest.

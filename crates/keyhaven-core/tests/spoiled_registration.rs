@@ -9,7 +9,7 @@ use keyhaven_testkit::authenticator::{
     AT, Attestation, AttestationKind, BASIC_CONSTRAINTS, BE, BS, Cbor, CertificateDraft, ED, Extension,
     FIDO_AAGUID, FIDO_FIRMWARE_VERSION, SigningKey, UP, UV, tlv,
 };
-use support::{CHALLENGE, ORIGIN, OTHER_ORIGIN, Registration, WRONG_ORIGINS, refusal};
+use support::{CHALLENGE, ORIGIN, OTHER_ORIGIN, Registration, WRONG_ORIGINS, refusal, trusting_nobody};
 
 #[test]
 fn step_03_the_response_is_an_attestation_response() {
@@ -1038,7 +1038,7 @@ fn step_24_nothing_is_trusted_without_an_anchor() {
         Registration::packed_self,
         Registration::packed_x5c,
     ] {
-        let refused = registration().spoiled(|r| r.policy.attestation_trust = AttestationTrust::Required);
+        let refused = registration().spoiled(|r| r.policy.attestation_trust = trusting_nobody());
         assert_eq!(refused, refusal("attestation_untrusted", "7.1.24"));
     }
 }
@@ -1081,7 +1081,10 @@ fn step_27_the_record_holds_what_was_attested() {
         assert_eq!(verified.public_key(), registration.draft.public_key.encode());
         assert_eq!(verified.algorithm().identifier(), algorithm);
         assert_eq!(verified.sign_count(), SignCount(1));
-        assert_eq!(verified.aaguid().as_bytes(), &registration.draft.aaguid);
+        assert_eq!(
+            verified.claimed_aaguid().unproven().as_bytes(),
+            &registration.draft.aaguid
+        );
         assert_eq!(verified.flags(), Flags(UP | UV | BE | BS | AT));
         assert_eq!(verified.backup(), Backup::BackedUp);
         assert!(verified.user_verified());
@@ -1207,7 +1210,7 @@ fn the_first_step_that_does_not_hold_is_named() {
     registration.draft.flags = AT | BS;
     registration.draft.envelope_id[0] ^= 1;
     registration.policy.algorithms.clear();
-    registration.policy.attestation_trust = AttestationTrust::Required;
+    registration.policy.attestation_trust = trusting_nobody();
     let repairs: &[fn(&mut Registration)] = &[
         |r| r.draft.client_data.set("type", "webauthn.create"),
         |r| r.draft.client_data.set("challenge", base64url::encode(CHALLENGE)),

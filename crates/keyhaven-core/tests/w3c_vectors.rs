@@ -71,7 +71,7 @@ impl Vectors {
     fn register(
         &self,
         id: &str,
-        policy: &RegistrationPolicy,
+        policy: &RegistrationPolicy<'_>,
     ) -> Result<VerifiedRegistration, RegistrationError> {
         let case = &self.pair(id)["registration"];
         let relying_party = self.relying_party(id);
@@ -123,7 +123,7 @@ fn hex(value: &Value) -> Vec<u8> {
 }
 
 /// UV is clear in several vectors; everything else is as strict as it can be, key order included.
-fn registration_policy() -> RegistrationPolicy {
+fn registration_policy() -> RegistrationPolicy<'static> {
     RegistrationPolicy {
         user_verification: UserVerification::Preferred,
         canonical_cbor: CanonicalCbor::Strict,
@@ -174,7 +174,7 @@ fn registrations_are_accepted_with_the_values_expected() {
             "{id}"
         );
         assert_eq!(
-            verified.aaguid().as_bytes().as_slice(),
+            verified.claimed_aaguid().unproven().as_bytes().as_slice(),
             hex(&expected["aaguid_hex"]),
             "{id}"
         );
@@ -286,5 +286,83 @@ fn embedded_use_is_refused_unless_expected() {
         let response = RegistrationResponse::from_json(case["response"].to_string().as_bytes()).unwrap();
         let error = verify_registration(&response, &expected, &policy).unwrap_err();
         assert_eq!(error, RegistrationError::CrossOriginNotAllowed, "{id}");
+    }
+}
+
+/// The one root of all chains.
+fn root(vectors: &Vectors) -> TrustAnchor {
+    use base64::Engine as _;
+    let pem = vectors.0["attestation_root"]["cert_pem"].as_str().unwrap();
+    let text: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(text).unwrap();
+    TrustAnchor::from_der("W3C", &der).unwrap()
+}
+
+#[test]
+fn every_chain_leads_to_the_root_while_it_is_valid() {
+    let vectors = Vectors::read();
+    let anchors = TrustAnchors::from_iter([root(&vectors)]);
+    let nobody = TrustAnchors::new();
+    let judge = |id: &str, anchors: &TrustAnchors, at: i64| {
+        let trust = AttestationTrust::Required {
+            anchors,
+            at: UnixTime::from_millis(at * 1000),
+        };
+        let policy = RegistrationPolicy {
+            attestation_trust: trust,
+            ..registration_policy()
+        };
+        vectors.register(id, &policy)
+    };
+    // 2024-01-01T00:00:00Z, the first second of all, and the day before it.
+    let (first, before) = (1_704_067_200, 1_703_980_800);
+    for id in VERIFIED {
+        let chain = vectors.pair(id)["registration"]["expected"]["x5c_count"].as_u64();
+        let untrusted = |verdict: Result<VerifiedRegistration, RegistrationError>| {
+            let error = verdict.unwrap_err();
+            assert_eq!(error.code(), "attestation_untrusted", "{id}");
+            assert_eq!(error.step(), Step::Registration(24), "{id}");
+        };
+        untrusted(judge(id, &nobody, first));
+        untrusted(judge(id, &anchors, before));
+        if chain.is_none_or(|count| count == 0) {
+            untrusted(judge(id, &anchors, first));
+            continue;
+        }
+        let verified = judge(id, &anchors, first).unwrap_or_else(|error| panic!("{id}: {error}"));
+        let TrustDecision::Trusted(paths) = verified.trust() else {
+            panic!("{id}: not judged")
+        };
+        assert!(verified.attestation_trusted());
+        assert_eq!(paths.len(), 1, "{id}");
+        assert_eq!(&*paths[0].anchor, "W3C", "{id}");
+        assert_eq!(paths[0].format.as_str(), verified.attestation_format(), "{id}");
+    }
+}
+
+#[test]
+fn a_u2f_signature_proves_no_model() {
+    let vectors = Vectors::read();
+    // Both vectors tell an AAGUID, and the anchor is for exactly that; but U2F signs no AAGUID.
+    for (id, proves) in [("packed-es256", true), ("fido-u2f-es256", false)] {
+        let aaguid = hex(&vectors.pair(id)["registration"]["expected"]["aaguid_hex"]);
+        let aaguid = Aaguid::new(aaguid.try_into().unwrap());
+        let mut anchors = TrustAnchors::new();
+        anchors.add_for_model(aaguid, root(&vectors));
+        let policy = RegistrationPolicy {
+            attestation_trust: AttestationTrust::Required {
+                anchors: &anchors,
+                at: UnixTime::from_millis(1_767_225_600_000),
+            },
+            ..registration_policy()
+        };
+        let verified = vectors.register(id, &policy).unwrap();
+        assert!(verified.attestation_trusted(), "{id}");
+        assert_eq!(verified.claimed_aaguid().unproven(), aaguid, "{id}");
+        assert_eq!(
+            verified.attested_aaguid().map(AttestedAaguid::get),
+            proves.then_some(aaguid),
+            "{id}"
+        );
     }
 }

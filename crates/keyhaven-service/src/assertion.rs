@@ -1,8 +1,8 @@
 //! What a login and a step-up share: one assertion, looked up, verified and recorded (L3 §7.2).
 
 use keyhaven_core::{
-    AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord, ExpectedAssertion,
-    ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
+    AssertionError, AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord,
+    ExpectedAssertion, ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
 };
 use keyhaven_storage::{
     AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Session, SessionId, StepUpGrant,
@@ -10,7 +10,7 @@ use keyhaven_storage::{
 use keyhaven_types::{CredentialId, SignCount};
 
 use crate::audit::Subject;
-use crate::ceremony::Taken;
+use crate::ceremony::{AllowList, Taken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
@@ -18,17 +18,18 @@ use crate::error::Error;
 /// How often a commit is tried that lost a race for the sign count: each time it is verified anew.
 const TRIES: usize = 4;
 
-/// P-256's generator as a COSE_Key: decoys are verified under it, at the same cost as a real key.
+/// A P-256 key whose private key nobody knows, as a COSE_Key: decoys are verified under it, at the same cost as a real
+/// key. Its x-coordinate is SHA-256 of a sentence (a test tells which), so it was not made from a private key.
 const DUMMY_PUBLIC_KEY: [u8; 77] = *b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20\
-    \x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\
-    \xd8\x98\xc2\x96\x22\x58\x20\
-    \x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68\
-    \x37\xbf\x51\xf5";
+    \x95\xb9\x0a\xa9\xe1\xa8\xdb\x29\xae\x21\x02\xff\x26\xb7\x7d\x5e\x0a\x8c\x30\x0a\xa8\x2e\x60\xc4\
+    \xb5\x77\x79\xd3\x3d\x6a\xbe\x3d\x22\x58\x20\
+    \x7e\x16\xfd\x4e\x03\xa8\x22\x24\x65\x0b\x9c\x2a\x40\xe9\x3b\xd7\xa3\xd0\x4c\x41\x44\x07\x01\x5f\
+    \x48\xf4\xad\x78\x56\xf1\x3e\xce";
 
 /// What an assertion is compared with, beyond the ceremony itself.
 pub(crate) struct Expected<'a> {
     pub(crate) taken: &'a Taken,
-    pub(crate) allowed: &'a [CredentialId],
+    pub(crate) allowed: &'a AllowList,
     pub(crate) user: ExpectedUser,
 }
 
@@ -105,7 +106,19 @@ impl Context {
             user_handle: Some(&owned.account.user_handle),
             backup_eligible: Some(owned.credential.backup_eligible),
         };
-        self.verify_against(response, expected, &record)
+        match self.verify_against(response, expected, &record) {
+            // This step comes before the signature, and speaks of what is stored: only who can sign may hear it. To all
+            // others a credential refuses as a decoy does, after the same work.
+            Err(Error::Assertion(AssertionError::BackupEligibilityChanged)) => {
+                let unjudged = CredentialRecord {
+                    backup_eligible: None,
+                    ..record
+                };
+                let _ = self.verify_against(response, expected, &unjudged)?;
+                Err(AssertionError::BackupEligibilityChanged.into())
+            }
+            verdict => verdict,
+        }
     }
 
     fn verify_against(
@@ -114,11 +127,12 @@ impl Context {
         expected: &Expected<'_>,
         record: &CredentialRecord<'_>,
     ) -> Result<VerifiedAssertion, Error> {
+        let allowed = expected.allowed.as_far_as_concerns(record.id);
         let expected = ExpectedAssertion {
             relying_party: self.relying_party(),
             challenge: &expected.taken.challenge,
             origin: expected.taken.origin.as_ref(),
-            allow_credentials: expected.allowed,
+            allow_credentials: allowed.as_slice(),
             user: expected.user,
             appid: None,
         };
@@ -138,7 +152,7 @@ impl Context {
     }
 
     /// The refusal of a credential that is not stored. A decoy goes the whole way that a real one with a wrong
-    /// signature goes, against a key, a handle and flags that nobody has, and is refused at the same step.
+    /// signature goes, against a key and a handle that nobody has, and is refused at the same step.
     fn refuse_unknown(
         &self,
         response: &AuthenticationResponse,
@@ -156,15 +170,27 @@ impl Context {
             public_key: &public_key,
             sign_count: SignCount(0),
             user_handle: handle.as_ref(),
-            backup_eligible: handle
-                .as_ref()
-                .and_then(|h| h.as_bytes().first())
-                .map(|byte| byte & 1 == 1),
+            backup_eligible: None,
         };
         match self.verify_against(response, expected, &record) {
             Err(error) if decoy || error.code() == "credential_not_allowed" => error,
+            // Nobody can sign for a decoy; and if somebody could, it would still be none.
+            Ok(_) if decoy => AssertionError::SignatureInvalid.into(),
             // Removed since the ceremony was started.
-            _ => Error::CredentialNotFound,
+            Ok(_) | Err(_) => Error::CredentialNotFound,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_the_private_key_of_decoys() {
+        let sentence = "Keyhaven: a public key without a private key 0";
+        let x = ring::digest::digest(&ring::digest::SHA256, sentence.as_bytes());
+        assert_eq!(DUMMY_PUBLIC_KEY.get(10..42), Some(x.as_ref()));
+        assert!(keyhaven_core::PublicKey::from_cose(&DUMMY_PUBLIC_KEY).is_ok());
     }
 }

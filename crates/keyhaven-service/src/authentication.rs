@@ -8,8 +8,8 @@ use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptio
 
 use crate::assertion::{Effects, Expected};
 use crate::audit::Subject;
-use crate::ceremony::{Kind, Started};
-use crate::client::{Client, SecretToken};
+use crate::ceremony::{AllowList, Kind, Started};
+use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
@@ -34,7 +34,7 @@ pub struct Authenticated {
     /// The new session.
     pub session: Session,
     /// Its token.
-    pub token: SecretToken,
+    pub token: SessionToken,
 }
 
 impl Authentications {
@@ -196,13 +196,10 @@ impl Context {
         &self,
         client: &Client,
         allow_credentials: Vec<CredentialDescriptor>,
-        kind: impl FnOnce(Vec<keyhaven_types::CredentialId>) -> Kind,
+        kind: impl FnOnce(AllowList) -> Kind,
     ) -> Result<Started<RequestOptions>, Error> {
         let challenge = self.new_challenge()?;
-        let allowed = allow_credentials
-            .iter()
-            .map(|descriptor| descriptor.id.clone())
-            .collect();
+        let allowed = AllowList::of(allow_credentials.iter().map(|descriptor| &descriptor.id));
         let options = RequestOptions {
             challenge: challenge.clone(),
             timeout: self.timeout_millis(),

@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     },
     Login {
         username: Option<String>,
-        allowed: Vec<CredentialId>,
+        allowed: AllowList,
     },
     Registration {
         registrant: Registrant,
@@ -48,8 +48,41 @@ pub(crate) enum Kind {
         account: uuid::Uuid,
         session: uuid::Uuid,
         purpose: Purpose,
-        allowed: Vec<CredentialId>,
+        allowed: AllowList,
     },
+}
+
+/// The credentials that may answer, as hashes: an id may have 1023 bytes and an account 64 passkeys, and a pending ceremony
+/// must stay small. Empty: any.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct AllowList(Vec<String>);
+
+impl AllowList {
+    pub(crate) fn of<'a>(ids: impl Iterator<Item = &'a CredentialId>) -> Self {
+        Self(ids.map(hash).collect())
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The list as one id sees it: itself where it was asked for, else one that it is not.
+    pub(crate) fn as_far_as_concerns(&self, id: &CredentialId) -> Vec<CredentialId> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let own = hash(id);
+        let asked_for = self.0.contains(&own).then(|| id.clone());
+        // A hash as long as this is never the id that it is the hash of.
+        asked_for
+            .or_else(|| CredentialId::try_from(own.as_bytes()).ok())
+            .into_iter()
+            .collect()
+    }
+}
+
+fn hash(id: &CredentialId) -> String {
+    base64url::encode(ring::digest::digest(&ring::digest::SHA256, id.as_bytes()).as_ref())
 }
 
 /// What a registration's options asked for.

@@ -24,7 +24,7 @@ pub struct Client {
     pub browser: Option<SecretToken>,
 }
 
-/// 32 random bytes that only their holder knows: a session's or a browser's. base64url in transit, 43 characters.
+/// 32 random bytes that only a browser knows, to tie ceremonies to it. base64url in transit, 43 characters.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SecretToken([u8; 32]);
 
@@ -54,11 +54,90 @@ impl SecretToken {
     /// SHA-256 of the bytes: what the store keeps.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
-        let digest = ring::digest::digest(&ring::digest::SHA256, &self.0);
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest.as_ref());
-        TokenHash(hash)
+        sha256(&self.0)
     }
+}
+
+/// A session's token: a part that stays through all rotations, so that an old one is recognised, and a part that each
+/// rotation draws anew. base64url in transit, 64 characters.
+#[derive(Clone, Eq, PartialEq)]
+pub struct SessionToken {
+    family: [u8; 16],
+    secret: [u8; 32],
+}
+
+impl SessionToken {
+    /// Draws the first of a new session.
+    ///
+    /// # Errors
+    /// When the random source is not available.
+    pub fn random(random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        let (mut family, mut secret) = ([0; 16], [0; 32]);
+        random.fill(&mut family)?;
+        random.fill(&mut secret)?;
+        Ok(Self { family, secret })
+    }
+
+    /// Draws the next of the same session.
+    ///
+    /// # Errors
+    /// When the random source is not available.
+    pub fn next(&self, random: &dyn Random) -> Result<Self, RandomUnavailable> {
+        let mut secret = [0; 32];
+        random.fill(&mut secret)?;
+        Ok(Self {
+            family: self.family,
+            secret,
+        })
+    }
+
+    /// Reads the text form; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; 48] = base64url::decode(text).ok()?.try_into().ok()?;
+        let (family, secret) = (bytes.first_chunk()?, bytes.last_chunk()?);
+        Some(Self {
+            family: *family,
+            secret: *secret,
+        })
+    }
+
+    /// The text form.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        base64url::encode(&[&self.family[..], &self.secret].concat())
+    }
+
+    /// SHA-256 of the part that stays: what the session is found by.
+    #[must_use]
+    pub fn family_hash(&self) -> TokenHash {
+        sha256(&self.family)
+    }
+
+    /// SHA-256 of both parts.
+    #[must_use]
+    pub fn hash(&self) -> TokenHash {
+        sha256(&[&self.family[..], &self.secret].concat())
+    }
+}
+
+impl Drop for SessionToken {
+    fn drop(&mut self) {
+        self.family.zeroize();
+        self.secret.zeroize();
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(..)")
+    }
+}
+
+fn sha256(bytes: &[u8]) -> TokenHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+    TokenHash(hash)
 }
 
 impl Drop for SecretToken {

@@ -35,7 +35,7 @@ use keyhaven_storage::{CeremonyStore, DurableStore};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
-pub use client::{Client, SecretToken};
+pub use client::{Client, SecretToken, SessionToken};
 pub use error::Error;
 pub use passkeys::Passkeys;
 pub use ports::{Clock, Random, RandomUnavailable};

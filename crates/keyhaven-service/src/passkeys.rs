@@ -14,6 +14,7 @@ use crate::step_up::Purpose;
 use crate::username;
 
 const REMOVE: &str = "credential.remove";
+const RENAME: &str = "credential.rename";
 
 /// Lists, renames and removes passkeys.
 #[derive(Clone)]
@@ -51,15 +52,19 @@ impl Passkeys {
         device_name: &str,
     ) -> Result<Credential, Error> {
         let device_name = username::label("deviceName", device_name)?;
-        let event = self
-            .0
-            .success(client, "credential.rename", of(current, Some(id)))?;
+        let event = self.0.success(client, RENAME, of(current, Some(id)))?;
         let renamed = self
             .0
             .durable
             .rename_credential(current.account_id(), id, &device_name, event)
             .await?;
-        renamed.ok_or(Error::NotFound)
+        match renamed {
+            None => {
+                let subject = of(current, Some(id));
+                Err(self.0.refuse(client, RENAME, subject, Error::NotFound).await)
+            }
+            Some(credential) => Ok(credential),
+        }
     }
 
     /// Removes one passkey and ends the other sessions it opened. Needs a recent sign-in or a grant.
@@ -83,7 +88,7 @@ impl Passkeys {
     ) -> Result<(), Error> {
         let own = self.0.durable.credentials_of(current.account_id()).await?;
         if except.is_some_and(|kept| !own.iter().any(|credential| credential.id == *kept)) {
-            return Err(Error::NotFound);
+            return self.answer(client, current, except, Err(Error::NotFound)).await;
         }
         let ids: Vec<_> = own
             .into_iter()

@@ -7,8 +7,8 @@ use keyhaven_core::{
     RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
-    Account, AccountId, CeremonyId, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
-    Session,
+    Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
+    RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
@@ -19,8 +19,9 @@ use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
-use crate::client::{Client, SecretToken};
+use crate::client::{Client, SessionToken};
 use crate::context::Context;
+use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::sessions::{Proof, SignedIn};
@@ -31,7 +32,7 @@ const START: &str = "registration.start";
 const FINISH: &str = "registration.finish";
 
 /// More passkeys than this per account are refused: options must stay sendable and lists readable.
-const MAX_PASSKEYS: usize = 64;
+const MAX_PASSKEYS: u32 = 64;
 
 /// Registers passkeys.
 #[derive(Clone)]
@@ -64,7 +65,7 @@ pub struct Registered {
     /// The session.
     pub session: Session,
     /// The session's token, where the session is a new one.
-    pub token: Option<SecretToken>,
+    pub token: Option<SessionToken>,
 }
 
 impl Registrations {
@@ -156,10 +157,8 @@ impl Registrations {
         self.0.require_fresh(session, Purpose::AddPasskey).await?;
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
-        if existing.len() >= MAX_PASSKEYS {
-            return Err(Error::forbidden(format!(
-                "an account can have {MAX_PASSKEYS} passkeys"
-            )));
+        if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
+            return Err(too_many());
         }
         let exclude = existing.into_iter().map(|credential| CredentialDescriptor {
             id: credential.id,
@@ -302,7 +301,16 @@ impl Registrations {
                     if current.session().id == session_id(*started_by)
                         && current.account_id() == account_id(*account) =>
                 {
-                    Ok((RegistrationAccount::Existing(current.account_id()), issued))
+                    let now = self.0.clock.now();
+                    let addition = Addition {
+                        account: current.account_id(),
+                        session: Some(current.session().id),
+                        uses_grant: (!self.0.is_fresh(current, now))
+                            .then(|| Purpose::AddPasskey.as_str().to_owned()),
+                        max_credentials: MAX_PASSKEYS,
+                        at: now,
+                    };
+                    Ok((RegistrationAccount::Existing(addition), issued))
                 }
                 _ => Err(Error::ChallengeMissing),
             },
@@ -346,12 +354,7 @@ impl Registrations {
             },
             algorithms: issued.algorithms.clone(),
             attestation: AttestationPolicy {
-                enterprise: match self.0.settings.attestation {
-                    AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
-                    AttestationConveyance::Direct
-                    | AttestationConveyance::Indirect
-                    | AttestationConveyance::None => EnterpriseAttestation::NotRequested,
-                },
+                enterprise: enterprise(self.0.settings.attestation),
                 ..AttestationPolicy::default()
             },
             backup: self.0.settings.backup,
@@ -373,7 +376,7 @@ impl Registrations {
         device_name: Option<String>,
     ) -> Credential {
         let device_name = device_name.unwrap_or_else(|| {
-            authenticator_name(verified.aaguid())
+            authenticator_name(verified.claimed_aaguid().unproven())
                 .unwrap_or("Passkey")
                 .to_owned()
         });
@@ -384,7 +387,7 @@ impl Registrations {
             public_key: verified.public_key().to_vec(),
             algorithm: verified.algorithm(),
             sign_count: verified.sign_count(),
-            aaguid: verified.aaguid(),
+            aaguid: verified.claimed_aaguid().unproven(),
             transports: response.transports().to_vec(),
             backup_eligible: verified.backup().is_eligible(),
             backup_state: verified.backup().is_backed_up(),
@@ -408,24 +411,16 @@ impl Registrations {
         credential: Credential,
         verified: &VerifiedRegistration,
     ) -> Result<Registered, Error> {
-        let now = self.0.clock.now();
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
             ..Subject::account(credential.account)
         };
-        let (opened, ends_session, uses_grant) = match &whose {
-            RegistrationAccount::Existing(_) => {
-                let grant = current.filter(|session| !self.0.is_fresh(session, now));
-                (
-                    None,
-                    None,
-                    grant.map(|session| (session.session().id, Purpose::AddPasskey.as_str().to_owned())),
-                )
-            }
+        let (opened, ends_session) = match &whose {
+            RegistrationAccount::Existing(_) => (None, None),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
                 let opened = self.0.open_session(client, account.id, &credential.id, &proof)?;
-                (Some(opened), current.map(|session| session.session().id), None)
+                (Some(opened), current.map(|session| session.session().id))
             }
         };
         let (session, token) = opened.unzip();
@@ -435,7 +430,7 @@ impl Registrations {
             credential: credential.clone(),
             session: session.clone(),
             ends_session,
-            uses_grant,
+            reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
             audit: self.0.success(client, FINISH, subject)?,
         };
         match self.0.durable.commit_registration(registration).await? {
@@ -459,9 +454,18 @@ impl Registrations {
                 })
             }
             RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),
+            RegistrationOutcome::GrantMissing => Err(Error::StepUpRequired {
+                purpose: Purpose::AddPasskey,
+            }),
+            RegistrationOutcome::SessionEnded => Err(Error::SessionExpired),
+            RegistrationOutcome::TooManyCredentials => Err(too_many()),
             RegistrationOutcome::UsernameTaken => Err(Error::UsernameTaken),
         }
     }
+}
+
+fn too_many() -> Error {
+    Error::forbidden(format!("an account can have {MAX_PASSKEYS} passkeys"))
 }
 
 /// The account's id, new or not.
@@ -472,8 +476,38 @@ trait Id {
 impl Id for RegistrationAccount {
     fn id(&self) -> AccountId {
         match self {
-            Self::Existing(id) => *id,
+            Self::Existing(addition) => addition.account,
             Self::New(account) => account.id,
+        }
+    }
+}
+
+/// Whether a statement may tell the device's serial number: where that was asked for.
+const fn enterprise(asked: AttestationConveyance) -> EnterpriseAttestation {
+    match asked {
+        AttestationConveyance::Enterprise => EnterpriseAttestation::Requested,
+        AttestationConveyance::Direct | AttestationConveyance::Indirect | AttestationConveyance::None => {
+            EnterpriseAttestation::NotRequested
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_number_is_acceptable_only_where_it_was_asked_for() {
+        assert_eq!(
+            enterprise(AttestationConveyance::Enterprise),
+            EnterpriseAttestation::Requested
+        );
+        for asked in [
+            AttestationConveyance::Direct,
+            AttestationConveyance::Indirect,
+            AttestationConveyance::None,
+        ] {
+            assert_eq!(enterprise(asked), EnterpriseAttestation::NotRequested);
         }
     }
 }

@@ -8,7 +8,7 @@ use keyhaven_storage::{Account, AccountId, Credential, Rotation, Session, Sessio
 use keyhaven_types::{Backup, CredentialId, UnixTime};
 
 use crate::audit::Subject;
-use crate::client::{Client, SecretToken};
+use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
 use crate::step_up::Purpose;
@@ -101,12 +101,13 @@ impl Context {
         account: AccountId,
         credential: &CredentialId,
         proof: &Proof,
-    ) -> Result<(Session, SecretToken), Error> {
+    ) -> Result<(Session, SessionToken), Error> {
         let now = self.clock.now();
-        let token = SecretToken::random(&*self.random)?;
+        let token = SessionToken::random(&*self.random)?;
         let session = Session {
             id: SessionId(self.random_uuid()?),
             account,
+            token_family: token.family_hash(),
             token_hash: token.hash(),
             previous_token: None,
             created_at: now,
@@ -151,24 +152,28 @@ impl Context {
 impl Sessions {
     /// The session that a token opens.
     ///
-    /// A token that was rotated away more than ten seconds ago has leaked or was copied: the session ends.
+    /// A token of the session that was rotated away, and that more than ten seconds ago, has leaked or was copied: the
+    /// session ends.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] (no such session), [`Error::SessionExpired`], [`Error::AccountLocked`],
     /// [`Error::Storage`].
-    pub async fn authenticate(&self, client: &Client, token: &SecretToken) -> Result<SignedIn, Error> {
+    pub async fn authenticate(&self, client: &Client, token: &SessionToken) -> Result<SignedIn, Error> {
         let hash = token.hash();
         let found = self
             .0
             .durable
-            .session(&hash)
+            .session(&token.family_hash())
             .await?
             .ok_or(Error::Unauthenticated)?;
         let now = self.0.clock.now();
         let by_previous_token = found.session.token_hash != hash;
         if by_previous_token {
-            let rotated_at = found.session.previous_token.map(|(_, at)| at);
-            if rotated_at.is_none_or(|at| now.saturating_since(at) > ROTATION_GRACE) {
+            let just_rotated = found
+                .session
+                .previous_token
+                .is_some_and(|(previous, at)| previous == hash && now.saturating_since(at) <= ROTATION_GRACE);
+            if !just_rotated {
                 return Err(self.end_reused(client, &found).await);
             }
         }
@@ -240,16 +245,21 @@ impl Sessions {
         }
     }
 
-    /// Gives a session a new token. `None`: a request just before did so; the session is in force, and the client has
-    /// the new token already.
+    /// Gives the session that `token` opened a new one. `None`: a request just before did so; the session is in force,
+    /// and the client has the new token already.
     ///
     /// # Errors
-    /// As [`Self::authenticate`].
-    pub async fn refresh(&self, client: &Client, current: &SignedIn) -> Result<Option<SecretToken>, Error> {
+    /// [`Error::SessionExpired`], [`Error::Storage`].
+    pub async fn refresh(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        token: &SessionToken,
+    ) -> Result<Option<SessionToken>, Error> {
         if current.by_previous_token {
             return Ok(None);
         }
-        let token = SecretToken::random(&*self.0.random)?;
+        let token = token.next(&*self.0.random)?;
         let session = current.session();
         let subject = Subject {
             session: Some(session.id),
@@ -265,6 +275,7 @@ impl Sessions {
         {
             Rotation::Lost => Ok(None),
             Rotation::Rotated => Ok(Some(token)),
+            Rotation::SessionEnded => Err(Error::SessionExpired),
         }
     }
 
@@ -300,7 +311,14 @@ impl Sessions {
             .sessions_of(current.account_id(), self.0.clock.now())
             .await?;
         if !known.iter().any(|session| session.id == id) {
-            return Err(Error::NotFound);
+            let subject = Subject {
+                session: Some(current.session().id),
+                ..Subject::account(current.account_id())
+            };
+            return Err(self
+                .0
+                .refuse(client, "session.revoke", subject, Error::NotFound)
+                .await);
         }
         self.end(client, current, id, "session.revoke").await.map(|_| ())
     }

@@ -18,8 +18,13 @@ pub struct AccessTokens {
     keys: Arc<RwLock<Vec<PublishedKey>>>,
 }
 
+/// A key is published this long before it signs, so that whoever checks tokens has fetched it: the key set may be kept
+/// for five minutes, and other processes learn of it within one.
+const PUBLISHED_AHEAD: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+
 struct PublishedKey {
     signing: SigningKey,
+    created_at: UnixTime,
     expires_at: UnixTime,
 }
 
@@ -76,6 +81,7 @@ impl AccessTokens {
             let signing = SigningKey::from_seed(record.id.clone(), seed)?;
             Some(PublishedKey {
                 signing,
+                created_at: record.created_at,
                 expires_at: record.expires_at,
             })
         };
@@ -106,7 +112,12 @@ impl AccessTokens {
             created_at: now,
             expires_at,
         };
-        Ok((PublishedKey { signing, expires_at }, record))
+        let key = PublishedKey {
+            signing,
+            created_at: now,
+            expires_at,
+        };
+        Ok((key, record))
     }
 
     /// A token for this session, where tokens are on.
@@ -127,7 +138,10 @@ impl AccessTokens {
             exp: ends.as_seconds(),
         };
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keyhaven_token::sign(&claims, &keys.first()?.signing).ok()
+        // The newest that has been published long enough; the very first has nobody before it.
+        let known = |key: &&PublishedKey| now.saturating_since(key.created_at) >= PUBLISHED_AHEAD;
+        let key = keys.iter().find(known).or_else(|| keys.last())?;
+        keyhaven_token::sign(&claims, &key.signing).ok()
     }
 
     /// The key set as JSON; without keys where tokens are off.

@@ -1,6 +1,8 @@
 //! One registration, in one transaction.
 
-use keyhaven_storage::{Account, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome};
+use keyhaven_storage::{
+    Account, Addition, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
+};
 use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
 
@@ -12,10 +14,7 @@ impl SqliteStore {
         &self,
         registration: NewRegistration,
     ) -> Result<RegistrationOutcome, Failure> {
-        let account = match &registration.account {
-            RegistrationAccount::Existing(id) => *id,
-            RegistrationAccount::New(account) => account.id,
-        };
+        let account = registration.account_id();
         if registration.credential.account != account
             || registration
                 .session
@@ -31,6 +30,9 @@ impl SqliteStore {
             RegistrationOutcome::Committed => transaction.commit().await?,
             RegistrationOutcome::AccountUnavailable
             | RegistrationOutcome::CredentialExists
+            | RegistrationOutcome::GrantMissing
+            | RegistrationOutcome::SessionEnded
+            | RegistrationOutcome::TooManyCredentials
             | RegistrationOutcome::UsernameTaken => transaction.rollback().await?,
         }
         Ok(outcome)
@@ -42,13 +44,9 @@ async fn write_registration(
     registration: &NewRegistration,
 ) -> Result<RegistrationOutcome, Failure> {
     match &registration.account {
-        RegistrationAccount::Existing(id) => {
-            let active = query_scalar!(
-                r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
-                id.0
-            );
-            if active.fetch_optional(&mut *connection).await? != Some(true) {
-                return Ok(RegistrationOutcome::AccountUnavailable);
+        RegistrationAccount::Existing(addition) => {
+            if let Some(refusal) = refused_addition(connection, addition).await? {
+                return Ok(refusal);
             }
         }
         RegistrationAccount::New(account) => {
@@ -57,17 +55,8 @@ async fn write_registration(
             }
         }
     }
-    if !insert_credential(connection, &registration.credential).await? {
+    if !insert_credential(connection, &registration.credential).await? || registration.reserved_id {
         return Ok(RegistrationOutcome::CredentialExists);
-    }
-    if let Some((session, purpose)) = &registration.uses_grant {
-        query!(
-            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2",
-            session.0,
-            purpose
-        )
-        .execute(&mut *connection)
-        .await?;
     }
     if let Some(session) = registration.ends_session {
         sessions::delete(connection, session).await?;
@@ -77,6 +66,51 @@ async fn write_registration(
     }
     audit::append(connection, &registration.audit).await?;
     Ok(RegistrationOutcome::Committed)
+}
+
+/// Why one more passkey cannot be added, in the order of the contract's outcomes; `None`: it can, and its grant is used.
+async fn refused_addition(
+    connection: &mut SqliteConnection,
+    addition: &Addition,
+) -> Result<Option<RegistrationOutcome>, Failure> {
+    let now = addition.at.as_millis();
+    let active = query_scalar!(
+        r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
+        addition.account.0
+    );
+    if active.fetch_optional(&mut *connection).await? != Some(true) {
+        return Ok(Some(RegistrationOutcome::AccountUnavailable));
+    }
+    if let Some(session) = addition.session {
+        let live = query_scalar!(
+            r#"SELECT EXISTS (
+                SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?2 AND expires_at > ?3
+            ) AS "live!: bool""#,
+            session.0,
+            addition.account.0,
+            now
+        );
+        if !live.fetch_one(&mut *connection).await? {
+            return Ok(Some(RegistrationOutcome::SessionEnded));
+        }
+    }
+    if let Some(purpose) = &addition.uses_grant {
+        let used = query!(
+            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
+            addition.session.map(|session| session.0),
+            purpose,
+            now
+        );
+        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(Some(RegistrationOutcome::GrantMissing));
+        }
+    }
+    let held = query_scalar!(
+        r#"SELECT count(*) AS "count!: i64" FROM credentials WHERE account_id = ?1"#,
+        addition.account.0
+    );
+    let held = held.fetch_one(connection).await?;
+    Ok((held >= i64::from(addition.max_credentials)).then_some(RegistrationOutcome::TooManyCredentials))
 }
 
 /// False: the username is taken.

@@ -13,8 +13,8 @@ use crate::{SqliteStore, audit, records};
 #[async_trait]
 impl SessionStore for SqliteStore {
     #[instrument(level = "debug", name = "db.session.find", skip_all)]
-    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
-        self.find_session(token)
+    async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
+        self.find_session(family)
             .await
             .map_err(Failure::of("session.find"))
     }
@@ -104,11 +104,12 @@ impl SessionStore for SqliteStore {
 pub(crate) async fn insert(connection: &mut SqliteConnection, session: &Session) -> Result<(), Failure> {
     let (previous, rotated_at) = session.previous_token.unzip();
     query!(
-        "INSERT INTO sessions (id, account_id, token_hash, previous_token_hash, rotated_at, created_at, last_seen_at,
-            expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+            created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         session.id.0,
         session.account.0,
+        &session.token_family.0[..],
         &session.token_hash.0[..],
         previous.as_ref().map(|hash| &hash.0[..]),
         rotated_at.map(UnixTime::as_millis),
@@ -136,21 +137,21 @@ pub(crate) async fn delete(connection: &mut SqliteConnection, id: SessionId) -> 
 }
 
 impl SqliteStore {
-    async fn find_session(&self, token: &TokenHash) -> Result<Option<SignInSession>, Failure> {
+    async fn find_session(&self, family: &TokenHash) -> Result<Option<SignInSession>, Failure> {
         let row = query!(
             r#"SELECT a.id AS "account_id!: Uuid", a.user_handle AS "user_handle!", a.username AS "username!",
                 a.display_name AS "display_name!", a.email AS "email?",
                 a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool",
                 a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
                 a.last_login_at AS "last_login_at?",
-                s.id AS "session_id!: Uuid", s.token_hash AS "token_hash!",
+                s.id AS "session_id!: Uuid", s.token_family_hash AS "token_family_hash!", s.token_hash AS "token_hash!",
                 s.previous_token_hash AS "previous_token_hash?", s.rotated_at AS "rotated_at?",
                 s.created_at AS "session_created_at!", s.last_seen_at AS "last_seen_at!",
                 s.expires_at AS "expires_at!", s.authenticated_at AS "authenticated_at!", s.aal AS "aal!",
                 s.amr AS "amr!", s.credential_id AS "credential_id?", s.user_agent AS "user_agent?", s.ip AS "ip?"
             FROM sessions s JOIN accounts a ON a.id = s.account_id
-            WHERE s.token_hash = ?1 OR s.previous_token_hash = ?1"#,
-            &token.0[..]
+            WHERE s.token_family_hash = ?1"#,
+            &family.0[..]
         )
         .fetch_optional(&self.readers)
         .await?;
@@ -164,7 +165,7 @@ impl SqliteStore {
 
     async fn list_sessions(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, Failure> {
         let rows = query!(
-            r#"SELECT account_id AS "account_id!: Uuid", id AS "session_id!: Uuid", token_hash,
+            r#"SELECT account_id AS "account_id!: Uuid", id AS "session_id!: Uuid", token_family_hash, token_hash,
                 previous_token_hash, rotated_at, created_at AS "session_created_at!", last_seen_at, expires_at,
                 authenticated_at, aal, amr, credential_id, user_agent, ip
             FROM sessions WHERE account_id = ?1 AND expires_at > ?2
@@ -197,8 +198,18 @@ impl SqliteStore {
         .execute(&mut *transaction)
         .await?;
         if rotated.rows_affected() != 1 {
+            let live = query_scalar!(
+                r#"SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND expires_at > ?2) AS "live!: bool""#,
+                id.0,
+                now.as_millis()
+            );
+            let live = live.fetch_one(&mut *transaction).await?;
             transaction.rollback().await?;
-            return Ok(Rotation::Lost);
+            return Ok(if live {
+                Rotation::Lost
+            } else {
+                Rotation::SessionEnded
+            });
         }
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;

@@ -97,7 +97,7 @@ fn anna() -> NewRegistration {
         account: RegistrationAccount::New(account),
         credential,
         ends_session: None,
-        uses_grant: None,
+        reserved_id: false,
         audit: event(1),
     }
 }
@@ -106,6 +106,7 @@ fn session(n: u8, credential: &Credential) -> Session {
     Session {
         id: SessionId(Uuid::from_u128(u128::from(n))),
         account: credential.account,
+        token_family: TokenHash([n; 32]),
         token_hash: TokenHash([n; 32]),
         previous_token: None,
         created_at: AT,
@@ -361,13 +362,14 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE sessions SET aal = 0",
         "UPDATE sessions SET aal = 4",
         "UPDATE sessions SET token_hash = x'00'",
+        "UPDATE sessions SET token_family_hash = x'00'",
         "UPDATE sessions SET previous_token_hash = zeroblob(32)",
         "UPDATE sessions SET rotated_at = 1",
         "UPDATE sessions SET account_id = x'00000000000000000000000000000009'",
         "INSERT INTO step_up_grants VALUES (x'00000000000000000000000000000009', 'action', 0)",
         // A session is opened by a credential of its own account.
         "INSERT INTO sessions SELECT x'00000000000000000000000000000004', x'00000000000000000000000000000002',
-            zeroblob(32), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL FROM credentials",
+            zeroblob(32), zeroblob(32), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL FROM credentials",
         // The log is append-only.
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",

@@ -163,6 +163,10 @@ macro_rules! durable_store_contract {
             a_registration_ends_the_given_session
             a_registration_speaks_of_one_account
             a_registration_uses_its_grant
+            a_registration_needs_the_session_that_asked
+            a_reserved_credential_id_counts_as_registered
+            an_account_has_at_most_so_many_passkeys
+            one_of_racing_registrations_gets_the_grant
             a_second_passkey_joins_its_account
             a_username_is_given_once
             one_of_racing_registrations_gets_the_credential_id
@@ -189,7 +193,7 @@ macro_rules! durable_store_contract {
             racing_removals_leave_one_credential
             the_last_active_credential_stays
             // sessions
-            a_rotated_token_is_known_once_more
+            a_rotated_session_keeps_its_family
             a_session_ends_with_its_grants
             a_session_is_touched_forward_only
             expired_sessions_are_found_until_purged

@@ -75,10 +75,25 @@ pub struct LoginCandidates {
 /// Whose passkey is registered.
 #[derive(Clone, Debug)]
 pub enum RegistrationAccount {
-    /// One more passkey for this account, which must exist and be active.
-    Existing(AccountId),
+    /// One more passkey for an account that has some.
+    Existing(Addition),
     /// The first passkey of a new account.
     New(Account),
+}
+
+/// One more passkey for an account, and what must hold at the moment it is written.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    /// The account, which must exist and be active.
+    pub account: AccountId,
+    /// The session that asked: it must be the account's, and not be over at `at`.
+    pub session: Option<SessionId>,
+    /// The purpose of a step-up grant that this uses up: `session` must hold it, live at `at`.
+    pub uses_grant: Option<String>,
+    /// More credentials than this the account must not have afterwards.
+    pub max_credentials: u32,
+    /// Now.
+    pub at: UnixTime,
 }
 
 /// A registration to be committed.
@@ -92,10 +107,21 @@ pub struct NewRegistration {
     pub session: Option<Session>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
-    /// A step-up grant that this uses up, when there is one.
-    pub uses_grant: Option<(SessionId, String)>,
+    /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
+    pub reserved_id: bool,
     /// The event.
     pub audit: AuditEvent,
+}
+
+impl NewRegistration {
+    /// The account's id, new or not.
+    #[must_use]
+    pub const fn account_id(&self) -> AccountId {
+        match &self.account {
+            RegistrationAccount::Existing(addition) => addition.account,
+            RegistrationAccount::New(account) => account.id,
+        }
+    }
 }
 
 /// What became of a registration.
@@ -108,6 +134,12 @@ pub enum RegistrationOutcome {
     Committed,
     /// The credential id is registered already, to anybody; nothing was written.
     CredentialExists,
+    /// The grant is used up, expired or was never given; nothing was written.
+    GrantMissing,
+    /// The session that asked is over; nothing was written.
+    SessionEnded,
+    /// The account has as many credentials as it may; nothing was written.
+    TooManyCredentials,
     /// Another account has the username; nothing was written.
     UsernameTaken,
 }
@@ -235,12 +267,12 @@ pub enum RemovalOutcome {
 /// Sessions and step-up grants.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// The session whose current or previous token has this hash, with its account. Sessions that have expired are
-    /// found too, until they are purged: the caller tells an expired session from none.
+    /// The session whose tokens have this family, with its account. Sessions that have expired are found too, until they
+    /// are purged: the caller tells an expired session from none, and a token in force from one that was rotated away.
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError>;
+    async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError>;
 
     /// All sessions of an account that have not expired at `now`, newest first.
     ///
@@ -318,8 +350,10 @@ pub struct SignInSession {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Rotation {
-    /// The session is over at that moment, or its token is no longer `from`; nothing was written.
+    /// The session's token is no longer `from`; nothing was written.
     Lost,
+    /// The session is over at that moment; nothing was written.
+    SessionEnded,
     /// The new token is in force.
     Rotated,
 }

@@ -26,7 +26,7 @@ mod records;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
-    AccountStore, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
+    AccountStore, Addition, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
     RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };

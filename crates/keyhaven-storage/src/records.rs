@@ -88,7 +88,9 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub account: AccountId,
-    /// Hash of the token the client holds; unique.
+    /// Hash of the part that all tokens of the session share, from its first to its last; unique.
+    pub token_family: TokenHash,
+    /// Hash of the token the client holds.
     pub token_hash: TokenHash,
     /// Hash of the token before the last rotation, and when that was.
     pub previous_token: Option<(TokenHash, UnixTime)>,

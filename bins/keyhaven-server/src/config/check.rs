@@ -315,8 +315,8 @@ fn sessions(raw: &Raw) -> anyhow::Result<SessionSettings> {
         "sessions.idle_seconds: 60 to sessions.absolute_seconds"
     );
     ensure!(
-        sessions.fresh_seconds <= 3600,
-        "sessions.fresh_seconds: at most 3600: an old sign-in is no proof of presence"
+        sessions.fresh_seconds <= 300,
+        "sessions.fresh_seconds: at most 300: an old sign-in is no proof of presence"
     );
     Ok(SessionSettings {
         absolute: Duration::from_secs(sessions.absolute_seconds),

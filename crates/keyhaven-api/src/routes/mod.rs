@@ -14,7 +14,7 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse};
-use keyhaven_service::{Client, SecretToken, Started};
+use keyhaven_service::{Client, SessionToken, Started};
 use keyhaven_storage::Session;
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ fn started<Options: Serialize>(
 }
 
 /// The session cookie for the rest of the session's life.
-fn session_cookie(state: &ApiState, session: &Session, token: &SecretToken) -> Cookies {
+fn session_cookie(state: &ApiState, session: &Session, token: &SessionToken) -> Cookies {
     let left = session.expires_at.saturating_since(state.keyhaven.now());
     cookies(
         state
@@ -56,7 +56,7 @@ fn session_cookie(state: &ApiState, session: &Session, token: &SecretToken) -> C
 }
 
 /// The token in the body, for a client that keeps no cookies, where access tokens are on.
-fn refresh_token(state: &ApiState, client: &Client, token: &SecretToken) -> Option<String> {
+fn refresh_token(state: &ApiState, client: &Client, token: &SessionToken) -> Option<String> {
     let native = client.origin.is_none() && state.keyhaven.settings().access_tokens.is_some();
     native.then(|| token.to_text())
 }

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use keyhaven_service::{Error, SecretToken, SignedIn};
+use keyhaven_service::{Error, SessionToken, SignedIn};
 use keyhaven_session::{Authority as _, Session};
 
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{From, OptionalBody, StoredSessions};
+use crate::extract::{Current, From, OptionalBody, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -44,17 +44,22 @@ pub(crate) async fn refresh(
     let with_body = axum::extract::Request::from_parts(parts.clone(), body);
     let OptionalBody(body) =
         <OptionalBody<Refresh> as axum::extract::FromRequest<_>>::from_request(with_body, &state).await?;
-    let signed_in = match body {
+    let (signed_in, token) = match body {
         None => {
             let authority = <StoredSessions as axum::extract::FromRef<_>>::from_ref(&state);
-            authority.authenticate(&parts).await?.signed_in
+            let Current { signed_in, token } = authority.authenticate(&parts).await?;
+            (signed_in, token.ok_or(Error::Unauthenticated)?)
         }
         Some(Refresh { refresh_token }) => {
-            let token = SecretToken::parse(&refresh_token).ok_or(Error::Unauthenticated)?;
-            state.keyhaven.sessions.authenticate(&client, &token).await?
+            let token = SessionToken::parse(&refresh_token).ok_or(Error::Unauthenticated)?;
+            (
+                state.keyhaven.sessions.authenticate(&client, &token).await?,
+                token,
+            )
         }
     };
-    let token = state.keyhaven.sessions.refresh(&client, &signed_in).await?;
+    let sessions = &state.keyhaven.sessions;
+    let token = sessions.refresh(&client, &signed_in, &token).await?;
     let (account, session) = (signed_in.account(), signed_in.session());
     let mut body = SessionBody::with_token(&state, account, session);
     let cookie = match &token {

@@ -28,6 +28,12 @@ pub(crate) async fn start(
     Body(body): Body<StepUpStart>,
 ) -> Result<impl IntoResponse, ApiError> {
     let purpose = body.purpose.parse()?;
+    if body.action_hash.is_some() {
+        // To take it and bind nothing to it would be worse.
+        return Err(ApiError::invalid(
+            "actionHash: this version does not bind actions",
+        ));
+    }
     let answer = state
         .keyhaven
         .step_ups

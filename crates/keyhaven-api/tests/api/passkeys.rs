@@ -279,3 +279,93 @@ async fn backup_state_is_kept_up_to_date() {
         true
     );
 }
+
+#[tokio::test]
+async fn one_grant_adds_one_passkey_however_many_were_started_with_it() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    app.pass(600);
+    browser.step_up(&mut device, "add_passkey").await;
+    let mut started = Vec::new();
+    for _ in 0..3 {
+        started.push(browser.post("/register/start", json!({})).await.expect(200));
+    }
+    let mut statuses = Vec::new();
+    for (n, started) in started.iter().enumerate() {
+        let mut key = SoftwareAuthenticator::new(format!("key {n}"));
+        let credential = key.register(&started["publicKey"], "https://example.org");
+        let answer = browser
+            .post("/register/finish", finish(started, &credential))
+            .await;
+        statuses.push((answer.status.as_u16(), answer.code().to_owned()));
+    }
+    let refused = (403, "step_up_required".to_owned());
+    assert_eq!(statuses, [(201, String::new()), refused.clone(), refused]);
+    let list = browser.get("/credentials").await.expect(200);
+    assert_eq!(list["credentials"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_fresh_at_the_start_must_be_fresh_at_the_finish() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    app.pass(299);
+    let started = browser.post("/register/start", json!({})).await.expect(200);
+    app.pass(2);
+    let mut key = SoftwareAuthenticator::new("key");
+    let credential = key.register(&started["publicKey"], "https://example.org");
+    let answer = browser
+        .post("/register/finish", finish(&started, &credential))
+        .await;
+    answer.refused(403, "step_up_required");
+}
+
+#[tokio::test]
+async fn an_account_full_of_the_longest_ids_still_signs_in() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    // All are started before any is finished: that the account is full is judged at the end.
+    let mut started = Vec::new();
+    for _ in 0..64 {
+        started.push(browser.post("/register/start", json!({})).await.expect(200));
+    }
+    let mut refused = 0;
+    for (n, started) in started.iter().enumerate() {
+        let mut key = SoftwareAuthenticator::new(format!("key {n}"));
+        let mut draft = key
+            .draft_registration(&started["publicKey"], "https://example.org")
+            .unwrap();
+        draft.credential_id.resize(1023, 7);
+        draft.envelope_id.clone_from(&draft.credential_id);
+        let answer = browser
+            .post("/register/finish", finish(started, &draft.finish()))
+            .await;
+        if answer.status == 403 {
+            refused += 1;
+        } else {
+            answer.expect(201);
+        }
+    }
+    assert_eq!(refused, 1, "64 in all");
+    app.browser().login(&mut device, Some("alice")).await.expect(200);
+    browser.step_up(&mut device, "export").await;
+}
+
+#[tokio::test]
+async fn an_action_that_would_not_be_bound_is_refused() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    let body = json!({"purpose": "action", "actionHash": "AAAA"});
+    let answer = browser.post("/step-up/start", body).await;
+    answer.refused(400, "invalid_request");
+}

@@ -3,7 +3,8 @@
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
-use crate::support::App;
+use crate::support::{App, finish};
+use axum::http::Method;
 
 #[tokio::test]
 async fn the_cookie_is_bound_to_the_host_and_hidden_from_scripts() {
@@ -79,7 +80,7 @@ async fn refreshing_changes_the_token_and_a_stolen_old_one_ends_the_session() {
     // `null` is a body of the wrong shape; an empty one is right.
     refreshed.refused(400, "invalid_request");
     let refreshed = browser
-        .send(axum::http::Method::POST, "/session/refresh", &[], Vec::new())
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
         .await
         .expect(200);
     assert_eq!(refreshed["session"]["id"], session);
@@ -90,6 +91,44 @@ async fn refreshing_changes_the_token_and_a_stolen_old_one_ends_the_session() {
     app.pass(1);
     old.clone().get("/session").await.refused(401, "session_expired");
     browser.get("/session").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_token_stolen_long_ago_ends_the_session_too() {
+    let app = App::new().await;
+    let mut victim = app.browser();
+    victim
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    // The thief rotates twice, at once; the victim still holds the token before both.
+    let mut thief = victim.clone();
+    for _ in 0..2 {
+        thief
+            .send(Method::POST, "/session/refresh", &[], Vec::new())
+            .await
+            .expect(200);
+    }
+    thief.get("/session").await.expect(200);
+    victim.get("/session").await.refused(401, "session_expired");
+    thief.get("/session").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_finish_with_a_session_cookie_needs_an_origin() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let mut native = app.native();
+    for path in ["/login/finish", "/register/finish"] {
+        let started = native.post("/login/start", json!({})).await.expect(200);
+        let credential = device.authenticate(&started["publicKey"], "https://example.org");
+        native.cookies.clone_from(&browser.cookies);
+        let answer = native.post(path, finish(&started, &credential)).await;
+        answer.refused(403, "origin_not_allowed");
+        native.cookies.clear();
+    }
+    browser.get("/session").await.expect(200);
 }
 
 #[tokio::test]
@@ -157,23 +196,13 @@ async fn a_cookie_sent_twice_or_made_up_opens_nothing() {
     let token = browser.session_cookie().unwrap().clone();
     let twice = format!("__Host-keyhaven_session={token}; __Host-keyhaven_session={token}");
     let mut bare = app.browser();
-    bare.send(
-        axum::http::Method::GET,
-        "/session",
-        &[("cookie", &twice)],
-        Vec::new(),
-    )
-    .await
-    .refused(401, "unauthenticated");
+    bare.send(Method::GET, "/session", &[("cookie", &twice)], Vec::new())
+        .await
+        .refused(401, "unauthenticated");
     for made_up in ["", "x", &"A".repeat(43), &"A".repeat(5_000)] {
         let cookie = format!("__Host-keyhaven_session={made_up}");
         let answer = bare
-            .send(
-                axum::http::Method::GET,
-                "/session",
-                &[("cookie", &cookie)],
-                Vec::new(),
-            )
+            .send(Method::GET, "/session", &[("cookie", &cookie)], Vec::new())
             .await;
         answer.refused(401, "unauthenticated");
     }

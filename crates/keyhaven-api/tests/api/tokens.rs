@@ -2,9 +2,9 @@
 
 use axum::http::Method;
 use keyhaven_session::{Authority as _, TokenAuthority};
-use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use keyhaven_testkit::authenticator::{SoftwareAuthenticator, base64url_decode};
 use keyhaven_types::UnixTime;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{App, ORIGIN};
 
@@ -140,4 +140,27 @@ async fn a_client_without_cookies_refreshes_by_token() {
         .post("/session/refresh", json!({"refreshToken": "nonsense"}))
         .await
         .refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_new_key_is_published_before_it_signs() {
+    fn kid(token: &str) -> String {
+        let head = base64url_decode(token.split('.').next().unwrap());
+        let head: Value = serde_json::from_slice(&head).unwrap();
+        head["kid"].as_str().unwrap().to_owned()
+    }
+    let app = App::with_tokens().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    let first = kid(registered["session"]["accessToken"].as_str().unwrap());
+    app.pass(31 * 24 * 3600);
+    app.keyhaven.access_tokens.maintain().await.unwrap();
+    let keys = browser.get("/.well-known/jwks.json").await.expect(200);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
+    let answer = browser.login(&mut device, None).await.expect(200);
+    assert_eq!(kid(answer["session"]["accessToken"].as_str().unwrap()), first);
+    app.pass(600);
+    let answer = browser.login(&mut device, None).await.expect(200);
+    assert_ne!(kid(answer["session"]["accessToken"].as_str().unwrap()), first);
 }

@@ -105,7 +105,7 @@ impl MlDsa {
 }
 
 /// Modulus and public exponent of an `RSAPublicKey` (RFC 8017 §A.1.1).
-fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
+pub(super) fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
     let numbers = || {
         let mut reader = SliceReader::new(der)?;
         let numbers = reader.sequence(|inner| {
@@ -122,7 +122,7 @@ fn rsa(der: &[u8]) -> Result<KeyParts<'_>, SpkiError> {
 }
 
 /// The coordinates of an uncompressed SEC1 point.
-fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), SpkiError> {
+pub(super) fn point(sec1: &[u8], size: usize) -> Result<(&[u8], &[u8]), SpkiError> {
     match sec1.split_first() {
         Some((4, coordinates)) => coordinates.split_at_checked(size).ok_or(SpkiError::Malformed),
         _ => Err(SpkiError::Malformed),

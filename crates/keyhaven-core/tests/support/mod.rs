@@ -11,7 +11,7 @@ pub(crate) mod statements;
 
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
-    AssertionDraft, AttestationKind, Cbor, RegistrationDraft, SoftwareAuthenticator,
+    AssertionDraft, AttestationKind, Cbor, RegistrationDraft, SoftwareAuthenticator, tlv,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,15 @@ pub(crate) type Refusal = (&'static str, String);
 /// A refusal as the contract writes it.
 pub(crate) fn refusal(code: &'static str, step: &str) -> Refusal {
     (code, format!("L3 {step}"))
+}
+
+/// Trust is required, and there are no anchors.
+pub(crate) fn trusting_nobody() -> AttestationTrust<'static> {
+    static NOBODY: TrustAnchors = TrustAnchors::new();
+    AttestationTrust::Required {
+        anchors: &NOBODY,
+        at: UnixTime::from_millis(1_767_225_600_000),
+    }
 }
 
 pub(crate) fn relying_party() -> RelyingParty {
@@ -68,7 +77,7 @@ pub(crate) struct Registration {
     pub(crate) challenge: Challenge,
     pub(crate) origin: Option<Origin>,
     pub(crate) mediation: Mediation,
-    pub(crate) policy: RegistrationPolicy,
+    pub(crate) policy: RegistrationPolicy<'static>,
     /// In place of the draft's own.
     pub(crate) extension_results: Option<Value>,
 }
@@ -310,6 +319,33 @@ fn assert_trace(trace: &Trace, refused_at: Option<Step>) {
             );
         }
     }
+}
+
+/// A certificate signed anew: its algorithm replaced by this AlgorithmIdentifier's content, its signature by `sign`'s.
+pub(crate) fn signed_with(der: &[u8], algorithm: &[u8], sign: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let ecdsa_with_sha256 = tlv(
+        0x30,
+        &tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),
+    );
+    let algorithm = tlv(0x30, algorithm);
+    let at = position(der, &ecdsa_with_sha256);
+    let end = der
+        .windows(ecdsa_with_sha256.len())
+        .rposition(|window| window == ecdsa_with_sha256)
+        .unwrap();
+    // Two headers of four bytes stand before what is signed.
+    let content = [&der[8..at], &algorithm, &der[at + ecdsa_with_sha256.len()..end]].concat();
+    let tbs = tlv(0x30, &content);
+    let signature = tlv(0x03, &[&[0][..], &sign(&tbs)].concat());
+    tlv(0x30, &[tbs, algorithm, signature].concat())
+}
+
+/// Where `needle` starts.
+pub(crate) fn position(haystack: &[u8], needle: &[u8]) -> usize {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .unwrap()
 }
 
 /// Client data members at the places where both ceremonies must refuse them.

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError,
+    Account, AccountId, AccountStore, Addition, AssertionCommit, AssertionOutcome, CredentialHandle,
+    LoginCandidates, NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError,
 };
 
 use super::state::State;
@@ -66,18 +66,15 @@ fn commit_registration(
     state: &mut State,
     registration: NewRegistration,
 ) -> Result<RegistrationOutcome, Conflict> {
+    let account_id = registration.account_id();
     let NewRegistration {
         account,
         credential,
         session,
         ends_session,
-        uses_grant,
+        reserved_id,
         audit,
     } = registration;
-    let account_id = match &account {
-        RegistrationAccount::Existing(id) => *id,
-        RegistrationAccount::New(account) => account.id,
-    };
     if credential.account != account_id
         || session
             .as_ref()
@@ -86,9 +83,9 @@ fn commit_registration(
         return Err(Conflict("a registration speaks of one account"));
     }
     match &account {
-        RegistrationAccount::Existing(id) => {
-            if !state.accounts.get(id).is_some_and(|account| account.active) {
-                return Ok(RegistrationOutcome::AccountUnavailable);
+        RegistrationAccount::Existing(addition) => {
+            if let Some(refusal) = refused_addition(state, addition) {
+                return Ok(refusal);
             }
         }
         RegistrationAccount::New(account) => {
@@ -98,7 +95,7 @@ fn commit_registration(
             state.check_account(account)?;
         }
     }
-    if state.credentials.contains_key(&credential.id) {
+    if reserved_id || state.credentials.contains_key(&credential.id) {
         return Ok(RegistrationOutcome::CredentialExists);
     }
     if let Some(session) = &session {
@@ -106,15 +103,17 @@ fn commit_registration(
     }
     state.check_event(&audit)?;
 
-    if let RegistrationAccount::New(account) = account {
-        state.insert_account(account);
+    match account {
+        RegistrationAccount::Existing(addition) => {
+            if let (Some(session), Some(purpose)) = (addition.session, addition.uses_grant)
+                && let Some(grants) = state.grants.get_mut(&session)
+            {
+                grants.remove(&purpose);
+            }
+        }
+        RegistrationAccount::New(account) => state.insert_account(account),
     }
     state.insert_credential(credential);
-    if let Some((session, purpose)) = uses_grant
-        && let Some(grants) = state.grants.get_mut(&session)
-    {
-        grants.remove(&purpose);
-    }
     if let Some(ends) = ends_session {
         state.remove_session(ends);
     }
@@ -123,6 +122,33 @@ fn commit_registration(
     }
     state.append_event(audit);
     Ok(RegistrationOutcome::Committed)
+}
+
+/// Why one more passkey cannot be added, in the order of the contract's outcomes; `None`: it can.
+fn refused_addition(state: &State, addition: &Addition) -> Option<RegistrationOutcome> {
+    let account = state.accounts.get(&addition.account);
+    if !account.is_some_and(|account| account.active) {
+        return Some(RegistrationOutcome::AccountUnavailable);
+    }
+    if let Some(session) = addition.session {
+        let live = state
+            .sessions
+            .get(&session)
+            .is_some_and(|session| session.account == addition.account && session.expires_at > addition.at);
+        if !live {
+            return Some(RegistrationOutcome::SessionEnded);
+        }
+    }
+    if let Some(purpose) = &addition.uses_grant {
+        let end = addition
+            .session
+            .and_then(|session| state.grants.get(&session)?.get(purpose).copied());
+        if end.is_none_or(|end| end <= addition.at) {
+            return Some(RegistrationOutcome::GrantMissing);
+        }
+    }
+    let held = u32::try_from(state.credentials_of(addition.account).len()).unwrap_or(u32::MAX);
+    (held >= addition.max_credentials).then_some(RegistrationOutcome::TooManyCredentials)
 }
 
 fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<AssertionOutcome, Conflict> {

@@ -4,13 +4,13 @@ use keyhaven_storage::{
 };
 use keyhaven_types::UnixTime;
 
-use super::{Conflict, MemoryStore};
+use super::MemoryStore;
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
+    async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
         self.with("session.find", |state| {
-            Ok(state.tokens.get(token).and_then(|id| {
+            Ok(state.token_families.get(family).and_then(|id| {
                 let session = state.sessions.get(id)?.clone();
                 let account = state.accounts.get(&session.account)?.clone();
                 Some(SignInSession { session, account })
@@ -47,20 +47,15 @@ impl SessionStore for MemoryStore {
     ) -> Result<Rotation, StorageError> {
         self.with("session.rotate", |state| {
             state.check_event(&audit)?;
-            let Some(session) = state.sessions.get_mut(&id) else {
-                return Ok(Rotation::Lost);
+            let live = state.sessions.get_mut(&id);
+            let Some(session) = live.filter(|session| session.expires_at > now) else {
+                return Ok(Rotation::SessionEnded);
             };
-            if session.token_hash != *from || session.expires_at <= now {
+            if session.token_hash != *from {
                 return Ok(Rotation::Lost);
             }
-            if state.tokens.contains_key(to) {
-                return Err(Conflict("a session has this token"));
-            }
-            if let Some((forgotten, _)) = session.previous_token.replace((*from, now)) {
-                state.tokens.remove(&forgotten);
-            }
+            session.previous_token = Some((*from, now));
             session.token_hash = *to;
-            state.tokens.insert(*to, id);
             state.append_event(audit);
             Ok(Rotation::Rotated)
         })

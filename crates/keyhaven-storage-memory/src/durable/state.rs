@@ -18,8 +18,7 @@ pub(super) struct State {
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
     pub(super) sessions: HashMap<SessionId, Session>,
-    /// Current and previous tokens.
-    pub(super) tokens: HashMap<TokenHash, SessionId>,
+    pub(super) token_families: HashMap<TokenHash, SessionId>,
     /// In the order in which they came.
     sessions_of: HashMap<AccountId, Vec<SessionId>>,
     pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
@@ -103,8 +102,8 @@ impl State {
         if self.sessions.contains_key(&session.id) {
             return Err(Conflict("a session with this id exists"));
         }
-        if self.tokens.contains_key(&session.token_hash) {
-            return Err(Conflict("a session has this token"));
+        if self.token_families.contains_key(&session.token_family) {
+            return Err(Conflict("a session has tokens of this family"));
         }
         if !(1..=3).contains(&session.aal) {
             return Err(Conflict("an assurance level is 1 to 3"));
@@ -124,10 +123,7 @@ impl State {
     }
 
     pub(super) fn insert_session(&mut self, session: Session) {
-        self.tokens.insert(session.token_hash, session.id);
-        if let Some((previous, _)) = session.previous_token {
-            self.tokens.insert(previous, session.id);
-        }
+        self.token_families.insert(session.token_family, session.id);
         self.sessions_of
             .entry(session.account)
             .or_default()
@@ -140,10 +136,7 @@ impl State {
         let Some(session) = self.sessions.remove(&id) else {
             return false;
         };
-        self.tokens.remove(&session.token_hash);
-        if let Some((previous, _)) = session.previous_token {
-            self.tokens.remove(&previous);
-        }
+        self.token_families.remove(&session.token_family);
         if let Some(ids) = self.sessions_of.get_mut(&session.account) {
             ids.retain(|other| *other != id);
         }

@@ -4,8 +4,8 @@ use keyhaven_types::{
 
 use super::DurableSubject;
 use super::samples::{
-    PURPOSE, account, another, at, credential, credential_id, event, newcomer, register, register_signed_in,
-    session, signing_key, snapshot, step_up, token,
+    PURPOSE, account, another, at, credential, credential_id, event, family, newcomer, register,
+    register_signed_in, session, signing_key, snapshot, step_up, token,
 };
 use crate::{
     Account, AssertionOutcome, Credential, CredentialHandle, NewRegistration, OwnedCredential,
@@ -70,7 +70,7 @@ pub async fn an_account_reads_back(subject: impl DurableSubject) {
         session: session.clone(),
         account,
     };
-    assert_eq!(store.session(&token(1)).await.unwrap(), Some(signed_in));
+    assert_eq!(store.session(&family(1)).await.unwrap(), Some(signed_in));
     assert_eq!(store.sessions_of(id, at(0)).await.unwrap(), [session]);
     assert_eq!(store.events_of(id, None, 10).await.unwrap(), [event(1, id)]);
 }
@@ -197,8 +197,10 @@ pub async fn edge_values_read_back(subject: impl DurableSubject) {
         session,
         account: large,
     };
-    assert_eq!(store.session(&token(1)).await.unwrap().as_ref(), Some(&signed_in));
-    assert_eq!(store.session(&token(9)).await.unwrap().as_ref(), Some(&signed_in));
+    assert_eq!(
+        store.session(&family(1)).await.unwrap().as_ref(),
+        Some(&signed_in)
+    );
 
     let small = Account {
         user_handle: UserHandle::try_from(&[0][..]).unwrap(),
@@ -243,7 +245,7 @@ pub async fn edge_values_read_back(subject: impl DurableSubject) {
         Some(&owned)
     );
     assert_eq!(
-        store.session(&token(2)).await.unwrap(),
+        store.session(&family(2)).await.unwrap(),
         Some(SignInSession {
             session,
             account: small
@@ -275,7 +277,7 @@ pub async fn everything_survives_a_reopen(mut subject: impl DurableSubject) {
         assert_eq!(snapshot(&*store, id).await, before);
         assert!(store.has_grant(session, PURPOSE, at(0)).await.unwrap());
         assert_eq!(
-            store.session(&token(1)).await.unwrap().unwrap().session,
+            store.session(&family(1)).await.unwrap().unwrap().session,
             before.sessions[0]
         );
         assert_eq!(store.signing_keys(at(0)).await.unwrap(), [signing_key(1)]);
@@ -293,7 +295,7 @@ pub async fn unknown_records_are_none(subject: impl DurableSubject) {
     assert_eq!(store.login_candidates("user-2").await.unwrap(), None);
     assert_eq!(store.credential(&credential_id(2)).await.unwrap(), None);
     assert_eq!(store.credentials_of(unknown).await.unwrap(), []);
-    assert_eq!(store.session(&token(2)).await.unwrap(), None);
+    assert_eq!(store.session(&family(2)).await.unwrap(), None);
     assert_eq!(store.sessions_of(unknown, at(0)).await.unwrap(), []);
     assert_eq!(store.events_of(unknown, None, 10).await.unwrap(), []);
     assert_eq!(store.signing_keys(at(0)).await.unwrap(), []);

@@ -1,8 +1,8 @@
 use keyhaven_types::SignCount;
 
 use super::samples::{
-    PURPOSE, account, another, at, credential, credential_id, event, login, newcomer, open_session, register,
-    register_signed_in, session, snapshot, step_up, token,
+    PURPOSE, account, another, at, credential, credential_id, event, family, login, newcomer, open_session,
+    register, register_signed_in, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
@@ -117,7 +117,7 @@ pub async fn a_login_is_recorded(subject: impl DurableSubject) {
     assert_eq!(found.credentials, [used, credential(id, 2)]);
     assert_eq!(found.sessions, [commit.session.unwrap()]);
     assert!(found.events.contains(&commit.audit));
-    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+    assert_eq!(store.session(&family(1)).await.unwrap(), None);
     assert_eq!(snapshot(&*store, others).await, bystander);
 }
 

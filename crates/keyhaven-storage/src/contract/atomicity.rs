@@ -2,11 +2,11 @@
 
 use super::DurableSubject;
 use super::samples::{
-    PURPOSE, account, another, at, credential_id, event, login, newcomer, open_session, register,
-    register_signed_in, removal, session, snapshot, step_up, token,
+    PURPOSE, account, addition, another, at, credential_id, event, family, login, newcomer, open_session,
+    register, register_signed_in, removal, session, snapshot, step_up, token,
 };
 use crate::{
-    AccountId, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, NewRegistration,
+    AccountId, Addition, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, NewRegistration,
     RegistrationAccount, Removal, Session, SessionId, StorageError,
 };
 
@@ -47,13 +47,17 @@ async fn attempt(
     };
     match commit {
         0 => {
-            let uses_grant = Some((own, PURPOSE.to_owned()));
+            let account = RegistrationAccount::Existing(Addition {
+                session: Some(own),
+                uses_grant: Some(PURPOSE.to_owned()),
+                ..addition(id)
+            });
             let session = Some(opened);
             let another = another(id, n + 2);
             let registration = NewRegistration {
+                account,
                 session,
                 ends_session: Some(own),
-                uses_grant,
                 audit,
                 ..another
             };
@@ -128,7 +132,7 @@ pub async fn a_failed_event_leaves_nothing(subject: impl DurableSubject) {
         assert_eq!(snapshot(&*store, furnished.0).await, before, "commit {commit}");
         assert_eq!(store.account(account(n + 2).id).await.unwrap(), None);
         assert_eq!(store.credential(&credential_id(n + 2)).await.unwrap(), None);
-        assert_eq!(store.session(&token(n + 2)).await.unwrap(), None);
+        assert_eq!(store.session(&family(n + 2)).await.unwrap(), None);
         // Nothing is in the way of the same commit with an event of its own.
         attempt(
             &*store,
@@ -143,13 +147,13 @@ pub async fn a_failed_event_leaves_nothing(subject: impl DurableSubject) {
     }
 }
 
-/// Where a session cannot be opened, because its token is in use, nothing else is written.
+/// Where a session cannot be opened, because its token family is in use, nothing else is written.
 pub async fn a_failed_session_leaves_nothing(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, own) = furnish(&*store, 10).await;
     let before = snapshot(&*store, id).await;
     let opened = Session {
-        token_hash: token(10),
+        token_family: family(10),
         ..session(id, 20)
     };
     let login = AssertionCommit {
@@ -221,7 +225,7 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
                     "commit {commit}, {table}"
                 );
                 assert_eq!(store.account(account(n + 2).id).await.unwrap(), None);
-                assert_eq!(store.session(&token(n + 2)).await.unwrap(), None);
+                assert_eq!(store.session(&family(n + 2)).await.unwrap(), None);
             } else {
                 assert_ne!(table, "audit_events", "every commit appends its event");
                 assert!(snapshot(&*store, furnished.0).await.events.contains(&audit));

@@ -1,6 +1,6 @@
 use super::samples::{
-    PURPOSE, account, another, at, credential, credential_id, event, newcomer, open_session, register,
-    register_signed_in, removal, session, snapshot, step_up, token,
+    PURPOSE, account, another, at, credential, credential_id, event, family, newcomer, open_session,
+    register, register_signed_in, removal, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
@@ -146,13 +146,13 @@ pub async fn a_removed_credential_is_gone(subject: impl DurableSubject) {
         assert_eq!(store.credential(&credential_id(n)).await.unwrap(), None);
     }
     for n in [11, 12] {
-        assert_eq!(store.session(&token(n)).await.unwrap(), None);
+        assert_eq!(store.session(&family(n)).await.unwrap(), None);
     }
     for n in [13, 14] {
-        assert!(store.session(&token(n)).await.unwrap().is_some());
+        assert!(store.session(&family(n)).await.unwrap().is_some());
     }
     // The kept session lives on; what opened it is gone.
-    let kept = store.session(&token(1)).await.unwrap().unwrap().session;
+    let kept = store.session(&family(1)).await.unwrap().unwrap().session;
     assert_eq!(
         kept,
         Session {

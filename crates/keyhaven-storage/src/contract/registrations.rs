@@ -2,12 +2,12 @@ use keyhaven_types::UserHandle;
 use uuid::Uuid;
 
 use super::samples::{
-    PURPOSE, account, another, at, credential, event, newcomer, register, register_signed_in, session,
-    snapshot, step_up, token,
+    PURPOSE, account, addition, another, at, credential, event, family, newcomer, register,
+    register_signed_in, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    Account, AccountId, AssertionOutcome, Credential, NewRegistration, RegistrationAccount,
+    Account, AccountId, Addition, AssertionOutcome, Credential, NewRegistration, RegistrationAccount,
     RegistrationOutcome, Session,
 };
 
@@ -33,7 +33,7 @@ pub async fn a_credential_id_is_registered_once(subject: impl DurableSubject) {
     assert_eq!(outcome, RegistrationOutcome::CredentialExists);
     assert_eq!(store.account(stranger.id).await.unwrap(), None);
     assert!(!store.username_exists(&stranger.username).await.unwrap());
-    assert_eq!(store.session(&token(3)).await.unwrap(), None);
+    assert_eq!(store.session(&family(3)).await.unwrap(), None);
     assert_eq!(store.events_of(stranger.id, None, 10).await.unwrap(), []);
 
     for owner in [first, second] {
@@ -101,9 +101,9 @@ pub async fn a_registration_ends_the_given_session(subject: impl DurableSubject)
         },
     )
     .await;
-    assert_eq!(store.session(&token(1)).await.unwrap(), None);
-    assert!(store.session(&token(2)).await.unwrap().is_some());
-    assert!(store.session(&token(3)).await.unwrap().is_some());
+    assert_eq!(store.session(&family(1)).await.unwrap(), None);
+    assert!(store.session(&family(2)).await.unwrap().is_some());
+    assert!(store.session(&family(3)).await.unwrap().is_some());
 }
 
 /// A registration that names two accounts is an error, and nothing is written.
@@ -127,27 +127,136 @@ pub async fn a_registration_speaks_of_one_account(subject: impl DurableSubject) 
     }
 }
 
-/// The grant is gone with the registration that it allowed; without one the registration is committed all the same.
+/// The grant is gone with the registration that it allowed; without a live one nothing is written.
 pub async fn a_registration_uses_its_grant(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, session) = register_signed_in(&*store, 1).await;
+    let with_grant = |n, purpose: &str, moment| NewRegistration {
+        account: RegistrationAccount::Existing(Addition {
+            session: Some(session),
+            uses_grant: Some(purpose.to_owned()),
+            at: at(moment),
+            ..addition(id)
+        }),
+        ..another(id, n)
+    };
+    assert_eq!(
+        store.commit_assertion(step_up(id, 1, session)).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    let before = snapshot(&*store, id).await;
+    for (purpose, moment) in [("add_passkey", 600), (PURPOSE, 300_000)] {
+        let outcome = store
+            .commit_registration(with_grant(2, purpose, moment))
+            .await
+            .unwrap();
+        assert_eq!(outcome, RegistrationOutcome::GrantMissing);
+        assert_eq!(snapshot(&*store, id).await, before);
+    }
+    register(&*store, with_grant(2, PURPOSE, 299_999)).await;
+    assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
+    let before = snapshot(&*store, id).await;
+    let outcome = store.commit_registration(with_grant(3, PURPOSE, 600)).await;
+    assert_eq!(outcome.unwrap(), RegistrationOutcome::GrantMissing);
+    assert_eq!(snapshot(&*store, id).await, before);
+}
+
+/// Of racing registrations by one grant one is committed.
+pub async fn one_of_racing_registrations_gets_the_grant(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, session) = register_signed_in(&*store, 1).await;
     assert_eq!(
         store.commit_assertion(step_up(id, 1, session)).await.unwrap(),
         AssertionOutcome::Committed
     );
-    assert!(store.has_grant(session, PURPOSE, at(0)).await.unwrap());
-    for n in 2..4 {
-        let uses_grant = Some((session, PURPOSE.to_owned()));
-        register(
-            &*store,
-            NewRegistration {
-                uses_grant,
-                ..another(id, n)
-            },
-        )
-        .await;
-        assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
+    let outcomes = race(16, |n| {
+        let store = store.clone();
+        let registration = NewRegistration {
+            account: RegistrationAccount::Existing(Addition {
+                session: Some(session),
+                uses_grant: Some(PURPOSE.to_owned()),
+                ..addition(id)
+            }),
+            ..another(id, u8::try_from(n).unwrap() + 10)
+        };
+        Box::pin(async move { store.commit_registration(registration).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 1);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::GrantMissing), 15);
+    assert_eq!(store.credentials_of(id).await.unwrap().len(), 2);
+}
+
+/// The session that asked for one more passkey is the account's and is not over, or nothing is written.
+pub async fn a_registration_needs_the_session_that_asked(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (_, others) = register_signed_in(&*store, 2).await;
+    let before = snapshot(&*store, id).await;
+    let asked = |asking, moment| NewRegistration {
+        account: RegistrationAccount::Existing(Addition {
+            session: Some(asking),
+            at: at(moment),
+            ..addition(id)
+        }),
+        ..another(id, 3)
+    };
+    for (asking, moment) in [(others, 600), (session(id, 9).id, 600), (own, 1_000_000)] {
+        let outcome = store.commit_registration(asked(asking, moment)).await.unwrap();
+        assert_eq!(outcome, RegistrationOutcome::SessionEnded);
+        assert_eq!(snapshot(&*store, id).await, before);
     }
+    register(&*store, asked(own, 999_999)).await;
+}
+
+/// An account has at most so many passkeys, however many registrations race.
+pub async fn an_account_has_at_most_so_many_passkeys(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let outcomes = race(16, |n| {
+        let store = store.clone();
+        let registration = NewRegistration {
+            account: RegistrationAccount::Existing(Addition {
+                max_credentials: 4,
+                ..addition(id)
+            }),
+            ..another(id, u8::try_from(n).unwrap() + 10)
+        };
+        Box::pin(async move { store.commit_registration(registration).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 3);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::TooManyCredentials), 13);
+    assert_eq!(store.credentials_of(id).await.unwrap().len(), 4);
+}
+
+/// An id that counts as registered is refused as one that is, and a name that is taken before it.
+pub async fn a_reserved_credential_id_counts_as_registered(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let before = snapshot(&*store, id).await;
+    let reserved = |registration| NewRegistration {
+        reserved_id: true,
+        ..registration
+    };
+    for registration in [newcomer(2), another(id, 3)] {
+        let account = registration.account_id();
+        let there = snapshot(&*store, account).await;
+        let outcome = store.commit_registration(reserved(registration)).await.unwrap();
+        assert_eq!(outcome, RegistrationOutcome::CredentialExists);
+        assert_eq!(snapshot(&*store, account).await, there);
+    }
+    let namesake = Account {
+        username: "user-1".into(),
+        ..account(2)
+    };
+    let registration = NewRegistration {
+        account: RegistrationAccount::New(namesake),
+        ..newcomer(2)
+    };
+    let outcome = store.commit_registration(reserved(registration)).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::UsernameTaken);
+    assert_eq!(snapshot(&*store, id).await, before);
 }
 
 /// One more passkey leaves the account and its other passkeys as they are.
@@ -185,7 +294,7 @@ pub async fn a_username_is_given_once(subject: impl DurableSubject) {
         store.credential(&credential(second.id, 2).id).await.unwrap(),
         None
     );
-    assert_eq!(store.session(&token(2)).await.unwrap(), None);
+    assert_eq!(store.session(&family(2)).await.unwrap(), None);
     assert_eq!(store.events_of(second.id, None, 10).await.unwrap(), []);
     assert_eq!(snapshot(&*store, first).await, before);
 }

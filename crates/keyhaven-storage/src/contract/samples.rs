@@ -6,9 +6,9 @@ use keyhaven_types::{
 use uuid::Uuid;
 
 use crate::{
-    Account, AccountId, AssertionCommit, AuditEvent, AuditOutcome, Credential, DurableStore, EventId,
-    NewRegistration, RegistrationAccount, RegistrationOutcome, Removal, Session, SessionId, SigningKey,
-    StepUpGrant, TokenHash,
+    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, DurableStore,
+    EventId, NewRegistration, RegistrationAccount, RegistrationOutcome, Removal, Session, SessionId,
+    SigningKey, StepUpGrant, TokenHash,
 };
 
 pub(super) const PURPOSE: &str = "delete_passkey";
@@ -65,10 +65,15 @@ pub(super) fn token(n: u8) -> TokenHash {
     TokenHash([n; 32])
 }
 
+pub(super) fn family(n: u8) -> TokenHash {
+    TokenHash([n, 0xfa, 0xfa, 0xfa].repeat(8).try_into().unwrap())
+}
+
 pub(super) fn session(account: AccountId, n: u8) -> Session {
     Session {
         id: SessionId(Uuid::from_u128(0x5e55_0000 + u128::from(n))),
         account,
+        token_family: family(n),
         token_hash: token(n),
         previous_token: None,
         created_at: at(i64::from(n)),
@@ -127,20 +132,30 @@ pub(super) fn newcomer(n: u8) -> NewRegistration {
         credential: credential(account.id, n),
         session: None,
         ends_session: None,
-        uses_grant: None,
+        reserved_id: false,
         audit: event(u128::from(n), account.id),
         account: RegistrationAccount::New(account),
+    }
+}
+
+pub(super) fn addition(account: AccountId) -> Addition {
+    Addition {
+        account,
+        session: None,
+        uses_grant: None,
+        max_credentials: 100,
+        at: at(600),
     }
 }
 
 /// One more passkey for an account; event 1000 + `n`.
 pub(super) fn another(account: AccountId, n: u8) -> NewRegistration {
     NewRegistration {
-        account: RegistrationAccount::Existing(account),
+        account: RegistrationAccount::Existing(addition(account)),
         credential: credential(account, n),
         session: None,
         ends_session: None,
-        uses_grant: None,
+        reserved_id: false,
         audit: event(1000 + u128::from(n), account),
     }
 }
@@ -211,7 +226,7 @@ pub(super) async fn register_signed_in(store: &dyn DurableStore, n: u8) -> (Acco
 pub(super) async fn open_session(store: &dyn DurableStore, session: Session, credential: u8) {
     let id = credential_id(credential);
     let known = store.credential(&id).await.unwrap().unwrap().credential;
-    let n = session.token_hash.0[0];
+    let n = session.token_family.0[0];
     let commit = AssertionCommit {
         expected_sign_count: known.sign_count,
         new_sign_count: known.sign_count,

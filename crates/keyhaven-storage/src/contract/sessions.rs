@@ -1,6 +1,6 @@
 use super::samples::{
-    PURPOSE, account, at, event, grant, newcomer, open_session, register, register_signed_in, session,
-    snapshot, step_up, token,
+    PURPOSE, account, at, event, family, grant, newcomer, open_session, register, register_signed_in,
+    session, snapshot, step_up, token,
 };
 use super::{DurableSubject, count, race};
 use crate::{AssertionCommit, AssertionOutcome, DurableStore, Rotation, Session, StepUpGrant};
@@ -18,36 +18,30 @@ async fn open_until(store: &dyn DurableStore, n: u8, expires_at: i64) {
     .await;
 }
 
-/// After a rotation the new token and the one before are known; the one before that is not.
-pub async fn a_rotated_token_is_known_once_more(subject: impl DurableSubject) {
+/// A session is found by its family through all rotations, and says which token is in force and which was before.
+pub async fn a_rotated_session_keeps_its_family(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, session_id) = register_signed_in(&*store, 1).await;
-    let rotated = store
-        .rotate_session(session_id, &token(1), &token(2), at(10), event(7, id))
-        .await
-        .unwrap();
-    assert_eq!(rotated, Rotation::Rotated);
-    let found = store.session(&token(2)).await.unwrap().unwrap();
-    assert_eq!(found.session.token_hash, token(2));
-    assert_eq!(found.session.previous_token, Some((token(1), at(10))));
-    assert_eq!(store.session(&token(1)).await.unwrap(), Some(found));
-    assert!(
-        store
-            .events_of(id, None, 10)
+    for (n, moment) in [(1, 10), (2, 20), (3, 30)] {
+        let rotated = store
+            .rotate_session(
+                session_id,
+                &token(n),
+                &token(n + 1),
+                at(moment),
+                event(6 + u128::from(n), id),
+            )
             .await
-            .unwrap()
-            .contains(&event(7, id))
-    );
-
-    let rotated = store
-        .rotate_session(session_id, &token(2), &token(3), at(20), event(8, id))
-        .await
-        .unwrap();
-    assert_eq!(rotated, Rotation::Rotated);
-    let found = store.session(&token(3)).await.unwrap().unwrap();
-    assert_eq!(found.session.previous_token, Some((token(2), at(20))));
-    assert_eq!(store.session(&token(2)).await.unwrap(), Some(found));
-    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+            .unwrap();
+        assert_eq!(rotated, Rotation::Rotated);
+        let found = store.session(&family(1)).await.unwrap().unwrap();
+        assert_eq!(found.session.token_family, family(1));
+        assert_eq!(found.session.token_hash, token(n + 1));
+        assert_eq!(found.session.previous_token, Some((token(n), at(moment))));
+    }
+    assert_eq!(store.session(&token(4)).await.unwrap(), None);
+    let events = store.events_of(id, None, 10).await.unwrap();
+    assert!([7, 8, 9].iter().all(|n| events.contains(&event(*n, id))));
 }
 
 /// A grant does not outlive its session.
@@ -60,7 +54,7 @@ pub async fn a_session_ends_with_its_grants(subject: impl DurableSubject) {
     );
     assert_eq!(store.end_sessions(id, &[session], event(7, id)).await.unwrap(), 1);
     assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
-    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+    assert_eq!(store.session(&family(1)).await.unwrap(), None);
 }
 
 /// Last use moves forward only, and an ended session stays ended.
@@ -84,7 +78,7 @@ pub async fn a_session_is_touched_forward_only(subject: impl DurableSubject) {
         1
     );
     store.touch_session(session_id, at(90_000)).await.unwrap();
-    assert_eq!(store.session(&token(1)).await.unwrap(), None);
+    assert_eq!(store.session(&family(1)).await.unwrap(), None);
 }
 
 /// The caller tells an expired session from none: it is found by its token until it is purged, but no longer listed.
@@ -97,7 +91,7 @@ pub async fn expired_sessions_are_found_until_purged(subject: impl DurableSubjec
     assert_eq!(store.sessions_of(id, at(1000)).await.unwrap(), []);
     assert_eq!(
         store
-            .session(&token(2))
+            .session(&family(2))
             .await
             .unwrap()
             .unwrap()
@@ -106,9 +100,9 @@ pub async fn expired_sessions_are_found_until_purged(subject: impl DurableSubjec
         at(1000)
     );
     assert_eq!(store.purge_expired_sessions(at(999), 10).await.unwrap(), 0);
-    assert!(store.session(&token(2)).await.unwrap().is_some());
+    assert!(store.session(&family(2)).await.unwrap().is_some());
     assert_eq!(store.purge_expired_sessions(at(1000), 10).await.unwrap(), 1);
-    assert_eq!(store.session(&token(2)).await.unwrap(), None);
+    assert_eq!(store.session(&family(2)).await.unwrap(), None);
 }
 
 /// Of racing rotations from one token one happens, and the others leave nothing.
@@ -133,7 +127,7 @@ pub async fn one_of_racing_rotations_happens(subject: impl DurableSubject) {
         .iter()
         .position(|outcome| *outcome == Rotation::Rotated)
         .unwrap();
-    let found = store.session(&token(1)).await.unwrap().unwrap().session;
+    let found = store.session(&family(1)).await.unwrap().unwrap().session;
     assert_eq!(found.token_hash, token(u8::try_from(winner).unwrap() + 10));
     assert_eq!(store.events_of(id, None, 100).await.unwrap().len(), 2);
 }
@@ -172,7 +166,7 @@ pub async fn other_sessions_end(subject: impl DurableSubject) {
         3
     );
     assert_eq!(store.sessions_of(id, at(0)).await.unwrap().len(), 1);
-    assert!(store.session(&token(1)).await.unwrap().is_some());
+    assert!(store.session(&family(1)).await.unwrap().is_some());
     assert_eq!(
         store
             .end_other_sessions(id, Some(others_session), event(8, id))
@@ -240,7 +234,7 @@ pub async fn purging_is_bounded(subject: impl DurableSubject) {
     assert!(store.has_grant(live, PURPOSE, at(1000)).await.unwrap());
 }
 
-/// A token that is no longer the current one, or a session that is over, rotates nothing.
+/// A token that is no longer the current one, or a session that is over, rotates nothing, and is told apart.
 pub async fn rotation_is_lost_without_its_token(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, session_id) = register_signed_in(&*store, 1).await;
@@ -251,21 +245,21 @@ pub async fn rotation_is_lost_without_its_token(subject: impl DurableSubject) {
         .unwrap();
     assert_eq!(rotated, Rotation::Rotated);
     let before = snapshot(&*store, id).await;
-    for (session, from, now) in [
-        (session_id, token(1), at(20)),
-        (session_id, token(9), at(20)),
-        (session_id, token(3), at(20)),
-        (session(id, 9).id, token(2), at(20)),
-        (session(id, 3).id, token(3), at(1000)),
+    for (session, from, now, outcome) in [
+        (session_id, token(1), at(20), Rotation::Lost),
+        (session_id, token(9), at(20), Rotation::Lost),
+        (session_id, token(3), at(20), Rotation::Lost),
+        (session(id, 9).id, token(2), at(20), Rotation::SessionEnded),
+        (session(id, 3).id, token(3), at(1000), Rotation::SessionEnded),
+        (session(id, 3).id, token(9), at(1000), Rotation::SessionEnded),
     ] {
         let lost = store
             .rotate_session(session, &from, &token(8), now, event(8, id))
             .await
             .unwrap();
-        assert_eq!(lost, Rotation::Lost);
+        assert_eq!(lost, outcome);
     }
     assert_eq!(snapshot(&*store, id).await, before);
-    assert_eq!(store.session(&token(8)).await.unwrap(), None);
 }
 
 /// Newest first, whatever the order of arrival; nobody else's.

@@ -1,0 +1,832 @@
+//! Certification paths: each rule with a chain that only this rule refuses, and its unspoiled twin.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod support;
+
+use std::slice::from_ref;
+
+use keyhaven_core::*;
+use keyhaven_testkit::authenticator::{
+    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
+};
+use support::{position, signed_with};
+
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x1e];
+const POLICIES: &[u8] = &[0x55, 0x1d, 0x20];
+const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
+
+/// Seconds: 2026-01-01T00:00:00Z.
+const AT: i64 = 1_767_225_600;
+
+fn key(seed: &str) -> SigningKey {
+    SigningKey::new(-7, seed.as_bytes()).unwrap()
+}
+
+fn name(common: &str) -> Vec<Attribute> {
+    vec![Attribute {
+        kind: 3,
+        tag: 0x0c,
+        text: common.into(),
+    }]
+}
+
+fn extension(oid: &[u8], critical: bool, value: Vec<u8>) -> Extension {
+    Extension {
+        oid: oid.to_vec(),
+        critical,
+        value,
+    }
+}
+
+/// `cA` TRUE, and a path length.
+fn authority(path_length: Option<u8>) -> Vec<u8> {
+    let mut content = tlv(0x01, &[0xff]);
+    if let Some(most) = path_length {
+        content.extend(tlv(0x02, &[most]));
+    }
+    tlv(0x30, &content)
+}
+
+const KEY_CERT_SIGN: u8 = 0b0000_0100;
+const DIGITAL_SIGNATURE: u8 = 0b1000_0000;
+
+fn key_usage(bits: u8) -> Vec<u8> {
+    let unused = u8::try_from(bits.trailing_zeros()).unwrap();
+    tlv(0x03, &[unused, bits])
+}
+
+/// A CA of this name, whose key has the same seed.
+fn ca(subject: &str, issuer: &str) -> CertificateDraft {
+    CertificateDraft {
+        version: Some(2),
+        serial_number: vec![1],
+        issuer: name(issuer),
+        subject: name(subject),
+        validity: ("20250101000000Z".into(), "20270101000000Z".into()),
+        subject_public_key_info: key(subject).subject_public_key_info(),
+        extensions: vec![
+            extension(BASIC_CONSTRAINTS, true, authority(None)),
+            extension(KEY_USAGE, true, key_usage(KEY_CERT_SIGN)),
+        ],
+    }
+}
+
+/// Root, two intermediates, leaf; each signed by the one before.
+#[derive(Clone)]
+struct Chain {
+    root: CertificateDraft,
+    upper: CertificateDraft,
+    lower: CertificateDraft,
+    leaf: CertificateDraft,
+    /// Who signs each of them.
+    signers: [SigningKey; 4],
+    at: UnixTime,
+    sha1: Sha1,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let mut leaf = CertificateDraft::attestation(&key("leaf"), [7; 16]);
+        leaf.issuer = name("lower");
+        leaf.validity = ca("", "").validity;
+        Self {
+            root: ca("root", "root"),
+            upper: ca("upper", "root"),
+            lower: ca("lower", "upper"),
+            leaf,
+            signers: [key("root"), key("root"), key("upper"), key("lower")],
+            at: UnixTime::from_millis(AT * 1000),
+            sha1: Sha1::Refuse,
+        }
+    }
+
+    fn root(&self) -> Vec<u8> {
+        self.root.sign(&self.signers[0])
+    }
+
+    /// Leaf, lower, upper.
+    fn certificates(&self) -> Vec<Vec<u8>> {
+        vec![
+            self.leaf.sign(&self.signers[3]),
+            self.lower.sign(&self.signers[2]),
+            self.upper.sign(&self.signers[1]),
+        ]
+    }
+
+    fn judge(&self) -> Result<(), PathError> {
+        validate(&self.certificates(), &[self.root()], self.at, self.sha1)
+    }
+
+    /// Its refusal after one change. Unchanged it is accepted, or the case proves nothing.
+    fn spoiled(mut self, spoil: impl FnOnce(&mut Self)) -> PathError {
+        assert_eq!(self.judge(), Ok(()));
+        spoil(&mut self);
+        self.judge().unwrap_err()
+    }
+
+    /// Changed in a way that must not matter.
+    fn accepted(mut self, change: impl FnOnce(&mut Self)) {
+        change(&mut self);
+        assert_eq!(self.judge(), Ok(()));
+    }
+}
+
+fn anchor(der: &[u8]) -> TrustAnchor {
+    TrustAnchor::from_der("test", der).unwrap()
+}
+
+/// Holds the certificates to the anchors; the anchor found must be one of them.
+fn validate(
+    certificates: &[Vec<u8>],
+    anchors: &[Vec<u8>],
+    at: UnixTime,
+    sha1: Sha1,
+) -> Result<(), PathError> {
+    let anchors: Vec<TrustAnchor> = anchors.iter().map(|der| anchor(der)).collect();
+    let anchors: Vec<&TrustAnchor> = anchors.iter().collect();
+    let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+    validate_path(&certificates, &anchors, at, sha1)
+        .map(|found| assert!(anchors.iter().any(|anchor| std::ptr::eq(*anchor, found.anchor()))))
+}
+
+fn holds(certificates: &[Vec<u8>], anchors: &[Vec<u8>]) -> Result<(), PathError> {
+    validate(
+        certificates,
+        anchors,
+        UnixTime::from_millis(AT * 1000),
+        Sha1::Refuse,
+    )
+}
+
+#[test]
+fn every_certificate_below_the_anchor_is_valid_at_the_moment() {
+    let before = || ("20240101000000Z".into(), "20251231235959Z".into());
+    let after = || ("20260101000001Z".into(), "20270101000000Z".into());
+    for validity in [before, after] {
+        assert_eq!(
+            Chain::new().spoiled(|c| c.leaf.validity = validity()),
+            PathError::Validity
+        );
+        assert_eq!(
+            Chain::new().spoiled(|c| c.lower.validity = validity()),
+            PathError::Validity
+        );
+        assert_eq!(
+            Chain::new().spoiled(|c| c.upper.validity = validity()),
+            PathError::Validity
+        );
+        // An anchor is trusted because it was chosen.
+        Chain::new().accepted(|c| c.root.validity = validity());
+    }
+    // Both ends belong to it.
+    Chain::new().accepted(|c| c.leaf.validity = ("20260101000000Z".into(), "20260101000000Z".into()));
+    let years = ("20270101000000Z".into(), "20250101000000Z".into());
+    assert_eq!(
+        Chain::new().spoiled(|c| c.leaf.validity = years),
+        PathError::Validity
+    );
+    assert_eq!(
+        Chain::new().spoiled(|c| c.at = UnixTime::from_millis(-1)),
+        PathError::Validity
+    );
+    // 999 ms are still the last second.
+    Chain::new().accepted(|c| {
+        c.leaf.validity.1 = "20260101000000Z".into();
+        c.at = UnixTime::from_millis(AT * 1000 + 999);
+    });
+}
+
+#[test]
+fn every_issuer_is_a_ca() {
+    let none = tlv(0x30, &[]);
+    let refused = Chain::new().spoiled(|c| c.lower.extension(BASIC_CONSTRAINTS).value = none.clone());
+    assert_eq!(refused, PathError::NotACa);
+    let refused = Chain::new().spoiled(|c| c.upper.extension(BASIC_CONSTRAINTS).value = none.clone());
+    assert_eq!(refused, PathError::NotACa);
+    let refused = Chain::new().spoiled(|c| drop(c.lower.extensions.remove(0)));
+    assert_eq!(refused, PathError::NotACa);
+    // An anchor that says nothing, or that it is none, vouches for itself alone.
+    let refused = Chain::new().spoiled(|c| c.root.extension(BASIC_CONSTRAINTS).value = none.clone());
+    assert_eq!(refused, PathError::NoPath);
+    let refused = Chain::new().spoiled(|c| drop(c.root.extensions.remove(0)));
+    assert_eq!(refused, PathError::NoPath);
+    // One of version 1 cannot say.
+    Chain::new().accepted(|c| {
+        c.root.version = None;
+        c.root.extensions.clear();
+    });
+}
+
+#[test]
+fn a_leaf_that_is_a_ca_is_none() {
+    let refused = Chain::new().spoiled(|c| c.leaf.extension(BASIC_CONSTRAINTS).value = authority(None));
+    assert_eq!(refused, PathError::CaAsLeaf);
+    Chain::new().accepted(|c| c.leaf.extensions.clear());
+}
+
+#[test]
+fn every_issuer_may_sign_certificates() {
+    let other = key_usage(DIGITAL_SIGNATURE);
+    let refused = Chain::new().spoiled(|c| c.lower.extension(KEY_USAGE).value = other.clone());
+    assert_eq!(refused, PathError::KeyUsage);
+    let refused = Chain::new().spoiled(|c| c.upper.extension(KEY_USAGE).value = other.clone());
+    assert_eq!(refused, PathError::KeyUsage);
+    let refused = Chain::new().spoiled(|c| c.root.extension(KEY_USAGE).value = other.clone());
+    assert_eq!(refused, PathError::NoPath);
+    let malformed = Chain::new().spoiled(|c| c.upper.extension(KEY_USAGE).value = vec![0x05, 0x00]);
+    assert_eq!(malformed, PathError::KeyUsage);
+    Chain::new()
+        .accepted(|c| c.lower.extension(KEY_USAGE).value = key_usage(KEY_CERT_SIGN | DIGITAL_SIGNATURE));
+    // Without the extension a key may do everything.
+    Chain::new().accepted(|c| {
+        c.root.extensions.truncate(1);
+        c.upper.extensions.truncate(1);
+        c.lower.extensions.truncate(1);
+    });
+}
+
+#[test]
+fn a_path_is_no_longer_than_its_cas_allow() {
+    let limited = |most| {
+        move |draft: &mut CertificateDraft| draft.extension(BASIC_CONSTRAINTS).value = authority(Some(most))
+    };
+    assert_eq!(
+        Chain::new().spoiled(|c| limited(0)(&mut c.upper)),
+        PathError::PathLength
+    );
+    assert_eq!(
+        Chain::new().spoiled(|c| limited(0)(&mut c.root)),
+        PathError::PathLength
+    );
+    assert_eq!(
+        Chain::new().spoiled(|c| limited(1)(&mut c.root)),
+        PathError::PathLength
+    );
+    Chain::new().accepted(|c| {
+        limited(2)(&mut c.root);
+        limited(1)(&mut c.upper);
+        limited(0)(&mut c.lower);
+    });
+}
+
+#[test]
+fn a_path_has_at_most_six_intermediates() {
+    let chain = |count: usize| {
+        let names: Vec<String> = (0..=count).map(|number| format!("ca {number}")).collect();
+        let mut leaf = CertificateDraft::attestation(&key("leaf"), [7; 16]);
+        leaf.issuer = name(&names[count]);
+        let mut certificates = vec![leaf.sign(&key(&names[count]))];
+        for pair in names.windows(2) {
+            certificates.push(ca(&pair[1], &pair[0]).sign(&key(&pair[0])));
+        }
+        holds(&certificates, &[ca(&names[0], &names[0]).sign(&key(&names[0]))])
+    };
+    assert_eq!(chain(0), Ok(()));
+    assert_eq!(chain(6), Ok(()));
+    assert_eq!(chain(7), Err(PathError::TooComplex));
+}
+
+#[test]
+fn critical_extensions_are_known() {
+    let unknown = |critical| extension(&[0x2a, 0x03, 0x04], critical, tlv(0x30, &[]));
+    let refused = Chain::new().spoiled(|c| c.leaf.extensions.push(unknown(true)));
+    assert_eq!(refused, PathError::CriticalExtension);
+    let refused = Chain::new().spoiled(|c| c.lower.extensions.push(unknown(true)));
+    assert_eq!(refused, PathError::CriticalExtension);
+    Chain::new().accepted(|c| {
+        c.leaf.extensions.push(unknown(false));
+        c.lower.extensions.push(unknown(false));
+        c.root.extensions.push(unknown(true));
+    });
+}
+
+#[test]
+fn critical_certificate_policies_are_known() {
+    // 2.23.133.8.3 and the like: any policy will do, in leaf and CA.
+    let policies = tlv(0x30, &tlv(0x30, &tlv(0x06, &[0x67, 0x81, 0x05, 0x08, 0x03])));
+    let both = |critical: bool| {
+        let policies = policies.clone();
+        move |c: &mut Chain| {
+            c.leaf
+                .extensions
+                .push(extension(POLICIES, critical, policies.clone()));
+            c.lower
+                .extensions
+                .insert(0, extension(POLICIES, critical, policies.clone()));
+        }
+    };
+    Chain::new().accepted(both(false));
+    Chain::new().accepted(both(true));
+    // They are only overlooked where they can be read.
+    let refused = Chain::new().spoiled(|c| {
+        c.leaf
+            .extensions
+            .push(extension(POLICIES, true, vec![0x30, 0x01, 0x00]))
+    });
+    assert_eq!(refused, PathError::CriticalExtension);
+    // What is signed is the certificate as it came: the flag cannot be changed either way.
+    let mut chain = Chain::new();
+    both(true)(&mut chain);
+    let mut certificates = chain.certificates();
+    for certificate in [0, 1] {
+        let at = position(
+            &certificates[certificate],
+            &[0x06, 0x03, 0x55, 0x1d, 0x20, 0x01, 0x01, 0xff],
+        ) + 7;
+        certificates[certificate][at] = 0;
+        assert_eq!(
+            holds(&certificates, &[chain.root()]),
+            Err(PathError::SignatureInvalid)
+        );
+        certificates[certificate][at] = 0xff;
+        assert_eq!(holds(&certificates, &[chain.root()]), Ok(()));
+    }
+    // Nor anything else in it.
+    let at = position(&certificates[0], &[0x67, 0x81, 0x05, 0x08, 0x03]) + 4;
+    certificates[0][at] ^= 1;
+    assert_eq!(
+        holds(&certificates, &[chain.root()]),
+        Err(PathError::SignatureInvalid)
+    );
+}
+
+#[test]
+fn names_are_within_the_constraints() {
+    const PERMITTED: u8 = 0xa0;
+    const EXCLUDED: u8 = 0xa1;
+    const MAIL: u8 = 0x81;
+    const DNS: u8 = 0x82;
+    const DIRECTORY: u8 = 0xa4;
+    const ADDRESS: u8 = 0x87;
+    let constraint = |kind: u8, form: u8, base: &[u8]| {
+        extension(
+            NAME_CONSTRAINTS,
+            true,
+            tlv(0x30, &tlv(kind, &tlv(0x30, &tlv(form, base)))),
+        )
+    };
+    let chain = |form: u8, alternative: &[u8]| {
+        let mut chain = Chain::new();
+        let names = tlv(0x30, &tlv(form, alternative));
+        chain
+            .leaf
+            .extensions
+            .push(extension(ALTERNATIVE_NAME, false, names));
+        chain
+    };
+    let dns = || chain(DNS, b"device.example.org");
+    let whole_net = [10, 0, 0, 0, 255, 0, 0, 0];
+    // The constraints of any issuer hold for the leaf, the anchor's included.
+    type Place = fn(&mut Chain) -> &mut CertificateDraft;
+    let places: [Place; 3] = [|c| &mut c.lower, |c| &mut c.upper, |c| &mut c.root];
+    for place in places {
+        let with = |c: &mut Chain, constraint| place(c).extensions.push(constraint);
+        dns().accepted(|c| with(c, constraint(PERMITTED, DNS, b"example.org")));
+        dns().accepted(|c| with(c, constraint(EXCLUDED, DNS, b"example.com")));
+        chain(ADDRESS, &[10, 0, 0, 1]).accepted(|c| with(c, constraint(PERMITTED, ADDRESS, &whole_net)));
+        for (chain, constraint) in [
+            (dns(), constraint(PERMITTED, DNS, b"example.com")),
+            (dns(), constraint(EXCLUDED, DNS, b"example.org")),
+            (
+                chain(ADDRESS, &[11, 0, 0, 1]),
+                constraint(PERMITTED, ADDRESS, &whole_net),
+            ),
+            // Of these two kinds there is no judge: refused, whatever the names.
+            (dns(), constraint(PERMITTED, DIRECTORY, &tlv(0x30, &[]))),
+            (dns(), constraint(EXCLUDED, DIRECTORY, &tlv(0x30, &[]))),
+            (dns(), constraint(PERMITTED, MAIL, b"example.org")),
+        ] {
+            assert_eq!(chain.spoiled(|c| with(c, constraint)), PathError::NameConstraint);
+        }
+    }
+}
+
+#[test]
+fn every_signature_is_the_issuers() {
+    for index in 1..4 {
+        let refused = Chain::new().spoiled(|c| c.signers[index] = key("another"));
+        assert_eq!(refused, PathError::SignatureInvalid, "{index}");
+    }
+    // The anchor's own signature says nothing.
+    Chain::new().accepted(|c| c.signers[0] = key("another"));
+    let chain = Chain::new();
+    for index in 0..3 {
+        let mut certificates = chain.certificates();
+        *certificates[index].last_mut().unwrap() ^= 1;
+        let refused = holds(&certificates, &[chain.root()]).unwrap_err();
+        assert_eq!(refused, PathError::SignatureInvalid, "{index}");
+    }
+}
+
+#[test]
+fn names_chain() {
+    let refused = Chain::new().spoiled(|c| c.leaf.issuer = name("another"));
+    assert_eq!(refused, PathError::NoPath);
+    let refused = Chain::new().spoiled(|c| c.upper.issuer = name("another"));
+    assert_eq!(refused, PathError::NoPath);
+    let refused = Chain::new().spoiled(|c| c.root.subject = name("another"));
+    assert_eq!(refused, PathError::NoPath);
+}
+
+#[test]
+fn only_what_was_configured_is_an_anchor() {
+    let chain = Chain::new();
+    let mut certificates = chain.certificates();
+    certificates.push(chain.root());
+    assert_eq!(holds(&certificates, &[chain.root()]), Ok(()));
+    assert_eq!(holds(&certificates, &[]), Err(PathError::NoPath));
+    // A root of the attacker's own, of the same name, that comes along.
+    let genuine = CertificateDraft {
+        subject_public_key_info: key("genuine").subject_public_key_info(),
+        ..ca("root", "root")
+    };
+    assert_eq!(
+        holds(&certificates, &[genuine.sign(&key("genuine"))]),
+        Err(PathError::SignatureInvalid)
+    );
+    assert_eq!(
+        holds(
+            &certificates,
+            &[ca("unrelated", "unrelated").sign(&key("unrelated"))]
+        ),
+        Err(PathError::NoPath)
+    );
+}
+
+#[test]
+fn an_intermediate_may_be_the_anchor() {
+    let chain = Chain::new();
+    let certificates = chain.certificates();
+    for (length, anchor) in [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2)] {
+        let sent = &certificates[..length];
+        assert_eq!(
+            holds(sent, &[certificates[anchor].clone()]),
+            Ok(()),
+            "{length} {anchor}"
+        );
+    }
+    // Nothing above the anchor is looked at.
+    let mut spoiled = chain.clone();
+    spoiled.signers[1] = key("another");
+    spoiled.upper.validity.1 = "20250102000000Z".into();
+    let spoiled = spoiled.certificates();
+    assert_eq!(holds(&spoiled, &[certificates[1].clone()]), Ok(()));
+    assert_eq!(holds(&spoiled[..1], &[chain.root()]), Err(PathError::NoPath));
+}
+
+#[test]
+fn a_leaf_may_be_the_anchor_of_itself_alone() {
+    let chain = Chain::new();
+    let leaf = chain.certificates().remove(0);
+    assert_eq!(holds(from_ref(&leaf), from_ref(&leaf)), Ok(()));
+    // Nothing is below the anchor: no date is judged.
+    let ended = UnixTime::from_millis(i64::MAX);
+    let alone = [leaf.clone()];
+    assert_eq!(validate(&alone, &alone, ended, Sha1::Refuse), Ok(()));
+    // Another certificate for the same key and name is another.
+    let mut other = chain.clone();
+    other.leaf.serial_number = vec![2];
+    assert_eq!(
+        holds(&other.certificates()[..1], from_ref(&leaf)),
+        Err(PathError::NoPath)
+    );
+    // And what it has signed is not certified.
+    let mut below = CertificateDraft::attestation(&key("below"), [7; 16]);
+    below.issuer.clone_from(&chain.leaf.subject);
+    let below = below.sign(&key("leaf"));
+    assert_eq!(holds(from_ref(&below), from_ref(&leaf)), Err(PathError::NoPath));
+    assert_eq!(
+        holds(&[below, leaf.clone()], from_ref(&leaf)),
+        Err(PathError::NotACa)
+    );
+    assert!(!anchor(&leaf).is_authority());
+    assert!(anchor(&chain.root()).is_authority());
+}
+
+#[test]
+fn intermediates_may_come_in_any_order_with_others_between() {
+    let chain = Chain::new();
+    let mut certificates = chain.certificates();
+    certificates.swap(1, 2);
+    assert_eq!(holds(&certificates, &[chain.root()]), Ok(()));
+    certificates.insert(1, b"no certificate".to_vec());
+    certificates.insert(1, ca("unrelated", "unrelated").sign(&key("unrelated")));
+    // The same name with another key: tried, and left.
+    let mut rival = ca("lower", "upper");
+    rival.subject_public_key_info = key("rival").subject_public_key_info();
+    certificates.insert(1, rival.sign(&key("upper")));
+    assert_eq!(holds(&certificates, &[chain.root()]), Ok(()));
+    // One that is missing is missed; the leaf comes first.
+    let at = certificates.len() - 1;
+    certificates.remove(at);
+    assert_eq!(
+        holds(&certificates, &[chain.root()]),
+        Err(PathError::SignatureInvalid)
+    );
+    certificates.rotate_left(1);
+    assert!(holds(&certificates, &[chain.root()]).is_err());
+    assert_eq!(holds(&[], &[chain.root()]), Err(PathError::Malformed));
+}
+
+#[test]
+fn four_certificates_of_one_name_are_tried() {
+    let chain = Chain::new();
+    let with_rivals = |count: usize| {
+        let mut certificates = chain.certificates();
+        for number in 0..count {
+            let mut rival = ca("lower", "upper");
+            rival.subject_public_key_info = key(&format!("rival {number}")).subject_public_key_info();
+            certificates.insert(1, rival.sign(&key("upper")));
+        }
+        holds(&certificates, &[chain.root()])
+    };
+    assert_eq!(with_rivals(3), Ok(()));
+    assert_eq!(with_rivals(4), Err(PathError::SignatureInvalid));
+}
+
+#[test]
+fn every_certificate_is_of_version_3() {
+    for version in [None, Some(0), Some(1), Some(3)] {
+        let refused = Chain::new().spoiled(|c| c.leaf.version = version);
+        assert_eq!(refused, PathError::Version, "{version:?}");
+    }
+}
+
+#[test]
+fn purposes_serial_numbers_and_names_are_free() {
+    let purposes = |oids: &[u8]| extension(EXTENDED_KEY_USAGE, true, tlv(0x30, oids));
+    // 2.23.133.8.3 alone, in leaf and CA.
+    let aik = tlv(0x06, &[0x67, 0x81, 0x05, 0x08, 0x03]);
+    Chain::new().accepted(|c| {
+        c.leaf.extensions.push(purposes(&aik));
+        c.lower.extensions.push(purposes(&aik));
+    });
+    // RFC 5280 §4.2.1.12: at least one.
+    assert_eq!(
+        Chain::new().spoiled(|c| c.leaf.extensions.push(purposes(&[]))),
+        PathError::Malformed
+    );
+    for serial_number in [vec![0], vec![0x80], vec![0x7f; 21], vec![0x7f; 64]] {
+        Chain::new().accepted(|c| {
+            c.leaf.serial_number.clone_from(&serial_number);
+            c.lower.serial_number.clone_from(&serial_number);
+            c.root.serial_number.clone_from(&serial_number);
+        });
+    }
+    Chain::new().accepted(|c| c.leaf.subject.clear());
+}
+
+#[test]
+fn certificates_are_read_to_their_last_byte() {
+    let chain = Chain::new();
+    for index in 0..3 {
+        let mut certificates = chain.certificates();
+        certificates[index].push(0);
+        assert!(holds(&certificates, &[chain.root()]).is_err(), "{index}");
+        let mut certificates = chain.certificates();
+        certificates[index].pop();
+        assert!(holds(&certificates, &[chain.root()]).is_err(), "{index}");
+    }
+    let root = chain.root();
+    for len in 0..root.len() {
+        assert_eq!(
+            TrustAnchor::from_der("cut", &root[..len]),
+            Err(InvalidTrustAnchor),
+            "{len}"
+        );
+    }
+    assert!(TrustAnchor::from_der("longer", &[&root[..], &[0]].concat()).is_err());
+}
+
+#[test]
+fn no_change_of_one_byte_goes_unnoticed_and_none_panics() {
+    let chain = Chain::new();
+    let good = chain.certificates();
+    for index in 0..3 {
+        for at in 0..good[index].len() {
+            let mut certificates = good.clone();
+            certificates[index][at] ^= 0x81;
+            assert!(holds(&certificates, &[chain.root()]).is_err(), "{index} {at}");
+        }
+    }
+    let root = chain.root();
+    for at in 0..root.len() {
+        let mut root = root.clone();
+        root[at] ^= 0x81;
+        let _ = TrustAnchor::from_der("changed", &root);
+    }
+}
+
+/// A root with this key, a leaf below it signed with this algorithm.
+fn by(spki: &[u8], algorithm: &[u8], sha1: Sha1, sign: impl Fn(&[u8]) -> Vec<u8>) -> Result<(), PathError> {
+    let mut chain = Chain::new();
+    chain.root.subject_public_key_info = spki.to_vec();
+    chain.leaf.issuer = name("root");
+    let leaf = signed_with(&chain.certificates()[0], algorithm, sign);
+    let verdict = validate(from_ref(&leaf), &[chain.root()], chain.at, sha1);
+    if verdict.is_ok() {
+        let mut spoiled = leaf;
+        *spoiled.last_mut().unwrap() ^= 1;
+        let refused = validate(&[spoiled], &[chain.root()], chain.at, sha1);
+        assert_eq!(refused, Err(PathError::SignatureInvalid));
+    }
+    verdict
+}
+
+fn ecdsa_with(hash: u8) -> Vec<u8> {
+    tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, hash])
+}
+
+fn hashed(algorithm: &'static ring::digest::Algorithm, message: &[u8]) -> Vec<u8> {
+    ring::digest::digest(algorithm, message).as_ref().to_vec()
+}
+
+const SHA_2: [(u8, &ring::digest::Algorithm); 3] = [
+    (2, &ring::digest::SHA256),
+    (3, &ring::digest::SHA384),
+    (4, &ring::digest::SHA512),
+];
+
+#[test]
+fn ecdsa_signatures_of_each_curve_and_hash() {
+    use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+    let (p256, p384) = (key("root"), SigningKey::new(-35, b"root").unwrap());
+    let (SigningKey::Es256(key_256), SigningKey::Es384(key_384)) = (&p256, &p384) else {
+        panic!("other keys")
+    };
+    for (number, hash) in SHA_2 {
+        let verdict = by(
+            &p256.subject_public_key_info(),
+            &ecdsa_with(number),
+            Sha1::Refuse,
+            |tbs| {
+                let signature: p256::ecdsa::DerSignature = key_256.sign_prehash(&hashed(hash, tbs)).unwrap();
+                signature.as_bytes().to_vec()
+            },
+        );
+        assert_eq!(verdict, Ok(()), "{hash:?}");
+        let verdict = by(
+            &p384.subject_public_key_info(),
+            &ecdsa_with(number),
+            Sha1::Refuse,
+            |tbs| {
+                let signature: p384::ecdsa::DerSignature = key_384.sign_prehash(&hashed(hash, tbs)).unwrap();
+                signature.as_bytes().to_vec()
+            },
+        );
+        assert_eq!(verdict, Ok(()), "{hash:?}");
+    }
+    // SHA-1 by policy only.
+    let ecdsa_with_sha1 = tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01]);
+    let with = |sha1| {
+        by(&p256.subject_public_key_info(), &ecdsa_with_sha1, sha1, |tbs| {
+            let hash = hashed(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, tbs);
+            let signature: p256::ecdsa::DerSignature = key_256.sign_prehash(&hash).unwrap();
+            signature.as_bytes().to_vec()
+        })
+    };
+    assert_eq!(with(Sha1::Allow), Ok(()));
+    assert_eq!(with(Sha1::Refuse), Err(PathError::SignatureAlgorithm));
+}
+
+#[cfg(feature = "es512")]
+#[test]
+fn ecdsa_signatures_of_p_521() {
+    use p521::ecdsa::signature::hazmat::PrehashSigner as _;
+    let key = p521::ecdsa::SigningKey::from_slice(&[&[0; 2][..], &[7; 64]].concat()).unwrap();
+    let point = p521::ecdsa::VerifyingKey::from(&key).to_sec1_point(false);
+    let algorithm = [
+        tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]),
+        tlv(0x06, &[0x2b, 0x81, 0x04, 0x00, 0x23]),
+    ]
+    .concat();
+    let key_bits = tlv(0x03, &[&[0], point.as_bytes()].concat());
+    let spki = tlv(0x30, &[tlv(0x30, &algorithm), key_bits].concat());
+    for (number, hash) in SHA_2 {
+        let verdict = by(&spki, &ecdsa_with(number), Sha1::Refuse, |tbs| {
+            let signature: p521::ecdsa::DerSignature = key.sign_prehash(&hashed(hash, tbs)).unwrap();
+            signature.as_bytes().to_vec()
+        });
+        assert_eq!(verdict, Ok(()), "{hash:?}");
+    }
+}
+
+#[test]
+fn rsa_signatures_of_each_padding_and_hash() {
+    use ring::signature::{self, RsaEncoding};
+    let der = include_bytes!("../../keyhaven-testkit/src/authenticator/rs256-test-key.pkcs8.der");
+    let pair = ring::rsa::KeyPair::from_pkcs8(der).unwrap();
+    let spki = SigningKey::Rs256.subject_public_key_info();
+    let sign = |encoding: &'static dyn RsaEncoding| {
+        let pair = &pair;
+        move |tbs: &[u8]| {
+            let mut signature = vec![0; pair.public().modulus_len()];
+            let random = ring::rand::SystemRandom::new();
+            pair.sign(encoding, &random, tbs, &mut signature).unwrap();
+            signature
+        }
+    };
+    let pkcs1 = |last: u8, parameters: &[u8]| {
+        let oid = tlv(0x06, &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, last]);
+        [&oid[..], parameters].concat()
+    };
+    // RFC 4055 §3.1, a salt as long as the hash.
+    let pss = |hash: u8, salt: u8| {
+        let hash = [
+            tlv(0x06, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, hash]),
+            tlv(0x05, &[]),
+        ];
+        let hash = tlv(0x30, &hash.concat());
+        let mgf1 = tlv(0x30, &[pkcs1(0x08, &[]), hash.clone()].concat());
+        let parameters = [tlv(0xa0, &hash), tlv(0xa1, &mgf1), tlv(0xa2, &tlv(0x02, &[salt]))];
+        pkcs1(0x0a, &tlv(0x30, &parameters.concat()))
+    };
+    let refuse = Sha1::Refuse;
+    let pkcs1_encodings: [(u8, &'static dyn RsaEncoding); 3] = [
+        (0x0b, &signature::RSA_PKCS1_SHA256),
+        (0x0c, &signature::RSA_PKCS1_SHA384),
+        (0x0d, &signature::RSA_PKCS1_SHA512),
+    ];
+    for (last, encoding) in pkcs1_encodings {
+        assert_eq!(
+            by(&spki, &pkcs1(last, &[0x05, 0x00]), refuse, sign(encoding)),
+            Ok(())
+        );
+        assert_eq!(by(&spki, &pkcs1(last, &[]), refuse, sign(encoding)), Ok(()));
+    }
+    let pss_encodings: [(u8, u8, &'static dyn RsaEncoding); 3] = [
+        (1, 32, &signature::RSA_PSS_SHA256),
+        (2, 48, &signature::RSA_PSS_SHA384),
+        (3, 64, &signature::RSA_PSS_SHA512),
+    ];
+    for (hash, salt, encoding) in pss_encodings {
+        let algorithm = pss(hash, salt);
+        assert_eq!(by(&spki, &algorithm, refuse, sign(encoding)), Ok(()));
+        // A key for this padding and hash alone.
+        let bits = tlv(0x03, &[&[0], pair.public().as_ref()].concat());
+        let restricted = tlv(0x30, &[tlv(0x30, &algorithm), bits].concat());
+        assert_eq!(by(&restricted, &algorithm, refuse, sign(encoding)), Ok(()));
+        assert_eq!(
+            by(
+                &restricted,
+                &pkcs1(0x0b, &[0x05, 0x00]),
+                refuse,
+                sign(&signature::RSA_PKCS1_SHA256)
+            ),
+            Err(PathError::SignatureAlgorithm)
+        );
+    }
+    assert_eq!(
+        by(&spki, &pss(1, 20), refuse, sign(&signature::RSA_PSS_SHA256)),
+        Err(PathError::SignatureAlgorithm)
+    );
+}
+
+#[test]
+fn rsa_signatures_with_sha_1_are_the_policys() {
+    // Made with openssl 3: an RSA root of 2048 bits, and a leaf that it signed with sha1WithRSAEncryption.
+    let root = include_bytes!("vectors/sha1-root.der").to_vec();
+    let leaf = include_bytes!("vectors/sha1-leaf.der").to_vec();
+    // 2027-01-01T00:00:00Z.
+    let at = UnixTime::from_millis(1_798_761_600_000);
+    let judge = |leaf: &[u8], sha1| validate(&[leaf.to_vec()], from_ref(&root), at, sha1);
+    assert_eq!(judge(&leaf, Sha1::Allow), Ok(()));
+    assert_eq!(judge(&leaf, Sha1::Refuse), Err(PathError::SignatureAlgorithm));
+    let mut spoiled = leaf;
+    *spoiled.last_mut().unwrap() ^= 1;
+    assert_eq!(judge(&spoiled, Sha1::Allow), Err(PathError::SignatureInvalid));
+}
+
+#[test]
+fn ed25519_signatures() {
+    let issuer = SigningKey::new(-8, b"root").unwrap();
+    let verdict = by(
+        &issuer.subject_public_key_info(),
+        &tlv(0x06, &[0x2b, 0x65, 0x70]),
+        Sha1::Refuse,
+        |tbs| issuer.sign(tbs),
+    );
+    assert_eq!(verdict, Ok(()));
+}
+
+#[test]
+fn an_algorithm_is_not_taken_for_another() {
+    // ECDSA's name over a key of another kind or curve.
+    let p384 = SigningKey::new(-35, b"root").unwrap();
+    let verdict = by(
+        &SigningKey::Rs256.subject_public_key_info(),
+        &ecdsa_with(2),
+        Sha1::Refuse,
+        |tbs| key("root").sign(tbs),
+    );
+    assert_eq!(verdict, Err(PathError::SignatureAlgorithm));
+    let verdict = by(
+        &p384.subject_public_key_info(),
+        &ecdsa_with(2),
+        Sha1::Refuse,
+        |tbs| key("root").sign(tbs),
+    );
+    assert_eq!(verdict, Err(PathError::SignatureInvalid));
+}

@@ -1,0 +1,323 @@
+//! Which models a policy accepts, and the anchors they have then.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use keyhaven_core::*;
+use keyhaven_mds::{CertificationLevel, MetadataSource, Status, StatusPolicy, UnknownStatus};
+use serde_json::{Value, json};
+use support::{AT, Draft, entry, maker};
+
+const MODEL: &str = "00000000-0000-0000-0000-000000000001";
+const KEY_IDENTIFIER: &str = "00112233445566778899aabbccddeeff00112233";
+
+fn query(aaguid: &str) -> TrustQuery {
+    TrustQuery {
+        format: AttestationFormat::Packed,
+        attestation_type: AttestationType::Basic,
+        aaguid: ClaimedAaguid::new(aaguid.parse().unwrap()),
+        key_identifier: [0; 20],
+        at: AT,
+    }
+}
+
+fn source(entries: Vec<Value>, policy: StatusPolicy) -> MetadataSource {
+    let blob = Draft::new(entries).blob().unwrap();
+    assert!(blob.dropped().is_empty(), "{:?}", blob.dropped());
+    MetadataSource::new(blob, policy, TrustAnchors::new())
+}
+
+/// The refusal of a model with these statuses, if it is refused.
+fn refusal(statuses: &[(&str, &str)], policy: StatusPolicy) -> Option<String> {
+    match source(vec![entry(MODEL, statuses)], policy).anchors_for(&query(MODEL)) {
+        Ok(anchors) => {
+            assert_eq!(anchors.len(), 1);
+            None
+        }
+        Err(refused) => Some(refused.reason.into()),
+    }
+}
+
+fn is_refused(statuses: &[(&str, &str)]) -> bool {
+    refusal(statuses, StatusPolicy::default()).is_some()
+}
+
+const CERTIFIED: (&str, &str) = ("FIDO_CERTIFIED_L1", "2022-01-01");
+
+#[test]
+fn broken_and_revoked_models_are_refused_whatever_came_later() {
+    for status in [
+        "ATTESTATION_KEY_COMPROMISE",
+        "REVOKED",
+        "USER_KEY_PHYSICAL_COMPROMISE",
+        "USER_KEY_REMOTE_COMPROMISE",
+        "USER_VERIFICATION_BYPASS",
+    ] {
+        let broken = (status, "2023-05-06");
+        let reason = refusal(&[CERTIFIED, broken], StatusPolicy::default()).unwrap();
+        assert_eq!(reason, format!("status {status} since 2023-05-06"));
+        // All reports count, not the newest, and not the last in the list.
+        assert!(is_refused(&[broken, CERTIFIED]));
+        assert!(is_refused(&[
+            broken,
+            ("UPDATE_AVAILABLE", "2024-01-01"),
+            ("FIDO_CERTIFIED_L2", "2025-01-01")
+        ]));
+        // Not before it is effective, and from its first moment on: AT is midnight.
+        assert!(!is_refused(&[CERTIFIED, (status, "2026-01-16")]));
+        assert!(is_refused(&[CERTIFIED, (status, "2026-01-15")]));
+        let policy = StatusPolicy {
+            refused: Vec::new(),
+            ..StatusPolicy::default()
+        };
+        assert_eq!(refusal(&[CERTIFIED, broken], policy), None);
+    }
+    // Without a date it has always been so.
+    let mut revoked = entry(MODEL, &[]);
+    revoked["statusReports"] = json!([{"status": "REVOKED"}]);
+    assert!(
+        source(vec![revoked], StatusPolicy::default())
+            .anchors_for(&query(MODEL))
+            .is_err()
+    );
+}
+
+#[test]
+fn other_statuses_are_the_policys() {
+    for (name, status) in [
+        ("UPDATE_AVAILABLE", Status::UpdateAvailable),
+        ("SELF_ASSERTION_SUBMITTED", Status::SelfAssertionSubmitted),
+        ("NOT_FIDO_CERTIFIED", Status::NotFidoCertified),
+    ] {
+        assert!(!is_refused(&[(name, "2025-01-01")]));
+        let policy = StatusPolicy {
+            refused: vec![status],
+            ..StatusPolicy::default()
+        };
+        assert!(refusal(&[(name, "2025-01-01")], policy).is_some(), "{name}");
+    }
+    assert!(is_refused(&[CERTIFIED, ("ON_FIRE", "2025-01-01")]));
+    assert!(!is_refused(&[CERTIFIED, ("ON_FIRE", "2026-02-01")]));
+    let policy = StatusPolicy {
+        unknown_status: UnknownStatus::Ignore,
+        ..StatusPolicy::default()
+    };
+    assert_eq!(refusal(&[CERTIFIED, ("ON_FIRE", "2025-01-01")], policy), None);
+}
+
+#[test]
+fn certification_is_the_highest_that_holds() {
+    use CertificationLevel as Level;
+    let level = |statuses: &[(&str, &str)]| {
+        let source = source(vec![entry(MODEL, statuses)], StatusPolicy::default());
+        let entry = source.by_aaguid(MODEL.parse().unwrap()).next().unwrap();
+        CertificationLevel::of(&entry.status_reports, AT)
+    };
+    for (name, expected) in [
+        ("NOT_FIDO_CERTIFIED", Level::None),
+        ("UPDATE_AVAILABLE", Level::None),
+        ("FIDO_CERTIFIED", Level::Functional),
+        ("FIDO_CERTIFIED_L1", Level::L1),
+        ("FIDO_CERTIFIED_L1plus", Level::L1Plus),
+        ("FIDO_CERTIFIED_L2", Level::L2),
+        ("FIDO_CERTIFIED_L2plus", Level::L2Plus),
+        ("FIDO_CERTIFIED_L3", Level::L3),
+        ("FIDO_CERTIFIED_L3plus", Level::L3Plus),
+    ] {
+        assert_eq!(level(&[(name, "2025-01-01")]), expected, "{name}");
+        assert_eq!(level(&[(name, "2026-02-01")]), Level::None, "{name}");
+    }
+    assert_eq!(
+        level(&[
+            ("FIDO_CERTIFIED_L2", "2023-01-01"),
+            ("FIDO_CERTIFIED", "2024-01-01")
+        ]),
+        Level::L2
+    );
+    assert_eq!(
+        level(&[
+            ("FIDO_CERTIFIED_L2", "2023-01-01"),
+            ("NOT_FIDO_CERTIFIED", "2024-01-01")
+        ]),
+        Level::None
+    );
+    assert_eq!(
+        level(&[
+            ("NOT_FIDO_CERTIFIED", "2023-01-01"),
+            ("FIDO_CERTIFIED_L2", "2024-01-01")
+        ]),
+        Level::L2
+    );
+    let at_least = |minimum_certification| StatusPolicy {
+        minimum_certification,
+        ..StatusPolicy::default()
+    };
+    assert_eq!(refusal(&[CERTIFIED], at_least(Level::L1)), None);
+    assert_eq!(
+        refusal(&[CERTIFIED], at_least(Level::L1Plus)).unwrap(),
+        "certification L1, less than L1+"
+    );
+}
+
+#[test]
+fn key_protection_is_one_of_those_asked_for() {
+    let any_of = |kinds: &[&str]| StatusPolicy {
+        key_protection_any_of: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        ..StatusPolicy::default()
+    };
+    assert_eq!(refusal(&[CERTIFIED], any_of(&["secure_element"])), None);
+    assert_eq!(refusal(&[CERTIFIED], any_of(&["tee", "hardware"])), None);
+    assert!(refusal(&[CERTIFIED], any_of(&["tee"])).is_some());
+    // A private statement tells nothing.
+    let mut private = entry(MODEL, &[CERTIFIED]);
+    private.as_object_mut().unwrap().remove("metadataStatement");
+    let private = vec![private];
+    assert!(
+        source(private.clone(), any_of(&["tee"]))
+            .anchors_for(&query(MODEL))
+            .is_err()
+    );
+    let anchors = source(private, StatusPolicy::default());
+    assert_eq!(anchors.anchors_for(&query(MODEL)).unwrap(), []);
+}
+
+#[test]
+fn metadata_that_are_long_overdue_vouch_for_nobody() {
+    // nextUpdate is 2026-02-01; 30 days later is 2026-03-03.
+    let source = |max_overdue_days| {
+        let policy = StatusPolicy {
+            max_overdue_days,
+            ..StatusPolicy::default()
+        };
+        source(vec![entry(MODEL, &[CERTIFIED])], policy)
+    };
+    let at = |source: &MetadataSource, seconds: i64| {
+        let query = TrustQuery {
+            at: UnixTime::from_millis(seconds * 1000),
+            ..query(MODEL)
+        };
+        source.anchors_for(&query).map(|anchors| anchors.len())
+    };
+    let midnight = 1_772_496_000;
+    assert_eq!(at(&source(Some(30)), midnight), Ok(1));
+    assert!(at(&source(Some(30)), midnight + 1).is_err());
+    assert!(at(&source(Some(0)), midnight).is_err());
+    assert_eq!(at(&source(None), midnight * 2), Ok(1));
+}
+
+#[test]
+fn models_are_found_by_aaguid() {
+    let other = "00000000-0000-0000-0000-000000000002";
+    let source = source(vec![entry(MODEL, &[CERTIFIED])], StatusPolicy::default());
+    let anchors = source.anchors_for(&query(MODEL)).unwrap();
+    assert_eq!(anchors[0].scope, AnchorScope::Model);
+    assert_eq!(anchors[0].anchor.label(), "MDS: Example Key");
+    assert_eq!(source.anchors_for(&query(other)).unwrap(), []);
+    assert_eq!(source.anchors_for(&query(&Aaguid::ZERO.to_string())).unwrap(), []);
+    // A U2F signature does not cover the AAGUID, so nobody is found by it.
+    let u2f = TrustQuery {
+        format: AttestationFormat::FidoU2f,
+        ..query(MODEL)
+    };
+    assert_eq!(source.anchors_for(&u2f).unwrap(), []);
+}
+
+#[test]
+fn models_without_an_aaguid_are_found_by_key_identifier() {
+    let mut u2f = entry(MODEL, &[CERTIFIED]);
+    u2f.as_object_mut().unwrap().remove("aaguid");
+    u2f["attestationCertificateKeyIdentifiers"] = json!(["ff".repeat(20), KEY_IDENTIFIER]);
+    let source = source(vec![u2f], StatusPolicy::default());
+    let mut identifier = [0; 20];
+    for (at, byte) in identifier.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&KEY_IDENTIFIER[2 * at..2 * at + 2], 16).unwrap();
+    }
+    assert_eq!(source.by_key_identifier(&identifier).count(), 1);
+    for format in [AttestationFormat::FidoU2f, AttestationFormat::Packed] {
+        let by = |key_identifier| TrustQuery {
+            format,
+            key_identifier,
+            ..query(&Aaguid::ZERO.to_string())
+        };
+        let anchors = source.anchors_for(&by(identifier)).unwrap();
+        assert_eq!(anchors[0].scope, AnchorScope::AnyModel);
+        assert_eq!(source.anchors_for(&by([1; 20])).unwrap(), []);
+    }
+}
+
+#[test]
+fn every_entry_on_a_model_counts() {
+    let twice = vec![entry(MODEL, &[CERTIFIED]), entry(MODEL, &[CERTIFIED])];
+    assert_eq!(
+        source(twice, StatusPolicy::default())
+            .anchors_for(&query(MODEL))
+            .unwrap()
+            .len(),
+        2
+    );
+    for revoked in [0, 1] {
+        let mut entries = vec![entry(MODEL, &[CERTIFIED]), entry(MODEL, &[CERTIFIED])];
+        entries[revoked] = entry(MODEL, &[("REVOKED", "2020-01-01")]);
+        assert!(
+            source(entries, StatusPolicy::default())
+                .anchors_for(&query(MODEL))
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn anchors_are_for_the_ways_in_which_the_model_attests() {
+    use AttestationType as Type;
+    let offered = |declared: &[&str], attestation_type| {
+        let mut entry = entry(MODEL, &[CERTIFIED]);
+        entry["metadataStatement"]["attestationTypes"] = json!(declared);
+        let query = TrustQuery {
+            attestation_type,
+            ..query(MODEL)
+        };
+        let source = source(vec![entry], StatusPolicy::default());
+        source.anchors_for(&query).unwrap().len() == 1
+    };
+    let all = [
+        Type::AnonCa,
+        Type::AttCa,
+        Type::Basic,
+        Type::Uncertain,
+        Type::None,
+        Type::SelfAttestation,
+    ];
+    let offers = |declared: &[&str]| all.map(|kind| offered(declared, kind));
+    assert_eq!(offers(&["basic_full"]), [false, false, true, true, false, false]);
+    assert_eq!(offers(&["attca"]), [false, true, false, true, false, false]);
+    assert_eq!(offers(&["anonca"]), [true, false, false, false, false, false]);
+    assert_eq!(offers(&["basic_surrogate", "ecdaa", "none"]), [false; 6]);
+}
+
+#[test]
+fn local_anchors_stand_beside_and_do_not_overrule() {
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD
+        .decode(maker("local"))
+        .unwrap();
+    let local = || TrustAnchors::from_iter([TrustAnchor::from_der("local", &der).unwrap()]);
+    let with = |statuses: &[(&str, &str)]| {
+        let blob = Draft::new(vec![entry(MODEL, statuses)]).blob().unwrap();
+        MetadataSource::new(blob, StatusPolicy::default(), local())
+    };
+    let source = with(&[CERTIFIED]);
+    let labels = |aaguid: &str| -> Vec<String> {
+        let anchors = source.anchors_for(&query(aaguid)).unwrap();
+        anchors
+            .iter()
+            .map(|found| found.anchor.label().to_owned())
+            .collect()
+    };
+    assert_eq!(labels(MODEL), ["MDS: Example Key", "local"]);
+    assert_eq!(labels("00000000-0000-0000-0000-000000000002"), ["local"]);
+    assert!(
+        with(&[("REVOKED", "2020-01-01")])
+            .anchors_for(&query(MODEL))
+            .is_err()
+    );
+}
