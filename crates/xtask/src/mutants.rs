@@ -133,10 +133,9 @@ const QUICK: &str = "quick";
 const FULL: &str = "full";
 const QUICK_TESTS: &[&str] = &[
     "--lib",
-    "--test",
-    "spoiled_assertion",
-    "--test",
-    "spoiled_registration",
+    "--test=spoiled_assertion",
+    "--test=spoiled_registration",
+    "--test=spoiled_statements",
 ];
 
 /// Takes up the outcomes in `directory`, file by file. `false`: some mutants were missed, or not tried.
