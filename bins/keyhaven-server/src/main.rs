@@ -2,10 +2,12 @@
 //!
 //! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
 
+mod anchors;
 mod config;
 mod inspect;
 mod listen;
 mod mds;
+mod pem;
 mod ports;
 mod secret;
 mod serve;

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use keyhaven_core::{TrustAnchor, UnixTime};
+use anyhow::Context as _;
+use keyhaven_core::UnixTime;
 use keyhaven_mds::{
     Blob, CertificationLevel, Dropped, Entry, Issue, Signer, StatusPolicy, UnverifiedBlob, Verification,
 };
 use serde::Serialize;
+
+use crate::pem::{certificates, read};
 
 /// What to look at, and how.
 #[derive(clap::Args)]
@@ -258,35 +259,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
 fn moment(text: &str) -> anyhow::Result<UnixTime> {
     let moment = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339)
         .with_context(|| format!("--at {text}: not an RFC 3339 time"))?;
     Ok(UnixTime::from_millis(
         moment.unix_timestamp().saturating_mul(1000),
     ))
-}
-
-/// The certificates of a PEM file (RFC 7468); text around them is not looked at.
-fn certificates(file: &Path) -> anyhow::Result<Vec<TrustAnchor>> {
-    let label = file.display().to_string();
-    let text = String::from_utf8(read(file)?).with_context(|| format!("{label}: not text"))?;
-    let mut anchors = Vec::new();
-    for block in text.split("-----BEGIN CERTIFICATE-----").skip(1) {
-        let (body, _) = block
-            .split_once("-----END CERTIFICATE-----")
-            .with_context(|| format!("{label}: a certificate has no end"))?;
-        let body: String = body.split_ascii_whitespace().collect();
-        let der = base64::engine::general_purpose::STANDARD
-            .decode(body)
-            .with_context(|| format!("{label}: not base64"))?;
-        anchors.push(TrustAnchor::from_der(&label, &der).with_context(|| label.clone())?);
-    }
-    if anchors.is_empty() {
-        bail!("{label}: no certificate in PEM");
-    }
-    Ok(anchors)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use keyhaven_api::{Metrics, metrics_router};
-use keyhaven_service::{Keyhaven, Surroundings};
+use keyhaven_service::{Anchors, Clock as _, Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
+use crate::anchors::AnchorSet;
 use crate::config::Config;
 use crate::listen;
 use crate::ports::{SystemClock, SystemRandom};
@@ -42,6 +43,12 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
+    let anchors = match &config.anchors {
+        None => None,
+        Some(files) => Some(Arc::new(
+            AnchorSet::load(files, SystemClock.now()).context("attestation: trust anchors")?,
+        )),
+    };
     let keyhaven = Keyhaven::new(
         config.settings.clone(),
         Surroundings {
@@ -49,6 +56,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             ceremonies: stores::ceremonies(config),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
             secret: stores::secret(config)?,
         },
     )?;
@@ -61,7 +69,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let upkeep = tokio::spawn(upkeep(keyhaven.clone()));
+    let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors));
     let metrics = Metrics::new();
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
@@ -102,7 +110,7 @@ async fn stop_signal() -> anyhow::Result<()> {
 }
 
 /// Tidies up now and then. A store that is away is tried again next time.
-async fn upkeep(keyhaven: Keyhaven) {
+async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>) {
     let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -111,6 +119,12 @@ async fn upkeep(keyhaven: Keyhaven) {
             Ok(0) => {}
             Ok(dropped) => tracing::debug!(dropped, "dropped what had expired"),
             Err(error) => tracing::warn!(%error, "could not drop what has expired"),
+        }
+        if let Some(anchors) = anchors.clone() {
+            let refreshed = tokio::task::spawn_blocking(move || anchors.refresh(SystemClock.now()));
+            if let Err(error) = refreshed.await {
+                tracing::error!(%error, "looking for new metadata");
+            }
         }
         if let Err(error) = keyhaven.access_tokens.maintain().await {
             tracing::warn!(%error, "could not look after the access token keys");

@@ -78,3 +78,31 @@ pub(crate) fn extension_names(client: &ClientExtensionResults, data: &Authentica
     let client: Vec<&str> = client.names().collect();
     format!("extension outputs: signed {signed:?}, client {client:?}")
 }
+
+#[cfg(test)]
+mod tests {
+    use keyhaven_types::Flags;
+
+    use super::*;
+    use crate::CanonicalCbor;
+    use crate::json::Object;
+
+    #[test]
+    fn a_trace_shows_both_hashes() {
+        let shown = compared_hashes(&[0; 32], &[0xff; 32]);
+        let (zeros, ones) = ("A".repeat(43), format!("{}8", "_".repeat(42)));
+        assert_eq!(shown, format!("rpIdHash: expected {zeros}, received {ones}"));
+    }
+
+    #[test]
+    fn a_trace_names_the_extensions_by_who_says_so() {
+        let signed = [&[0; 32][..], &[Flags::ED], &[0; 4], b"\xa1\x67minPinL\x04"].concat();
+        let signed = AuthenticatorData::parse(&signed, CanonicalCbor::Strict).unwrap();
+        let client = Object::parse(r#"{"credProps":{"rk":true}}"#).unwrap();
+        let client = ClientExtensionResults::read(client).unwrap();
+        assert_eq!(
+            extension_names(&client, &signed),
+            r#"extension outputs: signed ["minPinL"], client ["credProps"]"#
+        );
+    }
+}

@@ -356,3 +356,15 @@ impl AssertionError {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_received_is_cut_and_quoted() {
+        let received = Received::new(&"é\n".repeat(150));
+        assert_eq!(received.as_str(), "é\n".repeat(100));
+        assert_eq!(received.to_string(), format!("\"{}\"", r"é\n".repeat(100)));
+    }
+}

@@ -292,6 +292,43 @@ mod tests {
     }
 
     #[test]
+    fn every_supported_algorithm_has_its_jose_name() {
+        for (algorithm, name) in [
+            (CoseAlgorithm::ES256, "ES256"),
+            (CoseAlgorithm::ESP256, "ESP256"),
+            (CoseAlgorithm::ES384, "ES384"),
+            (CoseAlgorithm::ESP384, "ESP384"),
+            (CoseAlgorithm::ES512, "ES512"),
+            (CoseAlgorithm::ESP512, "ESP512"),
+            (CoseAlgorithm::ES256K, "ES256K"),
+            (CoseAlgorithm::EDDSA, "EdDSA"),
+            (CoseAlgorithm::ED25519, "Ed25519"),
+            (CoseAlgorithm::ED448, "Ed448"),
+            (CoseAlgorithm::ML_DSA_44, "ML-DSA-44"),
+            (CoseAlgorithm::ML_DSA_65, "ML-DSA-65"),
+            (CoseAlgorithm::ML_DSA_87, "ML-DSA-87"),
+            (CoseAlgorithm::RS256, "RS256"),
+            (CoseAlgorithm::RS384, "RS384"),
+            (CoseAlgorithm::RS512, "RS512"),
+            (CoseAlgorithm::PS256, "PS256"),
+            (CoseAlgorithm::PS384, "PS384"),
+            (CoseAlgorithm::PS512, "PS512"),
+        ] {
+            assert_eq!(jwk_algorithm(algorithm), name);
+        }
+        for algorithm in SUPPORTED_ALGORITHMS {
+            assert!(!jwk_algorithm(*algorithm).is_empty(), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_by_its_algorithm_and_its_bytes() {
+        let key = PublicKey::from_cose(&SigningKey::new(-7, b"a").unwrap().cose().encode()).unwrap();
+        let bytes = base64url::encode(&key.to_spki_der());
+        assert_eq!(format!("{key:?}"), format!("PublicKey(-7, {bytes})"));
+    }
+
+    #[test]
     fn only_the_supported_algorithms_are_imported() {
         for identifier in -300..=10 {
             let mut key = SigningKey::new(-7, b"a").unwrap().cose();

@@ -102,3 +102,41 @@ impl Tracer for Trace {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_named() {
+        let names = [Outcome::Failed, Outcome::Passed, Outcome::Skipped].map(Outcome::as_str);
+        assert_eq!(names, ["failed", "passed", "skipped"]);
+    }
+
+    #[test]
+    fn a_refusal_ends_the_step_it_belongs_to_or_is_a_step_of_its_own() {
+        let mut trace = Trace::default();
+        trace.skip(Step::Registration(1), || "nothing".into());
+        trace.check(Step::Registration(2), || "compared".into());
+        let mut ended = trace.clone();
+        ended.refuse(Step::Registration(2), "unequal");
+        trace.refuse(Step::Statement(2), "elsewhere");
+        let shown = |trace: &Trace| -> Vec<String> {
+            let line =
+                |entry: &TraceEntry| format!("{} {} {}", entry.step, entry.outcome.as_str(), entry.detail);
+            trace.entries().iter().map(line).collect()
+        };
+        assert_eq!(
+            shown(&ended),
+            ["L3 7.1.1 skipped nothing", "L3 7.1.2 failed compared: unequal"]
+        );
+        assert_eq!(
+            shown(&trace),
+            [
+                "L3 7.1.1 skipped nothing",
+                "L3 7.1.2 passed compared",
+                "L3 8.2 failed elsewhere"
+            ]
+        );
+    }
+}

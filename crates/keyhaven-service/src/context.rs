@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::ports::{Clock, Random, RandomUnavailable};
+use crate::ports::{Anchors, Clock, Random, RandomUnavailable};
 use crate::secrets::Keys;
 use crate::settings::Settings;
 
@@ -19,6 +19,7 @@ pub(crate) struct Context {
     pub(crate) ceremonies: Arc<dyn CeremonyStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) anchors: Option<Arc<dyn Anchors>>,
     pub(crate) keys: Keys,
     pub(crate) limits: Option<Limits>,
 }

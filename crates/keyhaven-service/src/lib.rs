@@ -38,7 +38,7 @@ pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
 pub use error::Error;
 pub use passkeys::Passkeys;
-pub use ports::{Clock, Random, RandomUnavailable};
+pub use ports::{Anchors, Clock, Random, RandomUnavailable};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
@@ -77,6 +77,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// Where every new passkey's attestation must lead; `None`: trust is not judged.
+    pub anchors: Option<Arc<dyn Anchors>>,
     /// The deployment's secret.
     pub secret: SecretKey,
 }
@@ -94,6 +96,7 @@ impl Keyhaven {
             ceremonies: surroundings.ceremonies,
             clock: surroundings.clock,
             random: surroundings.random,
+            anchors: surroundings.anchors,
             keys: secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?,
         });
         Ok(Self {

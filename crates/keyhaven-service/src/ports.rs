@@ -1,5 +1,8 @@
 //! What the service asks of its surroundings.
 
+use std::sync::Arc;
+
+use keyhaven_core::TrustAnchorSource;
 use keyhaven_types::UnixTime;
 
 /// Tells the time.
@@ -15,6 +18,12 @@ pub trait Random: Send + Sync {
     /// # Errors
     /// When the source is not available; the buffer is then not to be used.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
+}
+
+/// Knows the trust anchors of attestations. They may be replaced while the server runs.
+pub trait Anchors: Send + Sync {
+    /// Those in force now.
+    fn current(&self) -> Arc<dyn TrustAnchorSource>;
 }
 
 /// The random source did not answer.

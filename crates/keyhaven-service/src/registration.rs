@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keyhaven_core::{
-    AttestationPolicy, EnterpriseAttestation, ExpectedRegistration, Extension, ExtensionPolicy, ExtensionSet,
-    RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
+    AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
+    Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
     Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
@@ -346,6 +346,7 @@ impl Registrations {
             origin: taken.origin.as_ref(),
             mediation: issued.mediation,
         };
+        let anchors = self.0.anchors.as_ref().map(|anchors| anchors.current());
         let policy = RegistrationPolicy {
             // A conditional registration happens in passing: the browser asks for no verification there.
             user_verification: match issued.mediation {
@@ -355,14 +356,21 @@ impl Registrations {
             algorithms: issued.algorithms.clone(),
             attestation: AttestationPolicy {
                 enterprise: enterprise(self.0.settings.attestation),
-                ..AttestationPolicy::default()
+                ..self.0.settings.attestation_policy
+            },
+            attestation_trust: match &anchors {
+                None => AttestationTrust::Ignore,
+                Some(anchors) => AttestationTrust::Required {
+                    anchors: &**anchors,
+                    at: self.0.clock.now(),
+                },
             },
             backup: self.0.settings.backup,
             extensions: ExtensionPolicy {
                 requested: ExtensionSet::default().with(Extension::CredProps),
                 unsolicited: self.0.settings.unsolicited_extensions,
             },
-            ..RegistrationPolicy::default()
+            canonical_cbor: CanonicalCbor::default(),
         };
         Ok(keyhaven_core::verify_registration(response, &expected, &policy)?)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyhaven_core::{AttestationFormat, RelyingParty};
+use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub algorithms: Vec<CoseAlgorithm>,
     /// Which attestation is asked for.
     pub attestation: AttestationConveyance,
+    /// How attestation statements are judged, whether enterprise attestation was asked for aside: `attestation` says so.
+    pub attestation_policy: AttestationPolicy,
     /// Attestation statement formats that are preferred, best first. A hint: others are verified too.
     pub attestation_formats: Vec<AttestationFormat>,
     /// Which passkeys are acceptable as to backup, at registration and at every use.

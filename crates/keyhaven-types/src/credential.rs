@@ -52,9 +52,8 @@ base64url::serde_base64url!(CredentialId);
 ///
 /// This value alone proves nothing: unless an attestation path was anchored it is only what the device says of itself.
 /// Source: WebAuthn L3 §6.5.1.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
-#[serde(transparent)]
-pub struct Aaguid(uuid::Uuid);
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Aaguid([u8; 16]);
 
 /// The text is no UUID.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -63,24 +62,30 @@ pub struct InvalidAaguid;
 
 impl Aaguid {
     /// Sixteen zero bytes: the authenticator does not tell its model.
-    pub const ZERO: Self = Self(uuid::Uuid::nil());
+    pub const ZERO: Self = Self([0; 16]);
 
     /// Takes the 16 bytes in network order, as they stand in authenticator data.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
-        Self(uuid::Uuid::from_bytes(bytes))
+        Self(bytes)
     }
 
     /// The 16 bytes in network order.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
+        &self.0
     }
 }
 
 impl fmt::Display for Aaguid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
+        for (index, byte) in self.0.iter().enumerate() {
+            if [4, 6, 8, 10].contains(&index) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +93,29 @@ impl FromStr for Aaguid {
     type Err = InvalidAaguid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        uuid::Uuid::try_parse(text).map(Self).map_err(|_| InvalidAaguid)
+        let groups = text.split('-');
+        let digits: String = groups.clone().collect();
+        if !groups.map(str::len).eq([8, 4, 4, 4, 12])
+            || !digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        {
+            return Err(InvalidAaguid);
+        }
+        u128::from_str_radix(&digits, 16)
+            .map(|number| Self(number.to_be_bytes()))
+            .map_err(|_| InvalidAaguid)
+    }
+}
+
+impl serde::Serialize for Aaguid {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Aaguid {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -205,7 +232,27 @@ mod tests {
         let aaguid = Aaguid::new(*b"0123456789abcdef");
         assert_eq!(aaguid.to_string(), "30313233-3435-3637-3839-616263646566");
         assert_eq!(aaguid.to_string().parse(), Ok(aaguid));
-        assert_eq!("no".parse::<Aaguid>(), Err(InvalidAaguid));
+        assert_eq!(
+            "30313233-3435-3637-3839-61626364656F".parse(),
+            Ok(Aaguid::new(*b"0123456789abcdeo"))
+        );
+        for text in [
+            "",
+            "no",
+            "30313233343536373839616263646566",
+            "3031323-33435-3637-3839-616263646566",
+            "30313233-3435-3637-3839-61626364656",
+            "30313233-3435-3637-3839-6162636465666",
+            "30313233-3435-3637-3839-61626364656g",
+            "+0313233-3435-3637-3839-616263646566",
+            "{30313233-3435-3637-3839-616263646566}",
+        ] {
+            assert_eq!(text.parse::<Aaguid>(), Err(InvalidAaguid), "{text}");
+        }
+        let json = "\"30313233-3435-3637-3839-616263646566\"";
+        assert_eq!(serde_json::to_string(&aaguid).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Aaguid>(json).unwrap(), aaguid);
+        assert!(serde_json::from_str::<Aaguid>("\"no\"").is_err());
     }
 
     #[test]

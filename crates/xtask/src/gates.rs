@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
+use crate::assurance;
+use crate::fuzz;
 use crate::summary::{Count, libtest, nextest};
 use crate::tools::{self, CARGO_DENY, CARGO_NEXTEST, SQLX_CLI};
+use crate::tree;
 
 /// Every gate and every test. `false`: something failed.
 pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
@@ -58,6 +61,7 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         let mut deny = tools::command(tools::cargo_tool(&CARGO_DENY)?)?;
         passes(deny.args(["--all-features", "check", "bans", "licenses", "sources"]))
     });
+    gate("crates of the verifier", &mut || Ok(Count::one(tree::check()?)));
     gate("docs", &mut || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features", "--locked"])?;
         passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
@@ -94,6 +98,9 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         ])?)?;
         Ok(libtest(&output).of_run(succeeded))
     });
+
+    gate("fuzzing, for a moment", &mut fuzz::smoke);
+    gate("assurance", &mut || Ok(Count::one(assurance::check()?)));
 
     if !failed.is_empty() {
         println!("\nfailed: {}", failed.join(", "));

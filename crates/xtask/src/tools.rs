@@ -4,7 +4,7 @@
     reason = "a build tool: the environment is its configuration"
 )]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -21,6 +21,14 @@ pub(crate) struct CargoTool {
 pub(crate) const CARGO_DENY: CargoTool = CargoTool {
     name: "cargo-deny",
     version: (0, 20, 2),
+};
+pub(crate) const CARGO_FUZZ: CargoTool = CargoTool {
+    name: "cargo-fuzz",
+    version: (0, 13, 2),
+};
+pub(crate) const CARGO_MUTANTS: CargoTool = CargoTool {
+    name: "cargo-mutants",
+    version: (27, 1, 0),
 };
 pub(crate) const CARGO_NEXTEST: CargoTool = CargoTool {
     name: "cargo-nextest",
@@ -161,6 +169,16 @@ pub(crate) fn chromium(install: bool) -> anyhow::Result<PathBuf> {
     }
     apt(&["chromium"], install)?;
     find().context("chromium was installed but is not on the PATH")
+}
+
+/// The PATH with `directory` in front.
+pub(crate) fn path_with(directory: &Path) -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(
+        [directory.to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&path)),
+    )?)
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

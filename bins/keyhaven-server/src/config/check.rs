@@ -7,14 +7,17 @@ use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
 use keyhaven_api::ApiSettings;
 use keyhaven_core::{
-    AttestationFormat, BackupPolicy, CrossOrigin, RelyingParty, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
+    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, BackupPolicy, CrossOrigin, Profile, RelyingParty,
+    SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1, UnsolicitedExtensions,
 };
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+use keyhaven_types::options::AttestationConveyance;
 use keyhaven_types::{CoseAlgorithm, Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
 use super::{ChallengesUrl, Config, DatabaseUrl};
+use crate::anchors::{AnchorFiles, MetadataFiles};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -75,6 +78,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         user_verification: raw.ceremonies.user_verification,
         algorithms: algorithms(raw.ceremonies.algorithms.as_deref())?,
         attestation: raw.ceremonies.attestation,
+        attestation_policy: attestation_policy(&raw.attestation),
         attestation_formats: attestation_formats(&raw.ceremonies.attestation_formats)?,
         backup: match raw.ceremonies.backup {
             Backup::Any => BackupPolicy::Any,
@@ -114,6 +118,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw.database_url)?,
         challenges: challenges(&raw.challenges_url)?,
+        anchors: anchors(&raw)?,
         secret_key_file: raw.secret_key_file,
         max_pending_ceremonies: raw.ceremonies.max_pending,
         settings,
@@ -224,6 +229,89 @@ fn algorithms(written: Option<&[i64]>) -> anyhow::Result<Vec<CoseAlgorithm>> {
         Ok(algorithm)
     });
     known.collect()
+}
+
+fn attestation_policy(written: &raw::Attestation) -> AttestationPolicy {
+    AttestationPolicy {
+        profile: match written.profile {
+            raw::Profile::Fido => Profile::Fido,
+            raw::Profile::W3c => Profile::W3c,
+        },
+        android_key: match written.android_key {
+            raw::AndroidKey::Tee => AndroidKeyPolicy::Tee,
+            raw::AndroidKey::Union => AndroidKeyPolicy::Union,
+        },
+        safetynet: if written.allow_safetynet {
+            SafetyNetPolicy::Allow
+        } else {
+            SafetyNetPolicy::Refuse
+        },
+        sha1: if written.allow_sha1 {
+            Sha1::Allow
+        } else {
+            Sha1::Refuse
+        },
+        ..AttestationPolicy::default()
+    }
+}
+
+/// Where trust anchors are, where trust is required.
+fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
+    let written = &raw.attestation;
+    if written.trust == raw::Trust::Ignore {
+        ensure!(
+            written.anchors_file.is_none() && written.mds_file.is_none() && written.mds_url.is_none(),
+            "attestation: trust anchors count only where attestation.trust is \"required\""
+        );
+        return Ok(None);
+    }
+    ensure!(
+        matches!(
+            raw.ceremonies.attestation,
+            AttestationConveyance::Direct | AttestationConveyance::Enterprise
+        ),
+        "attestation.trust: to require it, ask for it: ceremonies.attestation must be \"direct\" or \"enterprise\""
+    );
+    let metadata = match (&written.mds_file, &written.mds_root_file) {
+        (Some(blob), Some(root)) => Some(MetadataFiles {
+            blob: blob.clone(),
+            root: root.clone(),
+            signer: written.mds_signer.clone(),
+            url: written.mds_url.as_deref().map(download_url).transpose()?,
+        }),
+        (None, None) => None,
+        _ => bail!("attestation: mds_file and mds_root_file belong together"),
+    };
+    ensure!(
+        metadata.is_some() || written.mds_url.is_none(),
+        "attestation.mds_url: mds_file says where the download is kept"
+    );
+    ensure!(
+        metadata.is_some() || written.anchors_file.is_some(),
+        "attestation.trust: \"required\" needs anchors_file, or mds_file and mds_root_file; else nobody could register"
+    );
+    Ok(Some(AnchorFiles {
+        local: written.anchors_file.clone(),
+        metadata,
+    }))
+}
+
+fn download_url(text: &str) -> anyhow::Result<String> {
+    let url = Url::parse(text).with_context(|| format!("attestation.mds_url: {text:?} is no URL"))?;
+    ensure!(
+        url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)),
+        "attestation.mds_url: {text} must begin with https://"
+    );
+    Ok(text.to_owned())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 fn attestation_formats(names: &[String]) -> anyhow::Result<Vec<AttestationFormat>> {
@@ -480,6 +568,40 @@ mod tests {
         );
         refused(|raw| raw.metrics_listen = Some("x".into()), "metrics_listen");
         refused(|raw| raw.ceremonies.algorithms = Some(vec![]), "algorithms");
+        refused(|raw| raw.attestation.anchors_file = Some("x".into()), "required");
+        let required = |change: fn(&mut Raw)| {
+            move |raw: &mut Raw| {
+                raw.attestation.trust = raw::Trust::Required;
+                raw.ceremonies.attestation = AttestationConveyance::Direct;
+                raw.attestation.anchors_file = Some("x".into());
+                change(raw);
+            }
+        };
+        checked(required(|_| {})).unwrap();
+        refused(
+            required(|raw| raw.attestation.anchors_file = None),
+            "anchors_file",
+        );
+        refused(
+            required(|raw| raw.ceremonies.attestation = AttestationConveyance::None),
+            "ask for it",
+        );
+        refused(
+            required(|raw| raw.attestation.mds_file = Some("x".into())),
+            "mds_root_file",
+        );
+        refused(
+            required(|raw| raw.attestation.mds_url = Some("https://mds.example".into())),
+            "mds_file",
+        );
+        refused(
+            required(|raw| {
+                raw.attestation.mds_file = Some("x".into());
+                raw.attestation.mds_root_file = Some("x".into());
+                raw.attestation.mds_url = Some("http://mds.example".into());
+            }),
+            "https",
+        );
         refused(|raw| raw.ceremonies.algorithms = Some(vec![-65_535]), "-65535");
         refused(
             |raw| raw.ceremonies.attestation_formats = vec!["Packed".into()],

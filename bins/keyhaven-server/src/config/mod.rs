@@ -15,6 +15,8 @@ use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
 use keyhaven_storage_sqlite::SqliteOptions;
 
+use crate::anchors::AnchorFiles;
+
 pub(crate) use raw::Flags;
 
 /// The configuration in force.
@@ -24,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseUrl,
     pub(crate) challenges: ChallengesUrl,
     pub(crate) secret_key_file: Option<PathBuf>,
+    /// Where trust anchors are; `None`: trust is not judged.
+    pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) max_pending_ceremonies: usize,
     pub(crate) settings: Settings,
     pub(crate) api: ApiSettings,

@@ -35,6 +35,7 @@ pub(crate) struct Raw {
     pub(crate) ceremony_ttl_seconds: u64,
     pub(crate) rate_limit: Switch,
     pub(crate) accounts: Accounts,
+    pub(crate) attestation: Attestation,
     pub(crate) ceremonies: Ceremonies,
     pub(crate) log: Log,
     pub(crate) rate_limits: RateLimits,
@@ -61,6 +62,7 @@ impl Default for Raw {
             ceremony_ttl_seconds: 300,
             rate_limit: Switch::On,
             accounts: Accounts::default(),
+            attestation: Attestation::default(),
             ceremonies: Ceremonies::default(),
             log: Log::default(),
             rate_limits: RateLimits::default(),
@@ -76,6 +78,63 @@ impl Default for Raw {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Accounts {
     pub(crate) disclose_existence: bool,
+}
+
+/// How attestations are judged.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Attestation {
+    pub(crate) allow_safetynet: bool,
+    pub(crate) allow_sha1: bool,
+    pub(crate) anchors_file: Option<PathBuf>,
+    pub(crate) android_key: AndroidKey,
+    pub(crate) mds_file: Option<PathBuf>,
+    pub(crate) mds_root_file: Option<PathBuf>,
+    pub(crate) mds_signer: String,
+    pub(crate) mds_url: Option<String>,
+    pub(crate) profile: Profile,
+    pub(crate) trust: Trust,
+}
+
+impl Default for Attestation {
+    fn default() -> Self {
+        Self {
+            allow_safetynet: false,
+            allow_sha1: false,
+            anchors_file: None,
+            android_key: AndroidKey::Union,
+            mds_file: None,
+            mds_root_file: None,
+            mds_signer: "mds.fidoalliance.org".into(),
+            mds_url: None,
+            profile: Profile::W3c,
+            trust: Trust::Ignore,
+        }
+    }
+}
+
+/// Which authorization lists of an Android key description count.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AndroidKey {
+    Tee,
+    Union,
+}
+
+/// Whose rules attestation statements must meet.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Profile {
+    Fido,
+    W3c,
+}
+
+/// Whether attestations must lead to a trust anchor.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Trust {
+    Ignore,
+    Required,
 }
 
 /// What ceremonies ask for.

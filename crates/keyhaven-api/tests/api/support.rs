@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use keyhaven_api::{ApiSettings, Metrics, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_service::{
-    AccessTokenSettings, Clock, Keyhaven, Random, RandomUnavailable, SecretKey, SessionSettings, Settings,
-    Surroundings,
+    AccessTokenSettings, Anchors, Clock, Keyhaven, Random, RandomUnavailable, SecretKey, SessionSettings,
+    Settings, Surroundings,
 };
 use keyhaven_storage::DurableStore;
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
@@ -72,6 +72,7 @@ pub(crate) fn settings() -> Settings {
         user_verification: UserVerification::Required,
         attestation: AttestationConveyance::None,
         algorithms: keyhaven_core::SUPPORTED_ALGORITHMS.to_vec(),
+        attestation_policy: keyhaven_core::AttestationPolicy::default(),
         attestation_formats: Vec::new(),
         backup: keyhaven_core::BackupPolicy::Any,
         backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
@@ -101,6 +102,14 @@ impl App {
     }
 
     pub(crate) async fn on(settings: Settings, store: Arc<dyn DurableStore>) -> Self {
+        Self::trusting(settings, store, None).await
+    }
+
+    pub(crate) async fn trusting(
+        settings: Settings,
+        store: Arc<dyn DurableStore>,
+        anchors: Option<Arc<dyn Anchors>>,
+    ) -> Self {
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
         let keyhaven = Keyhaven::new(
             settings,
@@ -109,6 +118,7 @@ impl App {
                 ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
                 clock: clock.clone(),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
+                anchors,
                 secret: SecretKey::new([7; 32]),
             },
         )

@@ -1,0 +1,401 @@
+//! The trust anchors of attestations: the operator's own, and those of a FIDO metadata BLOB that is kept in a file.
+//!
+//! The file is read anew when it changes, and downloaded anew where the operator gave an address for it. Whatever comes is
+//! verified before it counts: what does not verify, or is older than what is in use, changes nothing.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use keyhaven_core::{TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
+use keyhaven_mds::{Blob, Issue, MetadataSource, Signer, StatusPolicy, Verification};
+use keyhaven_service::Anchors;
+
+use crate::pem;
+
+/// A download that failed is tried again after this long, and one that brought nothing new as well.
+const DOWNLOAD_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// How long a download may take.
+const DOWNLOAD_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The most bytes that are downloaded.
+const MAX_BLOB: u64 = 64 << 20;
+
+/// Where trust anchors are.
+#[derive(Clone, Debug)]
+pub(crate) struct AnchorFiles {
+    /// The operator's own, in PEM.
+    pub(crate) local: Option<PathBuf>,
+    /// FIDO metadata.
+    pub(crate) metadata: Option<MetadataFiles>,
+}
+
+/// Where metadata are, and who may have signed them.
+#[derive(Clone, Debug)]
+pub(crate) struct MetadataFiles {
+    /// The BLOB.
+    pub(crate) blob: PathBuf,
+    /// The root of its signer's certificates, in PEM.
+    pub(crate) root: PathBuf,
+    /// The DNS name in the signer's certificate; `any` where the root certifies nobody else.
+    pub(crate) signer: String,
+    /// Where new ones are.
+    pub(crate) url: Option<String>,
+}
+
+/// The anchors in force.
+pub(crate) struct AnchorSet {
+    local: TrustAnchors,
+    metadata: Option<Metadata>,
+    current: RwLock<Arc<dyn TrustAnchorSource>>,
+}
+
+struct Metadata {
+    files: MetadataFiles,
+    roots: Vec<TrustAnchor>,
+    progress: Mutex<Progress>,
+}
+
+/// How far the metadata have come.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    in_use: Option<Issue>,
+    /// The file's time of change when it was last read.
+    read_at: Option<SystemTime>,
+    downloaded_at: Option<UnixTime>,
+}
+
+impl AnchorSet {
+    /// Reads the files; a BLOB that is not there yet is downloaded.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or does not verify.
+    pub(crate) fn load(files: &AnchorFiles, now: UnixTime) -> anyhow::Result<Self> {
+        let local = match &files.local {
+            None => TrustAnchors::new(),
+            Some(path) => pem::certificates(path)?.into_iter().collect(),
+        };
+        let metadata = match &files.metadata {
+            None => None,
+            Some(files) => Some(Metadata {
+                roots: pem::certificates(&files.root)?,
+                files: files.clone(),
+                progress: Mutex::default(),
+            }),
+        };
+        let set = Self {
+            current: RwLock::new(Arc::new(local.clone())),
+            local,
+            metadata,
+        };
+        if let Some(metadata) = &set.metadata {
+            let mut progress = Progress::default();
+            if metadata.files.blob.exists() {
+                set.read(metadata, &mut progress, now)?;
+            } else {
+                set.download(metadata, &mut progress, now)?;
+            }
+            *metadata.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+        }
+        Ok(set)
+    }
+
+    /// Looks for news, and takes them where they verify. Blocks while it reads and downloads.
+    pub(crate) fn refresh(&self, now: UnixTime) {
+        let Some(metadata) = &self.metadata else {
+            return;
+        };
+        // One at a time; it is held while files are read, which nobody else waits for.
+        let mut progress = metadata.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = changed_at(&metadata.files.blob);
+        if changed.is_some()
+            && changed != progress.read_at
+            && let Err(error) = self.read(metadata, &mut progress, now)
+        {
+            tracing::warn!(error = format!("{error:#}"), "the metadata file is not used");
+            // Not again until it changes again.
+            progress.read_at = changed;
+        }
+        let overdue = progress
+            .in_use
+            .is_none_or(|issue| issue.next_update.midnight() <= now);
+        let rested = progress
+            .downloaded_at
+            .is_none_or(|at| now.saturating_since(at) >= DOWNLOAD_INTERVAL);
+        if metadata.files.url.is_some() && overdue && rested {
+            progress.downloaded_at = Some(now);
+            if let Err(error) = self.download(metadata, &mut progress, now) {
+                tracing::warn!(error = format!("{error:#}"), "no new metadata");
+            }
+        }
+    }
+
+    fn read(&self, metadata: &Metadata, progress: &mut Progress, now: UnixTime) -> anyhow::Result<()> {
+        let path = &metadata.files.blob;
+        let changed = changed_at(path);
+        let blob = metadata
+            .verify(&pem::read(path)?, progress.in_use, now)
+            .with_context(|| path.display().to_string())?;
+        progress.read_at = changed;
+        self.take(blob, progress);
+        Ok(())
+    }
+
+    /// Fetches the BLOB and verifies it before it replaces the file, in one step.
+    fn download(&self, metadata: &Metadata, progress: &mut Progress, now: UnixTime) -> anyhow::Result<()> {
+        let path = &metadata.files.blob;
+        let url = metadata
+            .files
+            .url
+            .as_deref()
+            .with_context(|| format!("{}: not there", path.display()))?;
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(DOWNLOAD_PATIENCE))
+            .build()
+            .into();
+        let mut answer = agent.get(url).call().with_context(|| url.to_owned())?;
+        let bytes = answer
+            .body_mut()
+            .with_config()
+            .limit(MAX_BLOB)
+            .read_to_vec()
+            .with_context(|| url.to_owned())?;
+        let blob = metadata
+            .verify(&bytes, progress.in_use, now)
+            .with_context(|| url.to_owned())?;
+        replace(path, &bytes).with_context(|| path.display().to_string())?;
+        progress.read_at = changed_at(path);
+        self.take(blob, progress);
+        Ok(())
+    }
+
+    fn take(&self, blob: Blob, progress: &mut Progress) {
+        let issue = blob.issue();
+        progress.in_use = Some(issue);
+        tracing::info!(
+            number = issue.number,
+            next_update = %issue.next_update,
+            entries = blob.entries().len(),
+            dropped = blob.dropped().len(),
+            "metadata in use"
+        );
+        let source = MetadataSource::new(blob, StatusPolicy::default(), self.local.clone());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(source);
+    }
+}
+
+impl Metadata {
+    fn verify(&self, bytes: &[u8], previous: Option<Issue>, now: UnixTime) -> anyhow::Result<Blob> {
+        let verification = Verification {
+            roots: &self.roots,
+            signer: match self.files.signer.as_str() {
+                "any" => Signer::AnyUnderRoots,
+                name => Signer::DnsName(name),
+            },
+            at: now,
+            previous,
+        };
+        Ok(Blob::verify(bytes, &verification)?)
+    }
+}
+
+impl Anchors for AnchorSet {
+    fn current(&self) -> Arc<dyn TrustAnchorSource> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+fn changed_at(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|file| file.modified()).ok()
+}
+
+/// Puts `bytes` in the place of a file: whoever reads it finds all of the old or all of the new.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use keyhaven_core::base64url;
+    use keyhaven_testkit::authenticator::{
+        Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
+    };
+    use keyhaven_testkit::process::TempDir;
+    use keyhaven_testkit::site::serve;
+    use serde_json::json;
+
+    use super::*;
+
+    /// 2026-01-15T00:00:00Z.
+    const NOW: UnixTime = UnixTime::from_millis(1_768_435_200_000);
+
+    fn certificate(subject: &str, extensions: Vec<Extension>) -> Vec<u8> {
+        let key = |seed: &str| SigningKey::new(-7, seed.as_bytes()).unwrap();
+        let name = |text: &str| {
+            vec![Attribute {
+                kind: 3,
+                tag: 0x0c,
+                text: text.into(),
+            }]
+        };
+        let draft = CertificateDraft {
+            version: Some(2),
+            serial_number: vec![1],
+            issuer: name("root"),
+            subject: name(subject),
+            validity: ("20260101000000Z".into(), "20261231000000Z".into()),
+            subject_public_key_info: key(subject).subject_public_key_info(),
+            extensions,
+        };
+        draft.sign(&key("root"))
+    }
+
+    fn root() -> Vec<u8> {
+        let ca = Extension {
+            oid: BASIC_CONSTRAINTS.to_vec(),
+            critical: true,
+            value: tlv(0x30, &tlv(0x01, &[0xff])),
+        };
+        certificate("root", vec![ca])
+    }
+
+    /// An empty BLOB, signed by a key that the root certifies.
+    fn blob(number: u64, next_update: &str) -> String {
+        let header = json!({"alg": "ES256", "x5c": [STANDARD.encode(certificate("signer", vec![]))]});
+        let payload = json!({"no": number, "nextUpdate": next_update, "entries": []});
+        let signed = format!(
+            "{}.{}",
+            base64url::encode(header.to_string().as_bytes()),
+            base64url::encode(payload.to_string().as_bytes())
+        );
+        let der = SigningKey::new(-7, b"signer").unwrap().sign(signed.as_bytes());
+        // JWS wants r and s in 32 bytes each; certificates and WebAuthn have them in DER.
+        let mut numbers = Vec::new();
+        let mut rest = &der[2..];
+        for _ in 0..2 {
+            let (head, tail) = rest[2..].split_at(rest[1].into());
+            let number: Vec<u8> = head.iter().copied().skip_while(|byte| *byte == 0).collect();
+            numbers.resize(numbers.len() + 32 - number.len(), 0);
+            numbers.extend(number);
+            rest = tail;
+        }
+        format!("{signed}.{}", base64url::encode(&numbers))
+    }
+
+    struct Place {
+        directory: TempDir,
+        files: AnchorFiles,
+    }
+
+    impl Place {
+        fn new(url: Option<String>) -> Self {
+            let directory = TempDir::new("anchors");
+            let root_file = directory.path().join("root.pem");
+            let pem = format!(
+                "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+                STANDARD.encode(root())
+            );
+            std::fs::write(&root_file, pem).unwrap();
+            let files = AnchorFiles {
+                local: None,
+                metadata: Some(MetadataFiles {
+                    blob: directory.path().join("blob.jwt"),
+                    root: root_file,
+                    signer: "any".into(),
+                    url,
+                }),
+            };
+            Self { directory, files }
+        }
+
+        /// Writes the BLOB's file, later than any before.
+        fn write(&self, text: &str, seconds: u64) {
+            let path = self.directory.path().join("blob.jwt");
+            std::fs::write(&path, text).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds);
+            file.set_modified(changed).unwrap();
+        }
+    }
+
+    /// A site that serves this, until the test ends.
+    fn site(text: String) -> String {
+        let body: &'static str = text.leak();
+        serve(vec![("/", "text/plain", body)].leak(), "")
+    }
+
+    fn in_use(set: &AnchorSet) -> u64 {
+        let progress = set.metadata.as_ref().unwrap().progress.lock().unwrap();
+        progress.in_use.unwrap().number
+    }
+
+    #[test]
+    fn a_file_that_changes_is_taken_where_it_verifies_and_is_newer() {
+        let place = Place::new(None);
+        assert!(AnchorSet::load(&place.files, NOW).is_err(), "there is no file");
+        place.write(&blob(7, "2026-02-01"), 0);
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        assert_eq!(in_use(&set), 7);
+        for (second, refused) in [(1, "no BLOB".to_owned()), (2, blob(6, "2026-02-01"))] {
+            place.write(&refused, second);
+            set.refresh(NOW);
+            assert_eq!(in_use(&set), 7);
+        }
+        place.write(&blob(8, "2026-03-01"), 3);
+        set.refresh(NOW);
+        assert_eq!(in_use(&set), 8);
+    }
+
+    #[test]
+    fn what_does_not_verify_does_not_start() {
+        let place = Place::new(None);
+        let mut forged = blob(7, "2026-02-01");
+        forged.replace_range(forged.len() - 4.., "AAAA");
+        place.write(&forged, 0);
+        assert!(AnchorSet::load(&place.files, NOW).is_err());
+        // Nor does one whose signer's certificate has ended.
+        place.write(&blob(7, "2026-02-01"), 1);
+        let next_year = UnixTime::from_millis(NOW.as_millis() + 400 * 86_400_000);
+        assert!(AnchorSet::load(&place.files, next_year).is_err());
+    }
+
+    #[test]
+    fn a_blob_is_downloaded_when_it_is_missing_or_due() {
+        let first = site(blob(7, "2026-01-20"));
+        let place = Place::new(Some(first));
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        assert_eq!(in_use(&set), 7);
+        let path = &place.files.metadata.as_ref().unwrap().blob;
+        assert_eq!(std::fs::read_to_string(path).unwrap(), blob(7, "2026-01-20"));
+
+        // Due, and what comes is older: the good one stays, in the file as well.
+        let mut files = place.files.clone();
+        files.metadata.as_mut().unwrap().url = Some(site(blob(6, "2026-01-20")));
+        let due = UnixTime::from_millis(NOW.as_millis() + 6 * 86_400_000);
+        let set = AnchorSet::load(&files, NOW).unwrap();
+        set.refresh(due);
+        assert_eq!(in_use(&set), 7);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), blob(7, "2026-01-20"));
+
+        // Due, and what comes is newer: taken, but not before it is due.
+        files.metadata.as_mut().unwrap().url = Some(site(blob(8, "2026-02-01")));
+        let set = AnchorSet::load(&files, NOW).unwrap();
+        set.refresh(NOW);
+        assert_eq!(in_use(&set), 7);
+        set.refresh(due);
+        assert_eq!(in_use(&set), 8);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), blob(8, "2026-02-01"));
+    }
+}

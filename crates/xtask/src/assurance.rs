@@ -1,0 +1,331 @@
+//! Evidence that takes hours to gather: kept in `docs/assurance.json`, told in `docs/assurance.md`.
+//!
+//! Each entry says what it was about: the date, the commit, and a digest of the content that was measured. What has
+//! changed since is measured anew by the next run, and named by `cargo xtask assurance`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::tools;
+
+const DATA: &str = "docs/assurance.json";
+const PAGE: &str = "docs/assurance.md";
+const EXCLUSIONS: &str = ".cargo/mutants.toml";
+
+/// Everything that is kept.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Evidence {
+    /// By fuzz target.
+    pub(crate) fuzz: BTreeMap<String, Fuzzed>,
+    /// By source file.
+    pub(crate) mutants: BTreeMap<String, Mutated>,
+}
+
+/// What fuzzing one target came to, added up over the runs of one content.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fuzzed {
+    pub(crate) date: String,
+    pub(crate) commit: String,
+    /// Of keyhaven-core's sources and the targets.
+    pub(crate) digest: String,
+    pub(crate) executions: u64,
+    pub(crate) seconds: u64,
+}
+
+/// What became of the mutants of one file.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mutated {
+    pub(crate) date: String,
+    pub(crate) commit: String,
+    /// Of the file.
+    pub(crate) digest: String,
+    /// A test failed, or never ended.
+    pub(crate) caught: u64,
+    /// Every test passed: a test is missing.
+    pub(crate) missed: Vec<String>,
+    /// Did not compile.
+    pub(crate) unviable: u64,
+    /// Left out, for a reason in `.cargo/mutants.toml`.
+    pub(crate) excluded: u64,
+}
+
+impl Evidence {
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(tools::root()?.join(DATA)).context(DATA)?;
+        serde_json::from_str(&text).context(DATA)
+    }
+
+    /// Writes the data, and the page's tables anew.
+    pub(crate) fn write(&self) -> anyhow::Result<()> {
+        let root = tools::root()?;
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        std::fs::write(root.join(DATA), json)?;
+        let page = std::fs::read_to_string(root.join(PAGE)).context(PAGE)?;
+        std::fs::write(root.join(PAGE), self.filled_in(&page, &exclusions()?)?)?;
+        Ok(())
+    }
+
+    /// `page` with each generated part replaced.
+    fn filled_in(&self, page: &str, exclusions: &[Exclusion]) -> anyhow::Result<String> {
+        let mut page = page.to_owned();
+        for (name, content) in [
+            ("mutants", self.mutants_table()),
+            ("exclusions", exclusions_table(exclusions)),
+            ("fuzz", self.fuzz_table()),
+        ] {
+            let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+            let (before, rest) = page
+                .split_once(&start)
+                .with_context(|| format!("{PAGE}: {start}"))?;
+            let (_, after) = rest.split_once(&end).with_context(|| format!("{PAGE}: {end}"))?;
+            page = format!("{before}{start}{content}{end}{after}");
+        }
+        Ok(page)
+    }
+
+    fn mutants_table(&self) -> String {
+        let mut out = "| file | date | commit | content | caught | missed | unviable | excluded |\n\
+            |---|---|---|---|---|---|---|---|\n"
+            .to_owned();
+        let mut sums = [0_u64; 4];
+        for (file, run) in &self.mutants {
+            let missed = count(run.missed.len());
+            let _ = writeln!(
+                out,
+                "| `{file}` | {} | `{}` | `{}` | {} | {missed} | {} | {} |",
+                run.date, run.commit, run.digest, run.caught, run.unviable, run.excluded
+            );
+            for (sum, n) in sums
+                .iter_mut()
+                .zip([run.caught, missed, run.unviable, run.excluded])
+            {
+                *sum = sum.saturating_add(n);
+            }
+        }
+        let [caught, missed, unviable, excluded] = sums;
+        let _ = writeln!(
+            out,
+            "| all {} | | | | {caught} | {missed} | {unviable} | {excluded} |",
+            self.mutants.len()
+        );
+        out
+    }
+
+    fn fuzz_table(&self) -> String {
+        let mut out =
+            "| target | date | commit | content | executions | minutes |\n|---|---|---|---|---|---|\n"
+                .to_owned();
+        for (target, run) in &self.fuzz {
+            let _ = writeln!(
+                out,
+                "| `{target}` | {} | `{}` | `{}` | {} | {} |",
+                run.date,
+                run.commit,
+                run.digest,
+                run.executions,
+                run.seconds / 60
+            );
+        }
+        out
+    }
+}
+
+/// An expression that leaves mutants out, and why.
+struct Exclusion {
+    reason: String,
+    expression: String,
+}
+
+/// The exclusions of `.cargo/mutants.toml`: a comment, and below it the expression.
+fn exclusions() -> anyhow::Result<Vec<Exclusion>> {
+    let text = std::fs::read_to_string(tools::root()?.join(EXCLUSIONS)).context(EXCLUSIONS)?;
+    let (_, list) = text.split_once("exclude_re = [").context("exclude_re")?;
+    let mut found = Vec::new();
+    let mut reason = String::new();
+    for line in list.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("# ") {
+            comment.clone_into(&mut reason);
+        } else if let Some(expression) = line.strip_prefix('\'') {
+            ensure!(!reason.is_empty(), "{EXCLUSIONS}: no reason for {line}");
+            found.push(Exclusion {
+                reason: std::mem::take(&mut reason),
+                expression: expression.trim_end_matches(['\'', ',']).to_owned(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn exclusions_table(exclusions: &[Exclusion]) -> String {
+    if exclusions.is_empty() {
+        return "None.\n".to_owned();
+    }
+    let mut out = "| mutants left out | because |\n|---|---|\n".to_owned();
+    for Exclusion { reason, expression } in exclusions {
+        let _ = writeln!(out, "| `{}` | {reason} |", expression.replace('|', "\\|"));
+    }
+    out
+}
+
+/// Prints what is out of date, and writes the page's tables anew.
+pub(crate) fn refresh() -> anyhow::Result<bool> {
+    let evidence = Evidence::read()?;
+    evidence.write()?;
+    for line in evidence.outdated()? {
+        println!("{line}");
+    }
+    Ok(true)
+}
+
+/// Whether the page's tables are those of the data, and few enough mutants are left out.
+pub(crate) fn check() -> anyhow::Result<bool> {
+    let evidence = Evidence::read()?;
+    let page = std::fs::read_to_string(tools::root()?.join(PAGE)).context(PAGE)?;
+    let same = page == evidence.filled_in(&page, &exclusions()?)?;
+    if !same {
+        println!("{PAGE} is not what {DATA} says: cargo xtask assurance");
+    }
+    let all: u64 = evidence
+        .mutants
+        .values()
+        .map(|run| {
+            run.caught
+                .saturating_add(run.excluded)
+                .saturating_add(count(run.missed.len()))
+        })
+        .sum();
+    let excluded: u64 = evidence.mutants.values().map(|run| run.excluded).sum();
+    let few = excluded.saturating_mul(50) <= all;
+    if !few {
+        println!("{excluded} of {all} mutants are left out: more than 2 %");
+    }
+    for line in evidence.outdated()? {
+        println!("{line}");
+    }
+    Ok(same && few)
+}
+
+impl Evidence {
+    fn outdated(&self) -> anyhow::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for file in core_sources()? {
+            match self.mutants.get(&file) {
+                Some(run) if run.digest == digest_of(&[&file])? => {}
+                Some(run) => lines.push(format!(
+                    "changed since its mutants of {} were tested: {file}",
+                    run.date
+                )),
+                None => lines.push(format!("its mutants were never tested: {file}")),
+            }
+        }
+        let current = fuzzed_digest()?;
+        for (target, run) in &self.fuzz {
+            if run.digest != current {
+                lines.push(format!(
+                    "something changed since it was fuzzed on {}: {target}",
+                    run.date
+                ));
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// The source files of keyhaven-core that are not tests, from the repository's root.
+pub(crate) fn core_sources() -> anyhow::Result<Vec<String>> {
+    let root = tools::root()?;
+    let mut found = Vec::new();
+    let mut directories = vec![PathBuf::from("crates/keyhaven-core/src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(root.join(&directory))? {
+            let entry = entry?;
+            let path = directory.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                if !path.ends_with("tests") {
+                    directories.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("tests.rs")
+            {
+                found.push(path.to_str().context("a path in UTF-8")?.to_owned());
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Of everything that a fuzz target runs.
+pub(crate) fn fuzzed_digest() -> anyhow::Result<String> {
+    let sources = core_sources()?;
+    let mut files: Vec<&str> = sources.iter().map(String::as_str).collect();
+    files.push("fuzz/src/targets.rs");
+    digest_of(&files)
+}
+
+/// FNV-1a of the files' content, in hexadecimal: enough to notice a change.
+pub(crate) fn digest_of(files: &[impl AsRef<Path>]) -> anyhow::Result<String> {
+    let root = tools::root()?;
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for file in files {
+        let bytes = std::fs::read(root.join(file)).with_context(|| file.as_ref().display().to_string())?;
+        for byte in bytes {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    Ok(format!("{hash:016x}").chars().take(10).collect())
+}
+
+/// Today, and the commit that is checked out, shortened.
+pub(crate) fn now() -> anyhow::Result<(String, String)> {
+    let output_of = |program: &str, arguments: &[&str]| -> anyhow::Result<String> {
+        let output = tools::command(program)?.args(arguments).output()?;
+        ensure!(output.status.success(), "{program} {arguments:?}");
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    };
+    Ok((
+        output_of("date", &["-u", "+%F"])?,
+        output_of("git", &["rev-parse", "--short=9", "HEAD"])?,
+    ))
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_replaced_where_they_are_marked() {
+        let evidence = Evidence {
+            fuzz: BTreeMap::from([(
+                "cbor".to_owned(),
+                Fuzzed {
+                    date: "2026-01-01".to_owned(),
+                    commit: "abc".to_owned(),
+                    digest: "def".to_owned(),
+                    executions: 12,
+                    seconds: 125,
+                },
+            )]),
+            ..Evidence::default()
+        };
+        let part = |name: &str| format!("{name}\n<!-- {name} -->\nold\n<!-- /{name} -->\n");
+        let page = ["mutants", "exclusions", "fuzz"].map(part).concat();
+        let filled = evidence.filled_in(&page, &[]).unwrap();
+        assert!(!filled.contains("old"), "{filled}");
+        assert!(filled.contains("| `cbor` | 2026-01-01 | `abc` | `def` | 12 | 2 |\n<!-- /fuzz -->\n"));
+        assert!(filled.contains("None."));
+        assert!(evidence.filled_in("nothing is marked", &[]).is_err());
+    }
+}

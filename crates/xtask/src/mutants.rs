@@ -1,0 +1,289 @@
+//! Mutation testing of keyhaven-core: one small change at a time, which some test must notice.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::assurance::{self, Evidence, Mutated};
+use crate::tools::{self, CARGO_MUTANTS, CARGO_NEXTEST};
+
+/// Which files to test, of those that need it.
+pub(crate) struct Selection<'a> {
+    /// Only these, by any part of their path; all where empty.
+    pub(crate) files: Vec<&'a str>,
+    /// Only every n-th file, beginning at the i-th: `i/n`, counted from 0.
+    pub(crate) shard: Option<(usize, usize)>,
+    /// Leave out what was tested as it stands, with nothing missed.
+    pub(crate) resume: bool,
+}
+
+/// What a run was about, so that its outcomes can be taken up later.
+#[derive(Deserialize, Serialize)]
+struct Run {
+    date: String,
+    commit: String,
+    /// Digest by file.
+    files: BTreeMap<String, String>,
+}
+
+/// A mutant as cargo-mutants describes it.
+#[derive(Deserialize)]
+struct Mutant {
+    name: String,
+    file: String,
+}
+
+/// What became of a mutant.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Verdict {
+    Caught,
+    Missed,
+    Unviable,
+}
+
+#[derive(Deserialize)]
+struct Outcomes {
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    scenario: Scenario,
+    summary: String,
+}
+
+#[derive(Deserialize)]
+enum Scenario {
+    Baseline,
+    Mutant(Mutant),
+}
+
+/// Tests the mutants of the files selected, and records each file whose mutants were all tried. `false`: some were
+/// missed, or not tried.
+pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
+    let directory = tools::target()?.join("mutants");
+    // An interrupted run left outcomes behind, unless it broke.
+    if let Err(error) = record(&directory) {
+        println!("the last run is not taken up: {error:#}");
+    }
+    let evidence = Evidence::read()?;
+    let mut files = BTreeMap::new();
+    for (index, file) in assurance::core_sources()?.into_iter().enumerate() {
+        let named = selection.files.is_empty() || selection.files.iter().any(|part| file.contains(part));
+        let of_shard = selection.shard.is_none_or(|(i, n)| index % n == i);
+        let digest = assurance::digest_of(&[&file])?;
+        let done = evidence
+            .mutants
+            .get(&file)
+            .is_some_and(|run| run.digest == digest && run.missed.is_empty());
+        if named && of_shard && !(selection.resume && done) {
+            files.insert(file, digest);
+        }
+    }
+    if files.is_empty() {
+        println!("nothing to test");
+        return Ok(true);
+    }
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory)?;
+    let (date, commit) = assurance::now()?;
+    let run = Run { date, commit, files };
+    std::fs::write(directory.join("run.json"), serde_json::to_string(&run)?)?;
+
+    // First the tests that catch most, then all of them for what these missed.
+    for (pass, tests) in [(QUICK, QUICK_TESTS), (FULL, &[][..])] {
+        let missed = missed_by_quick(&directory)?;
+        if pass == FULL && missed.is_empty() {
+            break;
+        }
+        let mut command = cargo_mutants(&run.files)?;
+        for name in &missed {
+            command.args(["--re", &format!("^{}$", escaped(name))]);
+        }
+        command.args([
+            "--all-features",
+            "--no-shuffle",
+            "--cap-lints=true",
+            "--test-tool",
+            "nextest",
+        ]);
+        // Generous: on a busy machine a slow test is no caught mutant.
+        command.args(["--timeout", "900", "--colors", "never", "--no-times", "--output"]);
+        command.arg(directory.join(pass));
+        command.args(tests.iter().map(|test| format!("--cargo-arg={test}")));
+        command.args(["--", "--profile", "mutants"]);
+        command
+            // A build directory that stays: the dependencies are built once.
+            .env("CARGO_TARGET_DIR", tools::target()?.join("mutants-build"))
+            .env("CARGO_PROFILE_DEV_DEBUG", "false")
+            // Of the generated inputs a few are enough here: each is tried against every mutant.
+            .env("PROPTEST_CASES", "32");
+        let nextest = tools::cargo_tool(&CARGO_NEXTEST)?;
+        if let Some(directory) = nextest.parent().filter(|directory| directory.is_absolute()) {
+            command.env("PATH", tools::path_with(directory)?);
+        }
+        let _ = command.status()?;
+    }
+    record(&directory)
+}
+
+const QUICK: &str = "quick";
+const FULL: &str = "full";
+const QUICK_TESTS: &[&str] = &[
+    "--lib",
+    "--test=spoiled_assertion",
+    "--test=spoiled_registration",
+    "--test=spoiled_statements",
+];
+
+/// Takes up the outcomes in `directory`, file by file. `false`: some mutants were missed, or not tried.
+fn record(directory: &Path) -> anyhow::Result<bool> {
+    let Ok(run) = std::fs::read_to_string(directory.join("run.json")) else {
+        return Ok(true);
+    };
+    let run: Run = serde_json::from_str(&run)?;
+    let Some(planned) = planned(&directory.join(QUICK))? else {
+        return Ok(true);
+    };
+    let excluded = excluded(&run.files, &planned)?;
+    // What the quick tests missed is undecided until all tests have been run.
+    let mut verdicts = outcomes(&directory.join(QUICK))?;
+    verdicts.retain(|_, verdict| *verdict != Verdict::Missed);
+    verdicts.extend(outcomes(&directory.join(FULL))?);
+
+    let mut evidence = Evidence::read()?;
+    let mut complete = true;
+    for (file, digest) in &run.files {
+        let mut of_file = Mutated {
+            date: run.date.clone(),
+            commit: run.commit.clone(),
+            digest: digest.clone(),
+            caught: 0,
+            missed: Vec::new(),
+            unviable: 0,
+            excluded: excluded.get(file).copied().unwrap_or_default(),
+        };
+        let mut left = 0_u32;
+        for mutant in planned.iter().filter(|mutant| mutant.file == *file) {
+            match verdicts.get(&mutant.name) {
+                Some(Verdict::Caught) => of_file.caught = of_file.caught.saturating_add(1),
+                Some(Verdict::Unviable) => of_file.unviable = of_file.unviable.saturating_add(1),
+                Some(Verdict::Missed) => of_file.missed.push(mutant.name.clone()),
+                None => left = left.saturating_add(1),
+            }
+        }
+        complete &= left == 0 && of_file.missed.is_empty();
+        for name in &of_file.missed {
+            println!("missed: {name}");
+        }
+        if left == 0 {
+            evidence.mutants.insert(file.clone(), of_file);
+        } else {
+            println!("{file}: {left} mutants are left to try");
+        }
+    }
+    // Files that are gone.
+    let sources = assurance::core_sources()?;
+    evidence.mutants.retain(|file, _| sources.contains(file));
+    evidence.write()?;
+    Ok(complete)
+}
+
+/// What the first pass left undecided; empty before it.
+fn missed_by_quick(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let outcomes = outcomes(&directory.join(QUICK))?;
+    Ok(outcomes
+        .into_iter()
+        .filter(|(_, verdict)| *verdict == Verdict::Missed)
+        .map(|(name, _)| name)
+        .collect())
+}
+
+/// The mutants a pass was to try; `None` where it never began.
+fn planned(pass: &Path) -> anyhow::Result<Option<Vec<Mutant>>> {
+    match std::fs::read_to_string(pass.join("mutants.out/mutants.json")) {
+        Ok(text) => Ok(Some(serde_json::from_str(&text)?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What became of the mutants a pass has tried so far, by name.
+fn outcomes(pass: &Path) -> anyhow::Result<BTreeMap<String, Verdict>> {
+    let Ok(text) = std::fs::read_to_string(pass.join("mutants.out/outcomes.json")) else {
+        return Ok(BTreeMap::new());
+    };
+    let Outcomes { outcomes } = serde_json::from_str(&text)?;
+    let mut verdicts = BTreeMap::new();
+    for Outcome { scenario, summary } in outcomes {
+        let Scenario::Mutant(mutant) = scenario else {
+            ensure!(
+                summary == "Success",
+                "the tests fail before anything is changed: {}",
+                pass.display()
+            );
+            continue;
+        };
+        let verdict = match summary.as_str() {
+            "CaughtMutant" | "Timeout" => Verdict::Caught,
+            "MissedMutant" => Verdict::Missed,
+            "Unviable" => Verdict::Unviable,
+            // Interrupted, or broken: undecided.
+            _ => continue,
+        };
+        verdicts.insert(mutant.name, verdict);
+    }
+    Ok(verdicts)
+}
+
+/// How many mutants of each file the configuration leaves out.
+fn excluded(files: &BTreeMap<String, String>, planned: &[Mutant]) -> anyhow::Result<BTreeMap<String, u64>> {
+    let output = cargo_mutants(files)?
+        .args(["--no-config", "--list", "--json"])
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let all: Vec<Mutant> = serde_json::from_slice(&output.stdout)?;
+    let mut excluded = BTreeMap::new();
+    for mutant in all {
+        if !planned.iter().any(|planned| planned.name == mutant.name) {
+            let of_file: &mut u64 = excluded.entry(mutant.file).or_default();
+            *of_file = of_file.saturating_add(1);
+        }
+    }
+    Ok(excluded)
+}
+
+fn cargo_mutants(files: &BTreeMap<String, String>) -> anyhow::Result<std::process::Command> {
+    let tool: PathBuf = tools::cargo_tool(&CARGO_MUTANTS)?;
+    let mut command = tools::command(tool)?;
+    command.args(["mutants", "--package", "keyhaven-core"]);
+    for file in files.keys() {
+        command.args(["--file", file]);
+    }
+    Ok(command)
+}
+
+/// As a regular expression that matches it alone.
+fn escaped(name: &str) -> String {
+    let mut out = String::new();
+    for character in name.chars() {
+        if !character.is_alphanumeric() && character.is_ascii() && character != ' ' {
+            out.push('\\');
+        }
+        out.push(character);
+    }
+    out
+}
+
+/// `i/n`, counted from 0.
+pub(crate) fn shard(text: &str) -> anyhow::Result<(usize, usize)> {
+    let (i, n) = text.split_once('/').context("--shard i/n")?;
+    let (i, n) = (i.parse()?, n.parse()?);
+    ensure!(i < n, "--shard i/n: i is below n");
+    Ok((i, n))
+}
