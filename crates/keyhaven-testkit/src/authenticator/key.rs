@@ -140,6 +140,24 @@ impl SigningKey {
         }
     }
 
+    /// Signs a message in the form of RFC 7518: an ECDSA signature is r and s side by side, each of the curve's size.
+    #[must_use]
+    pub fn sign_jose(&self, message: &[u8]) -> Vec<u8> {
+        let signature = self.sign(message);
+        let size = match &self.secret {
+            Secret::P256(_) => 32,
+            Secret::P384(_) => 48,
+            _ => return signature,
+        };
+        // SEQUENCE { INTEGER r, INTEGER s }, all lengths below 128.
+        let (r, s) = signature[4..].split_at(usize::from(signature[3]));
+        let fixed = |integer: &[u8]| {
+            let start = integer.iter().take_while(|byte| **byte == 0).count();
+            [vec![0; size - (integer.len() - start)], integer[start..].to_vec()].concat()
+        };
+        [fixed(r), fixed(&s[2..])].concat()
+    }
+
     /// Signs by RSASSA-PSS with a salt of this many bytes.
     ///
     /// # Panics
