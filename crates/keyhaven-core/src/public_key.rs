@@ -99,9 +99,26 @@ impl PublicKey {
     /// # Errors
     /// When this build cannot verify with it.
     pub fn import(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
+        let key = Self::unjudged(cose)?;
+        key.judge()?;
+        Ok(key)
+    }
+
+    /// A stored key for one verification. It was imported when it was registered, so its point is not looked at twice
+    /// now: the verification does that. Where the verification fails, [`Self::judge`] tells whether the key is why.
+    pub(crate) fn from_stored(bytes: &[u8]) -> Result<Self, PublicKeyError> {
+        Self::unjudged(&CoseKey::parse(bytes, CanonicalCbor::AnyKeyOrder)?)
+    }
+
+    /// The part of the import that [`Self::from_stored`] leaves out.
+    pub(crate) fn judge(&self) -> Result<(), PublicKeyError> {
+        Ok(self.key.judge()?)
+    }
+
+    fn unjudged(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
         let algorithm = cose.algorithm();
         let scheme = Scheme::of(algorithm).ok_or(PublicKeyError::UnsupportedAlgorithm { algorithm })?;
-        let key = VerifyingKey::new(scheme, parts(cose, scheme)?).map_err(|error| match error {
+        let key = VerifyingKey::unjudged(scheme, parts(cose, scheme)?).map_err(|error| match error {
             ImportError::Material(error) => PublicKeyError::Material(error),
             ImportError::Mismatch => PublicKeyError::WrongKeyType { algorithm },
         })?;

@@ -18,7 +18,10 @@ const SLICE: Duration = Duration::from_micros(500);
 const COUNTED: u32 = 16;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [] => time(300),
@@ -58,10 +61,7 @@ fn repeat(case: &mut Case, times: u32) -> Duration {
 fn time(rounds: usize) {
     let mut cases = cases();
     let times: Vec<u32> = cases.iter_mut().map(times_in_a_slice).collect();
-    let baselines: Vec<usize> = cases
-        .iter()
-        .map(|case| position(&cases, case.baseline))
-        .collect();
+    let baselines: Vec<usize> = cases.iter().map(|case| position(&cases, case.baseline)).collect();
     let mut ratios = vec![Vec::with_capacity(rounds); cases.len()];
     let mut nanoseconds = vec![Vec::with_capacity(rounds); cases.len()];
     for round in 0..rounds {
@@ -104,7 +104,10 @@ fn time(rounds: usize) {
 }
 
 fn position(cases: &[Case], name: &str) -> usize {
-    cases.iter().position(|case| case.name == name).unwrap_or_default()
+    cases
+        .iter()
+        .position(|case| case.name == name)
+        .unwrap_or_default()
 }
 
 /// How many repetitions fill a slice; the case is warm afterwards.

@@ -17,8 +17,8 @@ use keyhaven_core::{
     verify_registration,
 };
 use keyhaven_testkit::authenticator::{
-    AttestationKind, CertificateDraft, SigningKey, SoftwareAuthenticator, base64url,
-    base64url_decode, sha256, tlv,
+    AttestationKind, CertificateDraft, SigningKey, SoftwareAuthenticator, base64url, base64url_decode,
+    sha256, tlv,
 };
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
@@ -61,11 +61,18 @@ pub(crate) fn cases() -> Vec<Case> {
         RAW_ES256,
         peer_assertion_from_json(),
     );
-    case("assertion ES256, parsed, webauthn-rs-core", RAW_ES256, peer_assertion_parsed());
+    case(
+        "assertion ES256, parsed, webauthn-rs-core",
+        RAW_ES256,
+        peer_assertion_parsed(),
+    );
     for (name, attestation) in [
         ("registration none, from JSON", AttestationKind::None),
         ("registration packed self, from JSON", AttestationKind::PackedSelf),
-        ("registration packed x5c, from JSON", AttestationKind::PackedX5c(-7)),
+        (
+            "registration packed x5c, from JSON",
+            AttestationKind::PackedX5c(-7),
+        ),
     ] {
         case(name, RAW_ES256, registration_from_json(attestation));
     }
@@ -75,7 +82,11 @@ pub(crate) fn cases() -> Vec<Case> {
         registration_parsed(AttestationKind::None),
     );
     for (name, attestation, chain) in [
-        ("registration none, from JSON, webauthn-rs-core", AttestationKind::None, false),
+        (
+            "registration none, from JSON, webauthn-rs-core",
+            AttestationKind::None,
+            false,
+        ),
         (
             "registration packed self, from JSON, webauthn-rs-core",
             AttestationKind::PackedSelf,
@@ -107,8 +118,16 @@ pub(crate) fn cases() -> Vec<Case> {
         assertion_from_json(-8),
     );
     case("raw ES384, ring", RAW_ES256, raw(-35, &ECDSA_P384_SHA384_ASN1));
-    case("assertion ES384, from JSON", "raw ES384, ring", assertion_from_json(-35));
-    case("raw RS256-2048, ring", RAW_ES256, raw(-257, &RSA_PKCS1_2048_8192_SHA256));
+    case(
+        "assertion ES384, from JSON",
+        "raw ES384, ring",
+        assertion_from_json(-35),
+    );
+    case(
+        "raw RS256-2048, ring",
+        RAW_ES256,
+        raw(-257, &RSA_PKCS1_2048_8192_SHA256),
+    );
     case(
         "assertion RS256-2048, from JSON",
         "raw RS256-2048, ring",
@@ -196,12 +215,15 @@ fn raw_dalek() -> Box<dyn FnMut()> {
             (message, signature, key)
         })
         .collect();
-    each(items, |(message, signature, key): &(Vec<u8>, Vec<u8>, [u8; 32])| {
-        let key = ed25519_dalek::VerifyingKey::from_bytes(black_box(key)).unwrap();
-        let signature = ed25519_dalek::Signature::from_slice(black_box(signature)).unwrap();
-        key.verify_strict(black_box(message), &signature)
-            .expect("a valid signature");
-    })
+    each(
+        items,
+        |(message, signature, key): &(Vec<u8>, Vec<u8>, [u8; 32])| {
+            let key = ed25519_dalek::VerifyingKey::from_bytes(black_box(key)).unwrap();
+            let signature = ed25519_dalek::Signature::from_slice(black_box(signature)).unwrap();
+            key.verify_strict(black_box(message), &signature)
+                .expect("a valid signature");
+        },
+    )
 }
 
 fn relying_party() -> RelyingParty {
@@ -261,10 +283,7 @@ fn registrations(attestation: AttestationKind) -> Vec<(String, Challenge)> {
             authenticator.attestation = attestation;
             let challenge = sha256(format!("challenge {number}").as_bytes());
             let response = authenticator.register(&creation_options(&challenge, -7), ORIGIN);
-            (
-                response.to_string(),
-                Challenge::new(challenge.to_vec()).unwrap(),
-            )
+            (response.to_string(), Challenge::new(challenge.to_vec()).unwrap())
         })
         .collect()
 }
@@ -338,10 +357,7 @@ fn peer_registration(
     )
 }
 
-fn peer_registrations(
-    peer: &WebauthnCore,
-    attestation: AttestationKind,
-) -> Vec<(String, RegistrationState)> {
+fn peer_registrations(peer: &WebauthnCore, attestation: AttestationKind) -> Vec<(String, RegistrationState)> {
     (0..CEREMONIES)
         .map(|number| {
             let mut authenticator = SoftwareAuthenticator::new(format!("registration {number}"));
@@ -386,7 +402,9 @@ fn peer_assertions(peer: &WebauthnCore) -> Vec<(String, AuthenticationState)> {
             let (options, state) = peer.generate_challenge_authenticate(builder).unwrap();
             let options = serde_json::to_value(options).unwrap();
             (
-                authenticator.authenticate(&options["publicKey"], ORIGIN).to_string(),
+                authenticator
+                    .authenticate(&options["publicKey"], ORIGIN)
+                    .to_string(),
                 state,
             )
         })
@@ -422,12 +440,14 @@ fn root_certificate() -> Vec<u8> {
     certificate.subject = certificate.issuer.clone();
     certificate.extensions.truncate(1);
     certificate.extensions[0].value = tlv(0x30, &tlv(0x01, &[0xff]));
-    certificate.extensions.push(keyhaven_testkit::authenticator::Extension {
-        oid: KEY_USAGE.to_vec(),
-        critical: true,
-        // keyCertSign and cRLSign.
-        value: tlv(0x03, &[1, 0x06]),
-    });
+    certificate
+        .extensions
+        .push(keyhaven_testkit::authenticator::Extension {
+            oid: KEY_USAGE.to_vec(),
+            critical: true,
+            // keyCertSign and cRLSign.
+            value: tlv(0x03, &[1, 0x06]),
+        });
     certificate.sign(&key)
 }
 
