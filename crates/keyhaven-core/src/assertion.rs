@@ -340,8 +340,12 @@ fn verify(
         )
     });
     let public_key = PublicKey::from_stored(credential.public_key.as_bytes())?;
-    let signed = [response.authenticator_data(), &client_data_hash].concat();
-    if public_key.verify(&signed, response.signature()).is_err() {
+    let valid = public_key.verify_joined(
+        response.authenticator_data(),
+        &client_data_hash,
+        response.signature(),
+    );
+    if valid.is_err() {
         // A stored key that never could verify anything is told apart from a signature that does not verify.
         public_key.judge()?;
         return Err(AssertionError::SignatureInvalid);

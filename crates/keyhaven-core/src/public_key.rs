@@ -199,6 +199,27 @@ impl PublicKey {
         self.key
     }
 
+    /// [`Self::verify`] over `first` and `second`, one after the other.
+    pub(crate) fn verify_joined(
+        &self,
+        first: &[u8],
+        second: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        // What an ordinary assertion signs has 69 bytes: no allocation for it.
+        let mut buffer = [0; 256];
+        let len = first.len().saturating_add(second.len());
+        if let Some(message) = buffer.get_mut(..len)
+            && let Some((head, tail)) = message.split_at_mut_checked(first.len())
+        {
+            head.copy_from_slice(first);
+            tail.copy_from_slice(second);
+            self.verify(message, signature)
+        } else {
+            self.verify(&[first, second].concat(), signature)
+        }
+    }
+
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         self.key.verify(message, signature)
     }

@@ -1,9 +1,9 @@
 //! Times of verification, and instruction counts. `cargo xtask bench` runs it and writes `docs/performance.md`.
 //!
-//! The machine may be busy with other things: every slice of a case is timed next to one of its baseline, half a
-//! millisecond each, the cases in an order that rotates, over many rounds; what counts is the median of the ratios.
+//! The machine may be busy with other things: every slice of a case is timed next to one of its baseline, an
+//! eighth of a millisecond each, the cases in an order that rotates, over many rounds; what counts is the median of the ratios.
 //!
-//! Prints lines of fields with tabs between them: `time`, name, baseline, median ratio, its 10th and 90th percentile,
+//! Prints lines of fields with tabs between them: `time`, name, baseline, median ratio, its 25th and 75th percentile,
 //! median and least nanoseconds; or `instructions`, name, count.
 
 mod support;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{Case, cases};
 
-const SLICE: Duration = Duration::from_micros(500);
+const SLICE: Duration = Duration::from_micros(120);
 /// How often a case is repeated for its instruction count: each ceremony once.
 const COUNTED: u32 = 16;
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         .collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] => time(300),
+        [] => time(1000),
         ["--rounds", rounds] => match rounds.parse() {
             Ok(rounds) => time(rounds),
             Err(_) => return usage(),
@@ -95,8 +95,8 @@ fn time(rounds: usize) {
             case.name,
             case.baseline,
             percentile(&ratios, 50),
-            percentile(&ratios, 10),
-            percentile(&ratios, 90),
+            percentile(&ratios, 25),
+            percentile(&ratios, 75),
             percentile(&nanoseconds, 50),
             percentile(&nanoseconds, 0)
         );

@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one a newcomer needs: it runs every gate and every test, and ends with one line,
 //! `N passed, N failed`.
 
+mod bench;
 mod figures;
 mod gates;
 mod summary;
@@ -16,6 +17,9 @@ cargo xtask <command>
   test [--install]   run every gate and every test; ends with `N passed, N failed`.
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
                      is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM.
+  bench [--instructions]
+                     time verification beside ring and webauthn-rs-core, count allocations, and with --instructions
+                     what valgrind counts; writes docs/performance.md
   advisories         check the dependencies against the RustSec database (needs a network)
   figures            measure the binary: size, time to start, memory when idle
   openapi            write docs/openapi.json anew
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => gates::test(tools::may_install()),
         ["test", "--install"] => gates::test(true),
+        ["bench"] => bench::run(false),
+        ["bench", "--instructions"] => bench::run(true),
         ["advisories"] => gates::advisories(),
         ["figures"] => figures::measure(),
         ["openapi"] => gates::openapi(),

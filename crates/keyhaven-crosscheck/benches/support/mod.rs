@@ -10,11 +10,12 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use coset::CborSerializable as _;
 use keyhaven_core::{
     AssertionPolicy, AuthenticationResponse, Challenge, CosePublicKey, CredentialId, CredentialRecord,
-    CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, Mediation, Origin,
-    RegistrationPolicy, RegistrationResponse, RelyingParty, RpId, SignCount, UserHandle, verify_assertion,
-    verify_registration,
+    CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, Mediation, Origin, PublicKey,
+    RegistrationPolicy, RegistrationResponse, RelyingParty, RpId, SignCount, UserHandle,
+    VerifiedRegistration, verify_assertion, verify_registration,
 };
 use keyhaven_testkit::authenticator::{
     AttestationKind, CertificateDraft, SigningKey, SoftwareAuthenticator, base64url, base64url_decode,
@@ -109,6 +110,19 @@ pub(crate) fn cases() -> Vec<Case> {
         "registration none, parsed, webauthn-rs-core",
         RAW_ES256,
         peer_registration_parsed(AttestationKind::None),
+    );
+    case(
+        "COSE key, imported",
+        RAW_ES256,
+        cose(|key| {
+            black_box(PublicKey::from_cose(key).expect("a key"));
+        }),
+    );
+    case("COSE key, read by coset", RAW_ES256, cose(read_by_coset));
+    case(
+        "registration none, from JSON, and its key read by coset",
+        RAW_ES256,
+        registration_and_coset(),
     );
     case("raw Ed25519, ring", RAW_ES256, raw(-8, &ED25519));
     case("raw Ed25519, ed25519-dalek strict", RAW_ES256, raw_dalek());
@@ -293,7 +307,7 @@ fn register(
     challenge: &Challenge,
     relying_party: &RelyingParty,
     policy: &RegistrationPolicy,
-) {
+) -> VerifiedRegistration {
     let expected = ExpectedRegistration {
         relying_party,
         challenge,
@@ -301,14 +315,32 @@ fn register(
         mediation: Mediation::Modal,
     };
     let verified = verify_registration(response, &expected, policy);
-    let _ = black_box(verified.expect("a valid registration"));
+    black_box(verified.expect("a valid registration"))
 }
 
 fn registration_from_json(attestation: AttestationKind) -> Box<dyn FnMut()> {
     let (relying_party, policy) = (relying_party(), RegistrationPolicy::default());
     each(registrations(attestation), move |(json, challenge)| {
         let response = RegistrationResponse::from_json(black_box(json.as_bytes())).unwrap();
-        register(&response, challenge, &relying_party, &policy);
+        let _ = register(&response, challenge, &relying_party, &policy);
+    })
+}
+
+fn cose(read: fn(&[u8])) -> Box<dyn FnMut()> {
+    each(assertions(-7), move |case| read(black_box(&case.cose)))
+}
+
+fn read_by_coset(key: &[u8]) {
+    black_box(coset::CoseKey::from_slice(key).expect("a key"));
+}
+
+/// What a second reader of each new key would cost (docs/adr/0006-reading-cbor.md).
+fn registration_and_coset() -> Box<dyn FnMut()> {
+    let (relying_party, policy) = (relying_party(), RegistrationPolicy::default());
+    each(registrations(AttestationKind::None), move |(json, challenge)| {
+        let response = RegistrationResponse::from_json(black_box(json.as_bytes())).unwrap();
+        let verified = register(&response, challenge, &relying_party, &policy);
+        read_by_coset(verified.public_key());
     })
 }
 
@@ -324,7 +356,7 @@ fn registration_parsed(attestation: AttestationKind) -> Box<dyn FnMut()> {
         })
         .collect();
     each(items, move |(response, challenge)| {
-        register(black_box(response), challenge, &relying_party, &policy);
+        let _ = register(black_box(response), challenge, &relying_party, &policy);
     })
 }
 
