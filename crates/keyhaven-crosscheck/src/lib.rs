@@ -6,7 +6,7 @@
 //!
 //! ```
 //! # use keyhaven_core::*;
-//! # fn finish(json: &[u8], expected: &ExpectedRegistration<'_>, policy: &RegistrationPolicy) -> Result<(), RegistrationError> {
+//! # fn finish(json: &[u8], expected: &ExpectedRegistration<'_>, policy: &RegistrationPolicy<'_>) -> Result<(), RegistrationError> {
 //! use keyhaven_crosscheck::{Verdict, registration};
 //!
 //! let ours = RegistrationResponse::from_json(json).and_then(|response| verify_registration(&response, expected, policy));

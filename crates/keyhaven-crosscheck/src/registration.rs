@@ -13,7 +13,7 @@ use crate::{Abstention, Facts, Opinion, Verdict};
 pub fn registration(
     json: &[u8],
     expected: &ExpectedRegistration<'_>,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
     ours: Result<&VerifiedRegistration, &RegistrationError>,
 ) -> Verdict {
     match theirs(json, expected, policy, ours) {
@@ -40,7 +40,7 @@ fn opinion(ours: Result<&VerifiedRegistration, &RegistrationError>) -> Opinion {
 fn theirs(
     json: &[u8],
     expected: &ExpectedRegistration<'_>,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
     ours: Result<&VerifiedRegistration, &RegistrationError>,
 ) -> Result<Opinion, Abstention> {
     if let Err(error) = ours
@@ -53,7 +53,7 @@ fn theirs(
             what: "conditional mediation",
         });
     }
-    if policy.attestation_trust == AttestationTrust::Required {
+    if matches!(policy.attestation_trust, AttestationTrust::Required { .. }) {
         return Err(Abstention::Untold {
             what: "trust anchors",
         });
@@ -106,7 +106,7 @@ fn facts(credential: &Credential) -> Facts {
 /// Refusals by policies that the other implementation does not have.
 fn ours_alone(error: &RegistrationError) -> Option<&'static str> {
     match error {
-        RegistrationError::AttestationUntrusted
+        RegistrationError::AttestationUntrusted(_)
         | RegistrationError::BackupEligibilityNotAllowed
         | RegistrationError::BackupStateNotAllowed
         | RegistrationError::Extension(_) => Some(error.code()),

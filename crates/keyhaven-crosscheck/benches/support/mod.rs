@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use coset::CborSerializable as _;
 use keyhaven_core::{
-    AssertionPolicy, AuthenticationResponse, Challenge, CosePublicKey, CredentialId, CredentialRecord,
-    CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, Mediation, Origin, PublicKey,
-    RegistrationPolicy, RegistrationResponse, RelyingParty, RpId, SignCount, UserHandle,
-    VerifiedRegistration, verify_assertion, verify_registration,
+    AssertionPolicy, AttestationTrust, AuthenticationResponse, Challenge, CosePublicKey, CredentialId,
+    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedRegistration, ExpectedUser, Mediation, Origin,
+    PublicKey, RegistrationPolicy, RegistrationResponse, RelyingParty, RpId, SignCount, TrustAnchor,
+    TrustAnchors, UnixTime, UserHandle, VerifiedRegistration, verify_assertion, verify_registration,
 };
 use keyhaven_testkit::authenticator::{
     AttestationKind, CertificateDraft, SigningKey, SoftwareAuthenticator, base64url, base64url_decode,
@@ -75,8 +75,17 @@ pub(crate) fn cases() -> Vec<Case> {
             AttestationKind::PackedX5c(-7),
         ),
     ] {
-        case(name, RAW_ES256, registration_from_json(attestation));
+        case(
+            name,
+            RAW_ES256,
+            registration_from_json(attestation, AttestationTrust::Ignore),
+        );
     }
+    case(
+        "registration packed x5c and chain, from JSON",
+        RAW_ES256,
+        registration_from_json(AttestationKind::PackedX5c(-7), trusted()),
+    );
     case(
         "registration none, parsed",
         RAW_ES256,
@@ -306,7 +315,7 @@ fn register(
     response: &RegistrationResponse,
     challenge: &Challenge,
     relying_party: &RelyingParty,
-    policy: &RegistrationPolicy,
+    policy: &RegistrationPolicy<'_>,
 ) -> VerifiedRegistration {
     let expected = ExpectedRegistration {
         relying_party,
@@ -318,8 +327,15 @@ fn register(
     black_box(verified.expect("a valid registration"))
 }
 
-fn registration_from_json(attestation: AttestationKind) -> Box<dyn FnMut()> {
-    let (relying_party, policy) = (relying_party(), RegistrationPolicy::default());
+fn registration_from_json(
+    attestation: AttestationKind,
+    attestation_trust: AttestationTrust<'static>,
+) -> Box<dyn FnMut()> {
+    let relying_party = relying_party();
+    let policy = RegistrationPolicy {
+        attestation_trust,
+        ..RegistrationPolicy::default()
+    };
     each(registrations(attestation), move |(json, challenge)| {
         let response = RegistrationResponse::from_json(black_box(json.as_bytes())).unwrap();
         let _ = register(&response, challenge, &relying_party, &policy);
@@ -481,6 +497,15 @@ fn root_certificate() -> Vec<u8> {
             value: tlv(0x03, &[1, 0x06]),
         });
     certificate.sign(&key)
+}
+
+/// Trust in that authority, on a day within its certificates' validity.
+fn trusted() -> AttestationTrust<'static> {
+    let anchor = TrustAnchor::from_der("attestation root", &root_certificate()).unwrap();
+    AttestationTrust::Required {
+        anchors: Box::leak(Box::new(TrustAnchors::from_iter([anchor]))),
+        at: UnixTime::from_millis(1_767_225_600_000),
+    }
 }
 
 fn authorities() -> AttestationCaList {
