@@ -4,6 +4,8 @@
 pub mod authenticator;
 #[cfg(feature = "browser")]
 pub mod browser;
+#[cfg(feature = "corpus")]
+pub mod corpus;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "process")]

@@ -123,16 +123,7 @@ impl Draft {
         }
         let part = |json: &Value| base64url::encode(json.to_string().as_bytes());
         let signed = format!("{}.{}", part(&header), part(&self.payload));
-        let signature = match &self.signer {
-            SigningKey::Es256(key) => {
-                use p256::ecdsa::signature::Signer as _;
-                let signature: p256::ecdsa::Signature = key.sign(signed.as_bytes());
-                signature.to_bytes().to_vec()
-            }
-            other @ (SigningKey::Ed25519(_) | SigningKey::Es384(_) | SigningKey::Rs256) => {
-                other.sign(signed.as_bytes())
-            }
-        };
+        let signature = self.signer.sign_jose(signed.as_bytes());
         format!("{signed}.{}", base64url::encode(&signature)).into_bytes()
     }
 

@@ -120,19 +120,16 @@ impl CertificateDraft {
             .unwrap()
     }
 
-    /// The certificate in DER, signed by an ES256 issuer.
+    /// The certificate in DER, signed by the issuer's key with the algorithm of that key.
     #[must_use]
     pub fn sign(&self, issuer: &SigningKey) -> Vec<u8> {
-        let ecdsa_with_sha256 = tlv(
-            0x30,
-            &tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]),
-        );
+        let algorithm = issuer.signature_algorithm_identifier();
         let mut tbs = Vec::new();
         if let Some(version) = self.version {
             tbs.extend(tlv(0xa0, &tlv(0x02, &[version])));
         }
         tbs.extend(tlv(0x02, &self.serial_number));
-        tbs.extend(&ecdsa_with_sha256);
+        tbs.extend(&algorithm);
         tbs.extend(name(&self.issuer));
         let time = |text: &str| tlv(0x18, text.as_bytes());
         // RFC 5280 wants UTCTime before 2050.
@@ -157,17 +154,20 @@ impl CertificateDraft {
         let signature = issuer.sign(&tbs);
         tlv(
             0x30,
-            &[
-                tbs,
-                ecdsa_with_sha256,
-                tlv(0x03, &[&[0][..], &signature].concat()),
-            ]
-            .concat(),
+            &[tbs, algorithm, tlv(0x03, &[&[0][..], &signature].concat())].concat(),
         )
     }
 }
 
 impl Extension {
+    /// An extension by its identifier in dotted form.
+    #[must_use]
+    pub fn new(oid: &str, critical: bool, value: Vec<u8>) -> Self {
+        // Without the tag and the length.
+        let oid = object_identifier(oid).split_off(2);
+        Self { oid, critical, value }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let critical = if self.critical {
             tlv(0x01, &[0xff])
@@ -207,4 +207,27 @@ pub fn tlv(tag: u8, value: &[u8]) -> Vec<u8> {
     }
     out.extend(value);
     out
+}
+
+/// A DER object identifier from its dotted form.
+///
+/// # Panics
+/// When the text is no such form.
+#[must_use]
+pub fn object_identifier(dotted: &str) -> Vec<u8> {
+    let arcs: Vec<u32> = dotted.split('.').map(|arc| arc.parse().unwrap()).collect();
+    let mut value = Vec::new();
+    for arc in std::iter::once(arcs[0] * 40 + arcs[1]).chain(arcs[2..].iter().copied()) {
+        let groups = (0..5).rev().map(|group| (arc >> (7 * group)) & 0x7f);
+        let mut bytes: Vec<u8> = groups
+            .skip_while(|group| *group == 0)
+            .map(|group| u8::try_from(group).unwrap() | 0x80)
+            .collect();
+        if bytes.is_empty() {
+            bytes.push(0);
+        }
+        *bytes.last_mut().unwrap() &= 0x7f;
+        value.extend(bytes);
+    }
+    tlv(0x06, &value)
 }

@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
-use super::{AT, Cbor, CertificateDraft, ED, SigningKey, SoftwareCredential, base64url, sha256};
+use super::{
+    AT, Cbor, CertificateDraft, ED, Evidence, SigningKey, SoftwareCredential, Statement, base64url, sha256,
+};
 
 /// `CollectedClientData`, as the browser would write it.
 #[derive(Clone, Debug)]
@@ -55,6 +57,10 @@ impl ClientData {
 
 /// How a registration is attested.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a handful exist at a time; how large depends on the features"
+)]
 pub enum Attestation {
     /// `none`: the empty statement.
     None,
@@ -67,6 +73,8 @@ pub enum Attestation {
         /// Its certificate.
         certificate: CertificateDraft,
     },
+    /// Any other format.
+    Statement(Box<Statement>),
 }
 
 /// Everything of a registration before it is signed. What is changed here is signed as it stands.
@@ -155,6 +163,21 @@ impl RegistrationDraft {
         let authenticator_data = self.authenticator_data();
         let signed = [&authenticator_data[..], &sha256(&self.client_data.to_json())].concat();
         let (format, statement) = match &self.attestation {
+            Attestation::Statement(statement) => {
+                let evidence = Evidence {
+                    authenticator_data: &authenticator_data,
+                    client_data_hash: sha256(&self.client_data.to_json()),
+                    rp_id_hash: &self.rp_id_hash,
+                    credential_id: &self.credential_id,
+                    credential: &self.key,
+                };
+                let (format, statement) = statement.encode(&evidence);
+                return Cbor::Map(vec![
+                    ("fmt".into(), Cbor::Text(format)),
+                    ("attStmt".into(), statement),
+                    ("authData".into(), Cbor::Bytes(authenticator_data)),
+                ]);
+            }
             Attestation::None => ("none", Vec::new()),
             Attestation::PackedSelf => (
                 "packed",
@@ -218,6 +241,8 @@ pub struct AssertionDraft {
     pub extensions: Option<Cbor>,
     /// Bytes after the last item of authenticator data.
     pub trailing: Vec<u8>,
+    /// Written instead of all the authenticator data above.
+    pub authenticator_data: Option<Vec<u8>>,
     /// The key that signs.
     pub key: SigningKey,
     /// `id` and `rawId`.
@@ -235,6 +260,7 @@ impl AssertionDraft {
             sign_count: credential.sign_count,
             extensions: None,
             trailing: Vec::new(),
+            authenticator_data: None,
             key: credential.key.clone(),
             envelope_id: credential.id.clone(),
             user_handle: Some(credential.user_handle.clone()),
@@ -250,6 +276,9 @@ impl AssertionDraft {
     /// The authenticator data as they are signed.
     #[must_use]
     pub fn authenticator_data(&self) -> Vec<u8> {
+        if let Some(bytes) = &self.authenticator_data {
+            return bytes.clone();
+        }
         let mut out = head(&self.rp_id_hash, self.flags, self.sign_count);
         out.extend(self.extensions.iter().flat_map(Cbor::encode));
         out.extend(&self.trailing);

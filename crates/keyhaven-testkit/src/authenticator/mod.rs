@@ -18,6 +18,7 @@
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 
@@ -25,6 +26,8 @@ mod cbor;
 mod certificate;
 mod draft;
 mod key;
+mod rsa;
+mod statement;
 
 use base64::Engine as _;
 use ring::digest::{SHA256, digest};
@@ -32,10 +35,15 @@ use serde_json::Value;
 
 pub use cbor::Cbor;
 pub use certificate::{
-    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, FIDO_AAGUID, FIDO_FIRMWARE_VERSION, tlv,
+    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, FIDO_AAGUID, FIDO_FIRMWARE_VERSION,
+    object_identifier, tlv,
 };
 pub use draft::{AssertionDraft, Attestation, ClientData, RegistrationDraft};
 pub use key::SigningKey;
+pub use statement::{
+    AndroidKey, Apple, CertInfo, Chain, Evidence, FidoU2f, KeyDescription, Packed, PubArea, SafetyNet,
+    Statement, Tpm, tpm_algorithm, tpm_subject_alternative_name,
+};
 
 /// User present.
 pub const UP: u8 = 0x01;
