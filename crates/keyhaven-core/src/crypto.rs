@@ -207,10 +207,12 @@ impl VerifyingKey {
     /// What takes longer to see than the form of the numbers, and what verification looks at by itself: with a point off
     /// its curve no signature verifies.
     pub(crate) fn judge(&self) -> Result<(), KeyMaterialError> {
-        match &self.0 {
-            Key::Ecdsa(point, _) if !point.is_on_curve() => Err(KeyMaterialError::NotOnCurve),
-            _ => Ok(()),
+        if let Key::Ecdsa(point, _) = &self.0
+            && !point.is_on_curve()
+        {
+            return Err(KeyMaterialError::NotOnCurve);
         }
+        Ok(())
     }
 
     /// What it verifies.
