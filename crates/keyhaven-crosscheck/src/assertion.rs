@@ -166,13 +166,14 @@ fn ec2(curve: &str, x: &[u8], y: &[u8]) -> Value {
 
 /// Refusals by policies and look-ups that the other implementation does not have.
 fn ours_alone(error: &AssertionError) -> Option<&'static str> {
-    match error {
+    let alone = matches!(
+        error,
         AssertionError::BackupNotAllowed
-        | AssertionError::CredentialNotAllowed
-        | AssertionError::CredentialNotFound
-        | AssertionError::Extension(_)
-        | AssertionError::UserHandleMismatch
-        | AssertionError::UserHandleMissing => Some(error.code()),
-        _ => None,
-    }
+            | AssertionError::CredentialNotAllowed
+            | AssertionError::CredentialNotFound
+            | AssertionError::Extension(_)
+            | AssertionError::UserHandleMismatch
+            | AssertionError::UserHandleMissing
+    );
+    alone.then(|| error.code())
 }

@@ -105,13 +105,14 @@ fn facts(credential: &Credential) -> Facts {
 
 /// Refusals by policies that the other implementation does not have.
 fn ours_alone(error: &RegistrationError) -> Option<&'static str> {
-    match error {
+    let alone = matches!(
+        error,
         RegistrationError::AttestationUntrusted(_)
-        | RegistrationError::BackupEligibilityNotAllowed
-        | RegistrationError::BackupStateNotAllowed
-        | RegistrationError::Extension(_) => Some(error.code()),
-        _ => None,
-    }
+            | RegistrationError::BackupEligibilityNotAllowed
+            | RegistrationError::BackupStateNotAllowed
+            | RegistrationError::Extension(_)
+    );
+    alone.then(|| error.code())
 }
 
 /// Whether format and algorithm are covered. What cannot be read is: both must refuse it.

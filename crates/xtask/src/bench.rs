@@ -185,8 +185,8 @@ fn document(table: &str, goals: &str, instructions: bool) -> anyhow::Result<Stri
     Ok(format!(
         "# Performance\n\n\
          Written by `cargo xtask bench{flag}` on {}, commit {}, {}, {}.\n\n\
-         Each case runs in slices of an eighth of a millisecond, right after or before a slice of the case that it is\n\
-         divided by, the cases in an order that rotates, 1,000 rounds. The ratio is the median of the rounds' ratios;\n\
+         Each case runs in slices of a quarter of a millisecond, right after or before a slice of the case that it is\n\
+         divided by, once untimed before each, the cases in an order that rotates, 800 rounds. The ratio is the median of the rounds' ratios;\n\
          the middle half of the rounds lies in the span given. Absolute times depend on the machine and on what else it\n\
          is doing; ratios and counts are what to compare. “Raw” is the library's own signature verification, the key in\n\
          the form in which it comes. Ceremonies are made by the software authenticator, sixteen per case, used in turn.\n\
