@@ -179,6 +179,13 @@ impl Scheme {
 impl VerifyingKey {
     /// The key of these parts, for `scheme`.
     pub(crate) fn new(scheme: Scheme, parts: KeyParts<'_>) -> Result<Self, ImportError> {
+        let key = Self::unjudged(scheme, parts)?;
+        key.judge()?;
+        Ok(key)
+    }
+
+    /// [`Self::new`] without [`Self::judge`], for a key that was judged before it was stored.
+    pub(crate) fn unjudged(scheme: Scheme, parts: KeyParts<'_>) -> Result<Self, ImportError> {
         let key = match (scheme, parts) {
             (Scheme::Ecdsa(expected, hash), KeyParts::Ec { curve, x, y }) if curve == expected => {
                 Key::Ecdsa(ecdsa::Point::new(curve, x, y)?, hash)
@@ -195,6 +202,17 @@ impl VerifyingKey {
             _ => return Err(ImportError::Mismatch),
         };
         Ok(Self(key))
+    }
+
+    /// What takes longer to see than the form of the numbers, and what verification looks at by itself: with a point off
+    /// its curve no signature verifies.
+    pub(crate) fn judge(&self) -> Result<(), KeyMaterialError> {
+        if let Key::Ecdsa(point, _) = &self.0
+            && !point.is_on_curve()
+        {
+            return Err(KeyMaterialError::NotOnCurve);
+        }
+        Ok(())
     }
 
     /// What it verifies.

@@ -230,7 +230,12 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut object = Object(Vec::new());
         while let Some(name) = access.next_key_seed(Name)? {
-            object.0.push((name, access.next_value_seed(inner)?));
+            let value = access.next_value_seed(inner)?;
+            if object.0.is_empty() {
+                // As many as any object of WebAuthn usually has: one allocation.
+                object.0.reserve_exact(8);
+            }
+            object.0.push((name, value));
         }
         if object.has_duplicates() {
             return Err(self.refuse(JsonError::DuplicateMember));

@@ -99,9 +99,26 @@ impl PublicKey {
     /// # Errors
     /// When this build cannot verify with it.
     pub fn import(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
+        let key = Self::unjudged(cose)?;
+        key.judge()?;
+        Ok(key)
+    }
+
+    /// A stored key for one verification. It was imported when it was registered, so its point is not looked at twice
+    /// now: the verification does that. Where the verification fails, [`Self::judge`] tells whether the key is why.
+    pub(crate) fn from_stored(bytes: &[u8]) -> Result<Self, PublicKeyError> {
+        Self::unjudged(&CoseKey::parse(bytes, CanonicalCbor::AnyKeyOrder)?)
+    }
+
+    /// The part of the import that [`Self::from_stored`] leaves out.
+    pub(crate) fn judge(&self) -> Result<(), PublicKeyError> {
+        Ok(self.key.judge()?)
+    }
+
+    fn unjudged(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
         let algorithm = cose.algorithm();
         let scheme = Scheme::of(algorithm).ok_or(PublicKeyError::UnsupportedAlgorithm { algorithm })?;
-        let key = VerifyingKey::new(scheme, parts(cose, scheme)?).map_err(|error| match error {
+        let key = VerifyingKey::unjudged(scheme, parts(cose, scheme)?).map_err(|error| match error {
             ImportError::Material(error) => PublicKeyError::Material(error),
             ImportError::Mismatch => PublicKeyError::WrongKeyType { algorithm },
         })?;
@@ -180,6 +197,27 @@ impl PublicKey {
     #[cfg(test)]
     pub(crate) fn into_key(self) -> VerifyingKey {
         self.key
+    }
+
+    /// [`Self::verify`] over `first` and `second`, one after the other.
+    pub(crate) fn verify_joined(
+        &self,
+        first: &[u8],
+        second: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        // What an ordinary assertion signs has 69 bytes: no allocation for it.
+        let mut buffer = [0; 256];
+        let len = first.len().saturating_add(second.len());
+        if let Some(message) = buffer.get_mut(..len)
+            && let Some((head, tail)) = message.split_at_mut_checked(first.len())
+        {
+            head.copy_from_slice(first);
+            tail.copy_from_slice(second);
+            self.verify(message, signature)
+        } else {
+            self.verify(&[first, second].concat(), signature)
+        }
     }
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {

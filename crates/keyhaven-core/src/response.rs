@@ -10,9 +10,10 @@ use crate::json::{Json, JsonError, Object};
 /// (`authenticatorData`, `publicKey`, `publicKeyAlgorithm`) and unknown members are ignored.
 #[derive(Clone, Debug)]
 pub struct RegistrationResponse {
-    credential_id: Vec<u8>,
-    client_data_json: Vec<u8>,
-    attestation_object: Vec<u8>,
+    decoded: Decoded,
+    credential_id: Part,
+    client_data_json: Part,
+    attestation_object: Part,
     transports: Vec<AuthenticatorTransport>,
     authenticator_attachment: Option<AuthenticatorAttachment>,
     client_extension_results: ClientExtensionResults,
@@ -21,11 +22,12 @@ pub struct RegistrationResponse {
 /// An `AuthenticationResponseJSON` (WebAuthn L3 §5.1), decoded as far as base64url.
 #[derive(Clone, Debug)]
 pub struct AuthenticationResponse {
-    credential_id: Vec<u8>,
-    client_data_json: Vec<u8>,
-    authenticator_data: Vec<u8>,
-    signature: Vec<u8>,
-    user_handle: Option<Vec<u8>>,
+    decoded: Decoded,
+    credential_id: Part,
+    client_data_json: Part,
+    authenticator_data: Part,
+    signature: Part,
+    user_handle: Option<Part>,
     authenticator_attachment: Option<AuthenticatorAttachment>,
     client_extension_results: ClientExtensionResults,
 }
@@ -67,6 +69,7 @@ impl RegistrationResponse {
 
     fn read(json: &[u8]) -> Result<Self, EnvelopeError> {
         let Envelope {
+            mut decoded,
             credential_id,
             mut response,
             authenticator_attachment,
@@ -74,8 +77,9 @@ impl RegistrationResponse {
         } = Envelope::read(json)?;
         Ok(Self {
             credential_id,
-            client_data_json: bytes(&response.text("clientDataJSON")?, "clientDataJSON")?,
-            attestation_object: bytes(&response.text("attestationObject")?, "attestationObject")?,
+            client_data_json: decoded.member(&response.text("clientDataJSON")?, "clientDataJSON")?,
+            attestation_object: decoded.member(&response.text("attestationObject")?, "attestationObject")?,
+            decoded,
             transports: transports(&mut response)?,
             authenticator_attachment,
             client_extension_results,
@@ -85,19 +89,19 @@ impl RegistrationResponse {
     /// `rawId`, which `id` equals. Any length: it is judged at step 7.1.25.
     #[must_use]
     pub fn credential_id(&self) -> &[u8] {
-        &self.credential_id
+        self.decoded.part(self.credential_id)
     }
 
     /// `clientDataJSON`, the bytes that are hashed.
     #[must_use]
     pub fn client_data_json(&self) -> &[u8] {
-        &self.client_data_json
+        self.decoded.part(self.client_data_json)
     }
 
     /// `attestationObject`.
     #[must_use]
     pub fn attestation_object(&self) -> &[u8] {
-        &self.attestation_object
+        self.decoded.part(self.attestation_object)
     }
 
     /// `transports`, each once, in the order received. Asserted by the client.
@@ -130,6 +134,7 @@ impl AuthenticationResponse {
 
     fn read(json: &[u8]) -> Result<Self, EnvelopeError> {
         let Envelope {
+            mut decoded,
             credential_id,
             mut response,
             authenticator_attachment,
@@ -139,13 +144,14 @@ impl AuthenticationResponse {
         response.null_is_absent("userHandle");
         Ok(Self {
             credential_id,
-            client_data_json: bytes(&response.text("clientDataJSON")?, "clientDataJSON")?,
-            authenticator_data: bytes(&response.text("authenticatorData")?, "authenticatorData")?,
-            signature: bytes(&response.text("signature")?, "signature")?,
+            client_data_json: decoded.member(&response.text("clientDataJSON")?, "clientDataJSON")?,
+            authenticator_data: decoded.member(&response.text("authenticatorData")?, "authenticatorData")?,
+            signature: decoded.member(&response.text("signature")?, "signature")?,
             user_handle: response
                 .optional_text("userHandle")?
-                .map(|text| bytes(&text, "userHandle"))
+                .map(|text| decoded.member(&text, "userHandle"))
                 .transpose()?,
+            decoded,
             authenticator_attachment,
             client_extension_results,
         })
@@ -154,31 +160,31 @@ impl AuthenticationResponse {
     /// `rawId`, which `id` equals.
     #[must_use]
     pub fn credential_id(&self) -> &[u8] {
-        &self.credential_id
+        self.decoded.part(self.credential_id)
     }
 
     /// `clientDataJSON`, the bytes that are hashed.
     #[must_use]
     pub fn client_data_json(&self) -> &[u8] {
-        &self.client_data_json
+        self.decoded.part(self.client_data_json)
     }
 
     /// `authenticatorData`, the bytes that are signed.
     #[must_use]
     pub fn authenticator_data(&self) -> &[u8] {
-        &self.authenticator_data
+        self.decoded.part(self.authenticator_data)
     }
 
     /// `signature`.
     #[must_use]
     pub fn signature(&self) -> &[u8] {
-        &self.signature
+        self.decoded.part(self.signature)
     }
 
     /// `userHandle`, where the authenticator gave one.
     #[must_use]
     pub fn user_handle(&self) -> Option<&[u8]> {
-        self.user_handle.as_deref()
+        self.user_handle.map(|part| self.decoded.part(part))
     }
 
     /// `authenticatorAttachment`; unknown values count as absent. Asserted by the client.
@@ -196,7 +202,8 @@ impl AuthenticationResponse {
 
 /// What both responses have around their `response` member.
 struct Envelope<'a> {
-    credential_id: Vec<u8>,
+    decoded: Decoded,
+    credential_id: Part,
     response: Object<'a>,
     authenticator_attachment: Option<AuthenticatorAttachment>,
     client_extension_results: ClientExtensionResults,
@@ -209,8 +216,13 @@ impl<'a> Envelope<'a> {
         if object.text("type")? != "public-key" {
             return Err(EnvelopeError::Type);
         }
-        let credential_id = bytes(&object.text("rawId")?, "rawId")?;
-        if bytes(&object.text("id")?, "id")? != credential_id {
+        let mut decoded = Decoded::with_room_for(json);
+        let raw_id = object.text("rawId")?;
+        let credential_id = decoded.member(&raw_id, "rawId")?;
+        // Strict base64url has one text per byte string, so the texts can be compared.
+        let id = object.text("id")?;
+        if id != raw_id {
+            decoded.member(&id, "id")?;
             return Err(EnvelopeError::IdMismatch);
         }
         // Clients in the field write null for no attachment.
@@ -228,6 +240,7 @@ impl<'a> Envelope<'a> {
             .unwrap_or_default();
         let response = object.object("response")?;
         Ok(Self {
+            decoded,
             credential_id,
             response,
             authenticator_attachment,
@@ -236,8 +249,36 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn bytes(text: &str, member: &'static str) -> Result<Vec<u8>, EnvelopeError> {
-    base64url::decode(text).map_err(|_| EnvelopeError::Base64Url { member })
+/// The byte strings of a response, one after the other in one allocation.
+#[derive(Clone, Debug)]
+struct Decoded(Vec<u8>);
+
+/// Where a byte string lies in [`Decoded`].
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: usize,
+    end: usize,
+}
+
+impl Decoded {
+    /// Room for everything that `json` can hold: four of its characters are three bytes.
+    fn with_room_for(json: &[u8]) -> Self {
+        Self(Vec::with_capacity(json.len() / 4 * 3))
+    }
+
+    /// Decodes one more member.
+    fn member(&mut self, text: &str, member: &'static str) -> Result<Part, EnvelopeError> {
+        let start = self.0.len();
+        base64url::decode_onto(text, &mut self.0).map_err(|_| EnvelopeError::Base64Url { member })?;
+        Ok(Part {
+            start,
+            end: self.0.len(),
+        })
+    }
+
+    fn part(&self, Part { start, end }: Part) -> &[u8] {
+        self.0.get(start..end).unwrap_or_default()
+    }
 }
 
 fn transports(response: &mut Object<'_>) -> Result<Vec<AuthenticatorTransport>, EnvelopeError> {
@@ -254,7 +295,7 @@ fn transports(response: &mut Object<'_>) -> Result<Vec<AuthenticatorTransport>, 
         if text.len() > 32 {
             return Err(EnvelopeError::Transports);
         }
-        let transport = AuthenticatorTransport::from(text.into_owned());
+        let transport = AuthenticatorTransport::from(text.as_ref());
         if !transports.contains(&transport) {
             transports.push(transport);
         }

@@ -431,6 +431,27 @@ fn step_21_the_signature_verifies_under_the_stored_key() {
 }
 
 #[test]
+fn step_21_authenticator_data_of_any_length_are_signed_whole() {
+    // What is signed has 84 + n bytes: around a buffer of 256, and far beyond.
+    for n in [24, 150, 170, 171, 172, 173, 174, 180, 255, 900] {
+        let with = |assertion: &mut Assertion| {
+            let outputs = Cbor::Map(vec![("hmac-secret".into(), Cbor::Bytes(vec![7; n]))]);
+            assertion.draft.set_extensions(outputs);
+        };
+        let _ = Assertion::es256().accepted(with);
+        let mut assertion = Assertion::es256();
+        with(&mut assertion);
+        let refused = assertion.spoiled_json(|json| {
+            let text = json["response"]["authenticatorData"].as_str().unwrap();
+            let mut bytes = base64url::decode(text).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            json["response"]["authenticatorData"] = base64url::encode(&bytes).into();
+        });
+        assert_eq!(refused, refusal("signature_invalid", "7.2.21"), "{n}");
+    }
+}
+
+#[test]
 fn step_21_a_stored_key_that_cannot_be_used_is_refused() {
     let invalid = || refusal("public_key_invalid", "7.2.21");
     let with = |key: Vec<u8>| Assertion::es256().spoiled(|a| a.public_key = key);

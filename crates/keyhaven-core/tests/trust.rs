@@ -672,8 +672,7 @@ fn ecdsa_signatures_of_each_curve_and_hash() {
     let ecdsa_with_sha1 = tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01]);
     let with = |sha1| {
         by(&p256.subject_public_key_info(), &ecdsa_with_sha1, sha1, |tbs| {
-            let hash = hashed(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, tbs);
-            p256.sign_digest(&hash)
+            p256.sign_digest(&hashed(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, tbs))
         })
     };
     assert_eq!(with(Sha1::Allow), Ok(()));
@@ -705,7 +704,7 @@ fn ecdsa_signatures_of_p_521() {
 #[test]
 fn rsa_signatures_of_each_padding_and_hash() {
     use ring::signature::{self, RsaEncoding};
-    let der = include_bytes!("../../keyhaven-testkit/src/authenticator/rs256-test-key.pkcs8.der");
+    let der = include_bytes!("../../keyhaven-testkit/src/authenticator/rsa-2048-test-key.pkcs8.der");
     let pair = ring::rsa::KeyPair::from_pkcs8(der).unwrap();
     let spki = SigningKey::new(-257, b"").unwrap().subject_public_key_info();
     let sign = |encoding: &'static dyn RsaEncoding| {

@@ -5,6 +5,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::Zeroize as _;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
@@ -31,6 +33,35 @@ pub fn encode(bytes: &[u8]) -> String {
 /// [`InvalidBase64Url`] for any other text; nothing is skipped or repaired.
 pub fn decode(text: &str) -> Result<Vec<u8>, InvalidBase64Url> {
     ENGINE.decode(text).map_err(|_| InvalidBase64Url)
+}
+
+/// Decodes base64url without padding onto the end of `bytes`.
+///
+/// # Errors
+/// As [`decode`]; what is in `bytes` then after its former end means nothing.
+pub fn decode_onto(text: &str, bytes: &mut Vec<u8>) -> Result<(), InvalidBase64Url> {
+    ENGINE.decode_vec(text, bytes).map_err(|_| InvalidBase64Url)
+}
+
+/// Whether `text` is exactly `bytes` in base64url without padding, compared in time that depends on the lengths only,
+/// and without a copy of it all.
+pub(crate) fn ct_eq(bytes: &[u8], text: &str) -> bool {
+    const BYTES: usize = 48;
+    let mut expected = [0; BYTES / 3 * 4];
+    let mut text = text.as_bytes();
+    let mut equal = Choice::from(1);
+    for chunk in bytes.chunks(BYTES) {
+        // The buffer holds the text of a whole chunk.
+        let len = ENGINE.encode_slice(chunk, &mut expected).unwrap_or_default();
+        let Some((received, rest)) = text.split_at_checked(len) else {
+            return false;
+        };
+        let expected = expected.get(..len).unwrap_or_default();
+        equal &= received.ct_eq(expected);
+        text = rest;
+    }
+    expected.zeroize();
+    text.is_empty() && equal.into()
 }
 
 /// Serde adapter: `#[serde(with = "keyhaven_types::base64url::serde_bytes")]` on a `Vec<u8>`.
@@ -77,6 +108,32 @@ pub(crate) use serde_base64url;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_equals_the_bytes_it_encodes_and_no_others() {
+        for len in [0, 1, 2, 3, 16, 32, 47, 48, 49, 96, 97, 500] {
+            let bytes: Vec<u8> = (0..len).map(|byte| u8::try_from(byte % 251).unwrap()).collect();
+            let text = encode(&bytes);
+            assert!(ct_eq(&bytes, &text), "{len}");
+            assert!(!ct_eq(&bytes, &format!("{text}A")), "{len}");
+            assert!(!ct_eq(&bytes, &format!("{text}=")), "{len}");
+            for at in 0..text.len() {
+                let mut other = text.clone().into_bytes();
+                other[at] = if other[at] == b'A' { b'B' } else { b'A' };
+                assert!(!ct_eq(&bytes, std::str::from_utf8(&other).unwrap()), "{len} {at}");
+                assert!(!ct_eq(&bytes, &text[..at]), "{len} {at}");
+            }
+        }
+        assert!(!ct_eq(&[1, 2], "é"));
+    }
+
+    #[test]
+    fn decoding_onto_appends() {
+        let mut bytes = vec![9];
+        decode_onto("AQI", &mut bytes).unwrap();
+        assert_eq!(bytes, [9, 1, 2]);
+        assert_eq!(decode_onto("AQJ", &mut bytes), Err(InvalidBase64Url));
+    }
 
     #[test]
     fn decoding_accepts_one_text_per_byte_string() {

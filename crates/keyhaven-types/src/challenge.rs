@@ -1,6 +1,5 @@
 use std::fmt;
 
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 use crate::base64url;
@@ -40,10 +39,7 @@ impl Challenge {
     /// Source: WebAuthn L3 §7.1 step 8 and §7.2 step 11.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        base64url::encode(&self.0)
-            .as_bytes()
-            .ct_eq(text.as_bytes())
-            .into()
+        base64url::ct_eq(&self.0, text)
     }
 }
 

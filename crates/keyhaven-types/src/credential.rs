@@ -171,14 +171,20 @@ impl AuthenticatorTransport {
 
 impl From<String> for AuthenticatorTransport {
     fn from(text: String) -> Self {
-        match text.as_str() {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&str> for AuthenticatorTransport {
+    fn from(text: &str) -> Self {
+        match text {
             "ble" => Self::Ble,
             "hybrid" => Self::Hybrid,
             "internal" => Self::Internal,
             "nfc" => Self::Nfc,
             "smart-card" => Self::SmartCard,
             "usb" => Self::Usb,
-            _ => Self::Other(text),
+            _ => Self::Other(text.to_owned()),
         }
     }
 }

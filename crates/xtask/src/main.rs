@@ -4,6 +4,7 @@
 //! `N passed, N failed`.
 
 mod assurance;
+mod bench;
 mod figures;
 mod fuzz;
 mod gates;
@@ -20,6 +21,9 @@ cargo xtask <command>
   test [--install]   run every gate and every test; ends with `N passed, N failed`.
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
                      is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM.
+  bench [--instructions]
+                     time verification beside ring and webauthn-rs-core, count allocations, and with --instructions
+                     what valgrind counts; writes docs/performance.md
   advisories         check the dependencies against the RustSec database (needs a network)
   assurance          write the tables of docs/assurance.md anew, and say what has changed since it was measured
   figures            measure the binary: size, time to start, memory when idle
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => gates::test(tools::may_install()),
         ["test", "--install"] => gates::test(true),
+        ["bench"] => bench::run(false),
+        ["bench", "--instructions"] => bench::run(true),
         ["advisories"] => gates::advisories(),
         ["assurance"] => assurance::refresh(),
         ["fuzz", options @ ..] => fuzz_options(options),

@@ -19,7 +19,10 @@ pub(crate) enum Curve {
     Secp256k1,
 }
 
-/// A point on its curve, uncompressed as SEC1 §2.3.3 writes it: 04, x, y.
+/// Two coordinates of the right size, uncompressed as SEC1 §2.3.3 writes a point: 04, x, y.
+///
+/// Whether they are a point on the curve is told by [`Point::is_on_curve`], and again by each verification: all back ends
+/// look at it and verify nothing with a point that is not.
 #[derive(Clone, Eq, PartialEq)]
 pub(super) enum Point {
     P256([u8; 65]),
@@ -62,13 +65,17 @@ impl Curve {
 impl Point {
     /// From coordinates, each of exactly the size of the field.
     pub(super) fn new(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyMaterialError> {
-        let point = match curve {
+        Ok(match curve {
             Curve::P256 => Self::P256(uncompressed(exactly::<32>(x)?, exactly::<32>(y)?)),
             Curve::P384 => Self::P384(uncompressed(exactly::<48>(x)?, exactly::<48>(y)?)),
             Curve::P521 => Self::P521(uncompressed(exactly::<66>(x)?, exactly::<66>(y)?)),
             Curve::Secp256k1 => Self::Secp256k1(uncompressed(exactly::<32>(x)?, exactly::<32>(y)?)),
-        };
-        let on_curve = match &point {
+        })
+    }
+
+    /// Whether it is on its curve.
+    pub(super) fn is_on_curve(&self) -> bool {
+        match self {
             Self::P256(sec1) => p256::PublicKey::from_sec1_bytes(sec1).is_ok(),
             Self::P384(sec1) => p384::PublicKey::from_sec1_bytes(sec1).is_ok(),
             #[cfg(feature = "es512")]
@@ -78,11 +85,6 @@ impl Point {
             // No scheme of this build names the curve.
             #[cfg(not(all(feature = "es512", feature = "es256k")))]
             _ => false,
-        };
-        if on_curve {
-            Ok(point)
-        } else {
-            Err(KeyMaterialError::NotOnCurve)
         }
     }
 

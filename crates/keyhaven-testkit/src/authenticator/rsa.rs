@@ -16,7 +16,7 @@ impl RsaKey {
     pub(super) fn of_bits(bits: u16) -> Option<Self> {
         let der: &[u8] = match bits {
             1024 => include_bytes!("rsa-1024-test-key.pkcs8.der"),
-            2048 => include_bytes!("rs256-test-key.pkcs8.der"),
+            2048 => include_bytes!("rsa-2048-test-key.pkcs8.der"),
             3072 => include_bytes!("rsa-3072-test-key.pkcs8.der"),
             8192 => include_bytes!("rsa-8192-test-key.pkcs8.der"),
             _ => return None,
