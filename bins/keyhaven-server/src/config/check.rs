@@ -105,6 +105,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     };
     let api = ApiSettings {
         base_path: base_path(&raw.base_path)?,
+            changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         trusted_proxies: raw
             .trusted_proxies
             .iter()

@@ -251,6 +251,7 @@ impl Default for RateLimits {
         }
     }
 }
+    pub(crate) changes_per_account_per_minute: u32,
 
 /// How long sessions live.
 #[derive(Debug, Deserialize)]
@@ -260,6 +261,7 @@ pub(crate) struct Sessions {
     pub(crate) idle_seconds: u64,
     pub(crate) fresh_seconds: u64,
 }
+            changes_per_account_per_minute: limits.changes_per_account,
 
 impl Default for Sessions {
     fn default() -> Self {

@@ -1,5 +1,6 @@
 //! Bounds on attempts.
 
+use axum::http::Method;
 use keyhaven_service::{RateLimitSettings, Settings};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
@@ -94,11 +95,11 @@ async fn the_address_behind_a_trusted_proxy_counts_and_a_claimed_one_does_not() 
         let forwarded = format!("203.0.113.{n}");
         let headers = [json, ("x-forwarded-for", forwarded.as_str())];
         proxied
-            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .send(Method::POST, "/login/start", &headers, body.clone())
             .await
             .expect(200);
         let answer = direct
-            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .send(Method::POST, "/login/start", &headers, body.clone())
             .await;
         assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
     }
@@ -116,4 +117,29 @@ async fn pending_ceremonies_are_bounded() {
     assert!(refused.headers.contains_key("retry-after"));
     app.pass(300);
     browser.post("/login/start", json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn one_range_of_addresses_cannot_fill_the_pool_of_ceremonies() {
+    let app = limited().await;
+    let mut attacker = app.browser();
+    let mut started = 0;
+    // The pool of these tests holds 1,000. A /56 has 256 networks: with 120 for each it would be full many times over.
+    for n in 0..1_200 {
+        attacker.ip = format!("2001:db8:0:{:x}::1", n % 256);
+        let answer = attacker.post("/login/start", json!({})).await;
+        if answer.status.as_u16() == 200 {
+            started += 1;
+        } else {
+            answer.refused(429, "rate_limited");
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+    }
+    // Four shares, and what refilled meanwhile.
+    assert!((480..900).contains(&started), "{started}");
+    for ip in ["2001:db9::1", "192.0.2.1"] {
+        let mut elsewhere = app.browser();
+        elsewhere.ip = ip.into();
+        elsewhere.post("/login/start", json!({})).await.expect(200);
+    }
 }
