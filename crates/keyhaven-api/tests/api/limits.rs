@@ -143,3 +143,91 @@ async fn one_range_of_addresses_cannot_fill_the_pool_of_ceremonies() {
         elsewhere.post("/login/start", json!({})).await.expect(200);
     }
 }
+
+#[tokio::test]
+async fn changes_are_bounded_by_account_and_their_owner_can_still_end_sessions() {
+    let app = App::with(Settings {
+        rate_limits: Some(RateLimitSettings {
+            changes_per_account: 6,
+            ..RateLimitSettings::default()
+        }),
+        ..settings()
+    })
+    .await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut owner = app.browser();
+    let registered = owner.register(&mut device, "alice").await;
+    let mut thief = app.browser();
+    thief.login(&mut device, None).await.expect(200);
+    let path = format!(
+        "/credentials/{}",
+        registered["credential"]["id"].as_str().unwrap()
+    );
+    for n in 0..6 {
+        // From anywhere: it is the account that counts.
+        thief.ip = format!("198.51.100.{n}");
+        let name = json!({"deviceName": "x"});
+        thief.json(Method::PATCH, &path, name).await.expect(200);
+    }
+    let account = registered["user"]["id"].as_str().unwrap().parse().unwrap();
+    let written = app.store.events_of(account, None, 100).await.unwrap().len();
+    let name = json!({"deviceName": "x"});
+    let refused = thief.json(Method::PATCH, &path, name.clone()).await;
+    refused.refused(429, "rate_limited");
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    thief
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .refused(429, "rate_limited");
+    owner
+        .json(Method::PATCH, &path, name)
+        .await
+        .refused(429, "rate_limited");
+    let now_written = app.store.events_of(account, None, 100).await.unwrap().len();
+    assert_eq!(now_written, written, "a refusal by a limit writes nothing");
+    // The thief has used up what changes the account, not what ends the thief's session.
+    for _ in 0..6 {
+        owner.delete("/sessions").await.expect(200);
+    }
+    thief.get("/session").await.refused(401, "unauthenticated");
+    owner.delete("/sessions").await.refused(429, "rate_limited");
+    owner.delete("/session").await.refused(429, "rate_limited");
+    let session = "/sessions/00000000-0000-4000-8000-000000000000";
+    owner.delete(session).await.refused(429, "rate_limited");
+    owner.delete(&path).await.refused(429, "rate_limited");
+    owner.delete("/credentials").await.refused(429, "rate_limited");
+    // Reading is free.
+    owner.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn changes_are_bounded_by_address() {
+    let app = App::with(Settings {
+        rate_limits: Some(RateLimitSettings {
+            per_address: 3,
+            ..RateLimitSettings::default()
+        }),
+        ..settings()
+    })
+    .await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    for _ in 0..3 {
+        browser
+            .send(Method::POST, "/session/refresh", &[], Vec::new())
+            .await
+            .expect(200);
+    }
+    let refused = browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await;
+    refused.refused(429, "rate_limited");
+    browser.ip = "198.51.100.9".into();
+    browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+}
