@@ -97,7 +97,12 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
     });
     let browser = keyhaven_session::cookie(headers, state.settings.ceremony_cookie());
     Ok(Client {
-        ip: client_ip(peer, headers, &state.settings.trusted_proxies),
+        ip: client_ip(
+            peer,
+            headers,
+            &state.settings.trusted_proxies,
+            state.settings.trusted_proxy_header,
+        ),
         user_agent,
         request_id: request_id.to_owned(),
         origin,

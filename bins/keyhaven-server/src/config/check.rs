@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
-use keyhaven_api::ApiSettings;
+use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{
     AndroidKeyPolicy, AttestationFormat, AttestationPolicy, BackupPolicy, CrossOrigin, Profile, RelyingParty,
     SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1, UnsolicitedExtensions,
@@ -115,6 +115,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         insecure_cookies: local && plain_http,
     };
     Ok(Config {
+        trusted_proxy_header: match raw.trusted_proxy_header {
+            raw::TrustedProxyHeader::Forwarded => ProxyHeader::Forwarded,
+            raw::TrustedProxyHeader::XForwardedFor => ProxyHeader::XForwardedFor,
+        },
         listen,
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw.database_url)?,

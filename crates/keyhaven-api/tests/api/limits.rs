@@ -120,6 +120,27 @@ async fn pending_ceremonies_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_header_that_the_proxy_only_passes_on_is_not_believed() {
+    let app = limited().await;
+    let body = serde_json::to_vec(&json!({"username": "alice"})).unwrap();
+    let mut proxied = app.browser();
+    proxied.ip = "10.1.2.3".into();
+    for n in 0..6 {
+        // The proxy appends to one header; the client sends the other, a new address every time.
+        let forged = format!("for=203.0.113.{n}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("forwarded", forged.as_str()),
+        ];
+        let answer = proxied
+            .send(Method::POST, "/login/start", &headers, body.clone())
+            .await;
+        assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
+    }
+}
+
+#[tokio::test]
 async fn one_range_of_addresses_cannot_fill_the_pool_of_ceremonies() {
     let app = limited().await;
     let mut attacker = app.browser();
