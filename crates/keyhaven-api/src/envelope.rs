@@ -13,6 +13,7 @@ use keyhaven_types::Origin;
 use tracing::Instrument as _;
 
 use crate::error::{ApiError, Problem};
+use crate::metrics::method_label;
 use crate::proxy::client_ip;
 use crate::state::ApiState;
 
@@ -28,14 +29,14 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
         Ok(id) => id,
         Err(error) => return finish(&state, "", error.into_response()),
     };
-    let method = request.method().clone();
+    let method = method_label(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
     let began = Instant::now();
-    let span = tracing::info_span!("request", %method, route, request_id);
+    let span = tracing::info_span!("request", method, route, request_id);
     let answer = async {
         let client = match client(&state, &request, &request_id) {
             Ok(client) => client,
@@ -54,7 +55,7 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
     let code = answer.extensions().get::<Code>().map_or("ok", |code| code.0);
     state
         .metrics
-        .answered(method.as_str(), &route, status, code, began.elapsed());
+        .answered(method, &route, status, code, began.elapsed());
     span.in_scope(|| tracing::debug!(status, code, "answered"));
     answer
 }
@@ -160,6 +161,29 @@ fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
 
 /// What no answer goes without. The page and the API description bring wider policies of their own.
 const SECURITY_HEADERS: [(&str, &str); 8] = [
+/// A refusal that a library below made, in its own words: it gets our code and form like every other one. Answers of
+/// ours that are no problem documents (`/ready`) are JSON.
+fn foreign_refusal(response: &Response) -> Option<ApiError> {
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    Some(match status {
+        StatusCode::NOT_FOUND => ApiError::new("not_found", "there is no such thing"),
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::new("method_not_allowed", "this route has other methods"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new("payload_too_large", "a body has at most 65,536 bytes")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            ApiError::new("unsupported_media_type", "send the body as application/json")
+        }
+        _ if status.is_client_error() => ApiError::invalid("the request could not be read"),
+        _ => ApiError::new("internal_error", "something went wrong here"),
+    })
+}
+
     ("cache-control", "no-store"),
     (
         "content-security-policy",
