@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyhaven_service::{Client, SecretToken};
@@ -140,6 +140,7 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
     let problem = response.extensions().get::<ApiError>().cloned();
     let mut response = match problem {
+    let problem = problem.or_else(|| foreign_refusal(&response));
         None => response,
         Some(error) => problem_document(state, request_id, &error, response.headers()),
     };
@@ -183,6 +184,8 @@ fn foreign_refusal(response: &Response) -> Option<ApiError> {
         _ => ApiError::new("internal_error", "something went wrong here"),
     })
 }
+/// What no answer goes without. The page and the API description bring wider policies of their own.
+const SECURITY_HEADERS: [(&str, &str); 8] = [
 
     ("cache-control", "no-store"),
     (
@@ -238,7 +241,7 @@ fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, set: &
             HeaderValue::from(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)),
         );
     }
-    if error.status == axum::http::StatusCode::UNAUTHORIZED {
+    if error.status == StatusCode::UNAUTHORIZED {
         headers.insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"keyhaven\""),

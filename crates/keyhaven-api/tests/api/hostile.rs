@@ -70,6 +70,109 @@ async fn nothing_that_callers_make_up_becomes_a_label() {
     }
 }
 
+#[track_caller]
+fn is_problem(answer: &Answer, what: &str) {
+    assert!(answer.status.as_u16() >= 400, "{what}: {}", answer.status);
+    assert_eq!(
+        answer.headers["content-type"], "application/problem+json",
+        "{what}: {}",
+        answer.text
+    );
+    assert_eq!(answer.body["status"], answer.status.as_u16(), "{what}");
+    assert_eq!(answer.body["code"].as_str(), Some(answer.code()), "{what}");
+    assert!(
+        !answer.code().is_empty() && answer.body["requestId"].is_string(),
+        "{what}: {}",
+        answer.text
+    );
+    assert_eq!(answer.headers["cache-control"], "no-store", "{what}");
+}
+
+/// Everything that a library between the socket and the handlers could refuse in its own words.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("GET", "credentials/%FF", "not_found"),
+    ("PATCH", "credentials/%FF", "not_found"),
+    ("DELETE", "credentials/%FF", "not_found"),
+    ("DELETE", "sessions/%FF", "not_found"),
+    ("DELETE", "sessions/x", "not_found"),
+    ("GET", "assets/%FF", "not_found"),
+    ("GET", "assets/..%2f..%2fCargo.toml", "not_found"),
+    ("DELETE", "credentials?except=a&except=b", "invalid_request"),
+    ("DELETE", "credentials?except=%FF", "not_found"),
+    ("GET", "docs/%FF", "invalid_request"),
+    ("GET", "docs/nothing.js", "not_found"),
+    ("POST", "docs/", "method_not_allowed"),
+    ("POST", "openapi.json", "method_not_allowed"),
+    ("POST", "health", "method_not_allowed"),
+    ("BREW", "login/start", "method_not_allowed"),
+    ("TRACE", "login/start", "method_not_allowed"),
+    ("CONNECT", "login/start", "method_not_allowed"),
+    ("GET", "login/start/", "not_found"),
+    ("GET", "nothing", "not_found"),
+    ("GET", "%00", "not_found"),
+    ("POST", "login/start", "unsupported_media_type"),
+];
+
+async fn refused_everywhere(browser: &mut Client, base: &str) {
+    for &(method, path, code) in REFUSED {
+        let what = format!("{method} {base}{path}");
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = browser
+            .send(method, &format!("{base}{path}"), &[], Vec::new())
+            .await;
+        is_problem(&answer, &what);
+        assert_eq!(answer.code(), code, "{what}");
+    }
+    for (method, target) in [("CONNECT", "example.org:443"), ("GET", "http://example.org/x")] {
+        let request = Request::builder().method(method).uri(target);
+        let answer = browser.answer(request.body(Body::empty()).unwrap()).await;
+        is_problem(&answer, target);
+    }
+    let json = ("content-type", "application/json");
+    for (headers, body, code) in [
+        (vec![json], &b""[..], "invalid_request"),
+        (vec![json], b"{", "invalid_request"),
+        (vec![json], b"\xff", "invalid_request"),
+        (vec![json], b"[]", "invalid_request"),
+        (vec![json], b"{\"username\":1}", "invalid_request"),
+    ] {
+        let path = format!("{base}login/start");
+        let answer = browser.send(Method::POST, &path, &headers, body.to_vec()).await;
+        is_problem(&answer, &format!("{body:?}"));
+        assert_eq!(answer.code(), code, "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_document() {
+    for base in ["/", "/auth/"] {
+        let app = App::under(base).await;
+        let mut browser = app.browser();
+        let mut device = SoftwareAuthenticator::new("device");
+        let start = json!({"username": "alice"});
+        let started = browser
+            .post(&format!("{base}register/start"), start)
+            .await
+            .expect(200);
+        let credential = device.register(&started["publicKey"], &browser.page());
+        let finish = crate::support::finish(&started, &credential);
+        browser
+            .post(&format!("{base}register/finish"), finish)
+            .await
+            .expect(201);
+        refused_everywhere(&mut browser, base).await;
+        // The same session is good for what is there.
+        browser.get(&format!("{base}credentials")).await.expect(200);
+    }
+    // Outside of the base path there is nothing but what is well known.
+    let mut browser = App::under("/auth/").await.browser();
+    for path in ["/", "/health", "/login/start", "/authx", "/.well-known/nothing"] {
+        let answer = browser.get(path).await;
+        is_problem(&answer, path);
+        answer.refused(404, "not_found");
+    }
+}
+
 /// Ceremonies on a store that takes a minute over everything.
 struct SlowStore(MemoryCeremonyStore);
 
