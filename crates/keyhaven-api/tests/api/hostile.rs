@@ -173,6 +173,24 @@ async fn every_refusal_is_a_problem_document() {
     }
 }
 
+/// A body that never ends, a little every five seconds.
+fn slow_body() -> Body {
+    struct Slow(tokio::time::Interval);
+    impl http_body::Body for Slow {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            context: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::task::ready!(self.0.poll_tick(context));
+            std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(b" ")))))
+        }
+    }
+    Body::new(Slow(tokio::time::interval(Duration::from_secs(5))))
+}
+
 /// Ceremonies on a store that takes a minute over everything.
 struct SlowStore(MemoryCeremonyStore);
 
@@ -199,4 +217,23 @@ impl CeremonyStore for SlowStore {
     async fn purge_expired(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.0.purge_expired(now, limit).await
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_is_the_clients_fault_and_a_slow_store_is_ours() {
+    let ceremonies = Arc::new(SlowStore(MemoryCeremonyStore::new(10)));
+    let app = App::made_of(settings(), Arc::new(MemoryStore::new()), ceremonies, "/").await;
+    let mut browser = app.browser();
+    for path in ["/login/start", "/login/finish", "/session/refresh"] {
+        let request = Request::post(path)
+            .header("origin", crate::support::ORIGIN)
+            .header("content-type", "application/json");
+        let began = tokio::time::Instant::now();
+        let answer = browser.answer(request.body(slow_body()).unwrap()).await;
+        answer.refused(400, "invalid_request");
+        assert!(answer.text.contains("too slowly"), "{}", answer.text);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+    let answer = browser.post("/login/start", json!({})).await;
+    answer.refused(503, "busy");
 }
