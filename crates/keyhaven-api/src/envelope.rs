@@ -92,7 +92,8 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
     let user_agent = headers.get(USER_AGENT).map(|value| {
         String::from_utf8_lossy(value.as_bytes())
             .chars()
-            .filter(|c| !c.is_control())
+            // People read it in the list of their sessions: nothing that is invisible or turns text around.
+            .filter(|c| matches!(c, ' '..='~'))
             .take(256)
             .collect()
     });
@@ -139,8 +140,8 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 
 fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
     let problem = response.extensions().get::<ApiError>().cloned();
-    let mut response = match problem {
     let problem = problem.or_else(|| foreign_refusal(&response));
+    let mut response = match problem {
         None => response,
         Some(error) => problem_document(state, request_id, &error, response.headers()),
     };
@@ -160,8 +161,6 @@ fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
     response
 }
 
-/// What no answer goes without. The page and the API description bring wider policies of their own.
-const SECURITY_HEADERS: [(&str, &str); 8] = [
 /// A refusal that a library below made, in its own words: it gets our code and form like every other one. Answers of
 /// ours that are no problem documents (`/ready`) are JSON.
 fn foreign_refusal(response: &Response) -> Option<ApiError> {
@@ -184,9 +183,9 @@ fn foreign_refusal(response: &Response) -> Option<ApiError> {
         _ => ApiError::new("internal_error", "something went wrong here"),
     })
 }
+
 /// What no answer goes without. The page and the API description bring wider policies of their own.
 const SECURITY_HEADERS: [(&str, &str); 8] = [
-
     ("cache-control", "no-store"),
     (
         "content-security-policy",

@@ -237,3 +237,28 @@ async fn a_slow_body_is_the_clients_fault_and_a_slow_store_is_ours() {
     let answer = browser.post("/login/start", json!({})).await;
     answer.refused(503, "busy");
 }
+
+#[tokio::test]
+async fn names_cannot_hide_or_turn_text_around() {
+    let app = App::new().await;
+    for name in [
+        "\u{200b}",
+        "\u{2028}",
+        "a\u{200e}b",
+        "alice\u{202e}nimda",
+        "\u{61c}",
+    ] {
+        let mut browser = app.browser();
+        let body = json!({"username": "alice", "displayName": name});
+        let refused = browser.post("/register/start", body).await;
+        refused.refused(400, "invalid_request");
+        let body = json!({"username": "alice"});
+        let started = browser.post("/register/start", body).await.expect(200);
+        let credential =
+            SoftwareAuthenticator::new("device").register(&started["publicKey"], &browser.page());
+        let mut body = crate::support::finish(&started, &credential);
+        body["deviceName"] = json!(name);
+        let refused = browser.post("/register/finish", body).await;
+        refused.refused(400, "invalid_request");
+    }
+}
