@@ -61,6 +61,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         raw.ceremonies.max_pending > 0,
         "ceremonies.max_pending: at least 1"
     );
+    ensure!(
+        raw.max_connections_per_address > 0,
+        "max_connections_per_address: at least 1"
+    );
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
@@ -101,30 +105,31 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             per_address: raw.rate_limits.per_address_per_minute,
             per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,
             username_taken: raw.rate_limits.username_taken_per_minute,
+            changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         }),
     };
     let api = ApiSettings {
         base_path: base_path(&raw.base_path)?,
-            changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         trusted_proxies: raw
             .trusted_proxies
             .iter()
             .map(|text| network(text))
             .collect::<Result<_, _>>()?,
-        disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
-        insecure_cookies: local && plain_http,
-    };
-    Ok(Config {
         trusted_proxy_header: match raw.trusted_proxy_header {
             raw::TrustedProxyHeader::Forwarded => ProxyHeader::Forwarded,
             raw::TrustedProxyHeader::XForwardedFor => ProxyHeader::XForwardedFor,
         },
+        disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
+        insecure_cookies: local && plain_http,
+    };
+    Ok(Config {
         listen,
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw.database_url)?,
         challenges: challenges(&raw.challenges_url)?,
         anchors: anchors(&raw)?,
         secret_key_file: raw.secret_key_file,
+        max_connections_per_address: raw.max_connections_per_address,
         max_pending_ceremonies: raw.ceremonies.max_pending,
         settings,
         api,
@@ -555,6 +560,10 @@ mod tests {
     fn values_out_of_range_are_named() {
         refused(|raw| raw.listen = "8080".into(), "listen");
         refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
+        refused(
+            |raw| raw.max_connections_per_address = 0,
+            "max_connections_per_address",
+        );
         refused(|raw| raw.ceremonies.challenge_bytes = 15, "challenge_bytes");
         refused(|raw| raw.ceremonies.challenge_bytes = 129, "challenge_bytes");
         refused(|raw| raw.sessions.idle_seconds = 1, "idle_seconds");

@@ -251,6 +251,7 @@ pub(crate) struct RateLimits {
     pub(crate) per_address_per_minute: u32,
     pub(crate) per_address_and_account_per_minute: u32,
     pub(crate) username_taken_per_minute: u32,
+    pub(crate) changes_per_account_per_minute: u32,
 }
 
 impl Default for RateLimits {
@@ -260,10 +261,10 @@ impl Default for RateLimits {
             per_address_per_minute: limits.per_address,
             per_address_and_account_per_minute: limits.per_address_and_account,
             username_taken_per_minute: limits.username_taken,
+            changes_per_account_per_minute: limits.changes_per_account,
         }
     }
 }
-    pub(crate) changes_per_account_per_minute: u32,
 
 /// How long sessions live.
 #[derive(Debug, Deserialize)]
@@ -273,7 +274,6 @@ pub(crate) struct Sessions {
     pub(crate) idle_seconds: u64,
     pub(crate) fresh_seconds: u64,
 }
-            changes_per_account_per_minute: limits.changes_per_account,
 
 impl Default for Sessions {
     fn default() -> Self {
