@@ -1,16 +1,18 @@
 //! Serving: wiring, background work, shutdown.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 use keyhaven_api::{Metrics, metrics_router};
 use keyhaven_service::{Anchors, Clock as _, Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
 use crate::anchors::AnchorSet;
 use crate::config::Config;
-use crate::listen;
+use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::stores;
 
@@ -87,11 +89,29 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         }
         tracing::info!("stopping: requests under way have {} seconds", DRAIN.as_secs());
     };
-    if !listen::serve(listener, app, stop, DRAIN).await {
+    if !listen::serve(listener, app, bounds(config), stop, DRAIN).await {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
     Ok(())
+}
+
+/// Behind a proxy, and on this machine, everybody has the same address.
+fn bounds(config: &Config) -> Bounds {
+    let loopback = [
+        IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 8),
+        IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+    ];
+    Bounds {
+        per_address: config.max_connections_per_address,
+        exempt: config
+            .api
+            .trusted_proxies
+            .iter()
+            .copied()
+            .chain(loopback)
+            .collect(),
+    }
 }
 
 /// Waits for Ctrl-C, or on Unix for SIGTERM.

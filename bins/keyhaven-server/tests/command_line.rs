@@ -170,3 +170,16 @@ fn mds_inspect_reads_what_it_cannot_verify_and_says_so() {
         std::fs::remove_file(path).unwrap();
     }
 }
+
+#[test]
+fn one_header_of_proxies_is_believed_and_it_has_a_name() {
+    for name in ["x-forwarded-for", "forwarded"] {
+        let output = keyhaven(&["config", "check"], &[("KEYHAVEN_TRUSTED_PROXY_HEADER", name)]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let output = keyhaven(
+        &["config", "check"],
+        &[("KEYHAVEN_TRUSTED_PROXY_HEADER", "x-real-ip")],
+    );
+    refused(&output, "x-forwarded-for");
+}

@@ -74,6 +74,7 @@ mod tests {
         let secure = ApiSettings {
             base_path: "/".into(),
             trusted_proxies: vec![],
+            trusted_proxy_header: crate::proxy::ProxyHeader::default(),
             disclose_verification_step: false,
             insecure_cookies: false,
         };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyhaven_service::{Client, SecretToken};
@@ -13,6 +13,7 @@ use keyhaven_types::Origin;
 use tracing::Instrument as _;
 
 use crate::error::{ApiError, Problem};
+use crate::metrics::method_label;
 use crate::proxy::client_ip;
 use crate::state::ApiState;
 
@@ -28,14 +29,14 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
         Ok(id) => id,
         Err(error) => return finish(&state, "", error.into_response()),
     };
-    let method = request.method().clone();
+    let method = method_label(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("other", MatchedPath::as_str)
         .to_owned();
     let began = Instant::now();
-    let span = tracing::info_span!("request", %method, route, request_id);
+    let span = tracing::info_span!("request", method, route, request_id);
     let answer = async {
         let client = match client(&state, &request, &request_id) {
             Ok(client) => client,
@@ -54,7 +55,7 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
     let code = answer.extensions().get::<Code>().map_or("ok", |code| code.0);
     state
         .metrics
-        .answered(method.as_str(), &route, status, code, began.elapsed());
+        .answered(method, &route, status, code, began.elapsed());
     span.in_scope(|| tracing::debug!(status, code, "answered"));
     answer
 }
@@ -91,13 +92,19 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
     let user_agent = headers.get(USER_AGENT).map(|value| {
         String::from_utf8_lossy(value.as_bytes())
             .chars()
-            .filter(|c| !c.is_control())
+            // People read it in the list of their sessions: nothing that is invisible or turns text around.
+            .filter(|c| matches!(c, ' '..='~'))
             .take(256)
             .collect()
     });
     let browser = keyhaven_session::cookie(headers, state.settings.ceremony_cookie());
     Ok(Client {
-        ip: client_ip(peer, headers, &state.settings.trusted_proxies),
+        ip: client_ip(
+            peer,
+            headers,
+            &state.settings.trusted_proxies,
+            state.settings.trusted_proxy_header,
+        ),
         user_agent,
         request_id: request_id.to_owned(),
         origin,
@@ -133,6 +140,7 @@ pub(crate) fn is_safe(method: &Method) -> bool {
 
 fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
     let problem = response.extensions().get::<ApiError>().cloned();
+    let problem = problem.or_else(|| foreign_refusal(&response));
     let mut response = match problem {
         None => response,
         Some(error) => problem_document(state, request_id, &error, response.headers()),
@@ -151,6 +159,29 @@ fn finish(state: &ApiState, request_id: &str, response: Response) -> Response {
         headers.insert(HeaderName::from_static("strict-transport-security"), hsts);
     }
     response
+}
+
+/// A refusal that a library below made, in its own words: it gets our code and form like every other one. Answers of
+/// ours that are no problem documents (`/ready`) are JSON.
+fn foreign_refusal(response: &Response) -> Option<ApiError> {
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE);
+    let is_json = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/"));
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    Some(match status {
+        StatusCode::NOT_FOUND => ApiError::new("not_found", "there is no such thing"),
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::new("method_not_allowed", "this route has other methods"),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new("payload_too_large", "a body has at most 65,536 bytes")
+        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            ApiError::new("unsupported_media_type", "send the body as application/json")
+        }
+        _ if status.is_client_error() => ApiError::invalid("the request could not be read"),
+        _ => ApiError::new("internal_error", "something went wrong here"),
+    })
 }
 
 /// What no answer goes without. The page and the API description bring wider policies of their own.
@@ -209,7 +240,7 @@ fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, set: &
             HeaderValue::from(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)),
         );
     }
-    if error.status == axum::http::StatusCode::UNAUTHORIZED {
+    if error.status == StatusCode::UNAUTHORIZED {
         headers.insert(
             WWW_AUTHENTICATE,
             HeaderValue::from_static("Bearer realm=\"keyhaven\""),

@@ -1,6 +1,8 @@
 //! Handler arguments: the client, the body, the session.
 
-use axum::body::Bytes;
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
@@ -15,6 +17,10 @@ use crate::state::ApiState;
 
 /// The most bytes a body may have.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+/// The longest that a client may take over sending a body. Half of what a request gets, so that what is slow here is
+/// told apart from what is slow there.
+pub(crate) const BODY_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who is asking; put there by the envelope.
 pub(crate) struct From(pub(crate) Client);
@@ -33,6 +39,34 @@ fn client(parts: &Parts) -> Result<Client, ApiError> {
         .get::<Client>()
         .cloned()
         .ok_or_else(|| ApiError::new("internal_error", "no client"))
+}
+
+/// A part of the path. What cannot be read there names nothing.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(part)) => Ok(Self(part)),
+            Err(_) => Err(Error::NotFound.into()),
+        }
+    }
+}
+
+/// The query. Parameters that are not known are ignored; one that is given twice is refused.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        match axum::extract::Query::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => Err(ApiError::invalid(format!("query: {}", rejection.body_text()))),
+        }
+    }
 }
 
 /// A JSON body, at most [`BODY_LIMIT`] bytes. Members that are not known are ignored.
@@ -90,9 +124,20 @@ fn is_json(request: &Request) -> bool {
 }
 
 async fn bytes(request: Request, state: &ApiState) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let too_large = || ApiError::new("payload_too_large", "a body has at most 65,536 bytes");
+    // A body that announces itself as too large is not waited for.
+    let announced = usize::try_from(request.body().size_hint().lower());
+    if announced.is_ok_and(|len| len > BODY_LIMIT) {
+        return Err(too_large());
+    }
+    let read = tokio::time::timeout(BODY_PATIENCE, Bytes::from_request(request, state));
+    let Ok(read) = read.await else {
+        // The client's fault and not ours: no 5xx, which would call operators and invite proxies to try again.
+        return Err(ApiError::invalid("body: it was sent too slowly"));
+    };
+    read.map_err(|rejection| {
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-            ApiError::new("payload_too_large", "a body has at most 65,536 bytes")
+            too_large()
         } else {
             ApiError::invalid("body: it could not be read")
         }

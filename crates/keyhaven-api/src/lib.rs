@@ -33,6 +33,7 @@ use utoipa_axum::routes as paths;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use metrics::{Metrics, metrics_router};
+pub use proxy::ProxyHeader;
 pub use state::ApiSettings;
 
 use error::ApiError;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -27,16 +28,16 @@ struct Inner {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Answer {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
     /// `ok`, or the stable code of the refusal: for the finishes this is the ceremony's outcome.
-    code: String,
+    code: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Route {
-    method: String,
+    method: &'static str,
     route: String,
 }
 
@@ -68,14 +69,22 @@ impl Metrics {
         }))
     }
 
-    /// Counts one answer. `route` is the pattern, never the path: what callers make up must not become labels.
-    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, code: &str, took: Duration) {
-        let (method, route) = (method.to_owned(), route.to_owned());
+    /// Counts one answer. Labels stay for ever, so what callers make up must not become one: `method` is from
+    /// [`method_label`]'s fixed set, `route` is the router's pattern and never the path, status and code are our own.
+    pub(crate) fn answered(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: u16,
+        code: &'static str,
+        took: Duration,
+    ) {
+        let route = route.to_owned();
         let answer = Answer {
-            method: method.clone(),
+            method,
             route: route.clone(),
             status,
-            code: code.to_owned(),
+            code,
         };
         self.0.requests.get_or_create(&answer).inc();
         self.0
@@ -89,6 +98,20 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = text::encode(&mut out, &self.0.registry);
         out
+    }
+}
+
+/// A method as metrics and logs name it. Any token is a method in HTTP (RFC 9110 §9.1): those of no route are `other`.
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "DELETE" => "DELETE",
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        _ => "other",
     }
 }
 

@@ -5,63 +5,55 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
+/// The header in which the trusted proxies write whom they heard from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ProxyHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    #[default]
+    XForwardedFor,
+}
+
 /// The address of whoever spoke to the outermost trusted proxy; the peer's own where that is no trusted proxy.
 ///
-/// Each proxy appends the address it heard from, so the list is read from the right, past trusted ones. Where
-/// `Forwarded` (RFC 7239) and `X-Forwarded-For` are both there and disagree, one of them came from the client itself:
-/// then neither is believed.
-pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+/// Each proxy appends the address it heard from, so the list is read from the right, past trusted ones, up to the first
+/// element that is no address: left of it, anybody may have written. Only one header is read, never the other in its
+/// place: proxies pass on what they do not know, so the other one is the client's to write.
+pub(crate) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], header: ProxyHeader) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_trusted(peer, trusted) {
         return peer;
     }
-    let by_list = outermost(list(headers, "x-forwarded-for", parse_node), trusted);
-    let by_rfc = outermost(list(headers, "forwarded", parse_forwarded), trusted);
-    match (by_list, by_rfc) {
-        (None, None) => peer,
-        (Some(ip), None) | (None, Some(ip)) => ip,
-        (Some(a), Some(b)) => {
-            if a == b {
-                a
-            } else {
-                peer
-            }
+    let chain = match header {
+        ProxyHeader::Forwarded => elements(headers, "forwarded", parse_forwarded),
+        ProxyHeader::XForwardedFor => elements(headers, "x-forwarded-for", parse_node),
+    };
+    let mut seen = peer;
+    for hop in chain.into_iter().rev() {
+        let Some(ip) = hop else { break };
+        seen = ip;
+        if !is_trusted(ip, trusted) {
+            break;
         }
     }
+    seen
 }
 
 fn is_trusted(ip: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&ip))
 }
 
-/// All elements of a comma-separated header, in order; `None` where the header is absent.
-fn list(
-    headers: &HeaderMap,
-    name: &str,
-    parse: impl Fn(&str) -> Option<IpAddr>,
-) -> Option<Vec<Option<IpAddr>>> {
-    let mut values = headers.get_all(name).iter().peekable();
-    values.peek()?;
+/// All elements of a comma-separated header, in order.
+fn elements(headers: &HeaderMap, name: &str, parse: impl Fn(&str) -> Option<IpAddr>) -> Vec<Option<IpAddr>> {
+    let values = headers.get_all(name).iter();
     let elements = values.flat_map(|value| {
         let text = value.to_str().unwrap_or("");
         text.split(',')
             .map(|element| parse(element.trim()))
             .collect::<Vec<_>>()
     });
-    Some(elements.collect())
-}
-
-/// The rightmost address that is no trusted proxy; the leftmost where all are; none beyond an unreadable element.
-fn outermost(chain: Option<Vec<Option<IpAddr>>>, trusted: &[IpNet]) -> Option<IpAddr> {
-    let mut last = None;
-    for element in chain?.into_iter().rev() {
-        let Some(ip) = element else { break };
-        last = Some(ip);
-        if !is_trusted(ip, trusted) {
-            break;
-        }
-    }
-    last
+    elements.collect()
 }
 
 /// An address with or without port, an IPv6 one with or without brackets and quotes.
@@ -80,12 +72,11 @@ fn parse_node(text: &str) -> Option<IpAddr> {
         .map(|ip| ip.to_canonical())
 }
 
+/// The first `for` of an element decides; its other parameters do not matter.
 fn parse_forwarded(element: &str) -> Option<IpAddr> {
-    element.split(';').find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        name.eq_ignore_ascii_case("for")
-            .then(|| parse_node(value.trim()))?
-    })
+    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let (_, node) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("for"))?;
+    parse_node(node.trim())
 }
 
 #[cfg(test)]
@@ -93,12 +84,16 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, headers: &[(&'static str, &'static str)]) -> String {
+        seen_by(ProxyHeader::XForwardedFor, peer, headers)
+    }
+
+    fn seen_by(header: ProxyHeader, peer: &str, headers: &[(&'static str, &'static str)]) -> String {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        client_ip(peer.parse().unwrap(), &map, &trusted).to_string()
+        client_ip(peer.parse().unwrap(), &map, &trusted, header).to_string()
     }
 
     #[test]
@@ -140,23 +135,54 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_and_a_contradiction_is_not_believed() {
+    fn a_hop_that_is_no_address_hides_what_stands_left_of_it() {
+        for hop in ["nonsense", "unknown", "_hidden", "", "\u{e9}"] {
+            let value = format!("203.0.113.9, {hop}, 10.0.0.2");
+            let mut map = HeaderMap::new();
+            map.append(
+                "x-forwarded-for",
+                axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
+            let trusted = ["10.0.0.0/8".parse().unwrap()];
+            let ip = client_ip([10, 0, 0, 1].into(), &map, &trusted, ProxyHeader::XForwardedFor);
+            // The last one that is trusted to have said the truth; where the header cannot be read at all, the peer.
+            let last = if hop.is_ascii() {
+                [10, 0, 0, 2]
+            } else {
+                [10, 0, 0, 1]
+            };
+            assert_eq!(ip, IpAddr::from(last), "{hop:?}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_where_it_is_the_header() {
+        let chain = ("forwarded", "for=\"[2001:db8::7]:80\";proto=https, FOR=10.0.0.3");
         assert_eq!(
-            seen(
-                "10.0.0.1",
-                &[("forwarded", "for=\"[2001:db8::7]:80\";proto=https, for=10.0.0.3")]
-            ),
+            seen_by(ProxyHeader::Forwarded, "10.0.0.1", &[chain]),
             "2001:db8::7"
         );
+        let twice = (
+            "forwarded",
+            "for=203.0.113.9, by=10.0.0.9;for=unknown;for=198.51.100.7",
+        );
+        assert_eq!(seen_by(ProxyHeader::Forwarded, "10.0.0.1", &[twice]), "10.0.0.1");
+    }
+
+    #[test]
+    fn the_other_header_is_the_clients_own_and_never_read() {
+        let own = ("forwarded", "for=198.51.100.7");
+        let proxys = ("x-forwarded-for", "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &[own, proxys]), "203.0.113.9");
+        assert_eq!(seen("10.0.0.1", &[own]), "10.0.0.1");
         assert_eq!(
-            seen(
-                "10.0.0.1",
-                &[
-                    ("forwarded", "for=198.51.100.7"),
-                    ("x-forwarded-for", "203.0.113.9")
-                ]
-            ),
+            seen("10.0.0.1", &[own, ("x-forwarded-for", "unknown")]),
             "10.0.0.1"
         );
+        assert_eq!(
+            seen_by(ProxyHeader::Forwarded, "10.0.0.1", &[own, proxys]),
+            "198.51.100.7"
+        );
+        assert_eq!(seen_by(ProxyHeader::Forwarded, "10.0.0.1", &[proxys]), "10.0.0.1");
     }
 }

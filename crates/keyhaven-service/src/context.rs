@@ -6,10 +6,12 @@ use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_types::UnixTime;
 use uuid::Uuid;
 
+use crate::client::Client;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::ports::{Anchors, Clock, Random, RandomUnavailable};
 use crate::secrets::Keys;
+use crate::sessions::SignedIn;
 use crate::settings::Settings;
 
 /// Settings, stores and ports; one per process.
@@ -28,6 +30,19 @@ impl Context {
     /// Applies a rate limit, where there are any.
     pub(crate) fn limit(&self, check: impl FnOnce(&Limits) -> Result<(), Error>) -> Result<(), Error> {
         self.limits.as_ref().map_or(Ok(()), check)
+    }
+
+    /// Counts a change that writes for the account: so many a minute by the account, and from the address.
+    pub(crate) fn limit_change(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+        let account = current.account_id().0;
+        self.limit(|limits| limits.change(client.ip, &[b"account ", &account.as_bytes()[..]].concat()))
+    }
+
+    /// Counts a change that takes access away. By the session rather than the account: somebody who has stolen a
+    /// session must not be able to use up what its owner needs to end it.
+    pub(crate) fn limit_ending(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+        let session = current.session().id.0;
+        self.limit(|limits| limits.change(client.ip, &[b"session ", &session.as_bytes()[..]].concat()))
     }
 
     /// A version 4 UUID.

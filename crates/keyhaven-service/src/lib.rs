@@ -17,6 +17,7 @@ mod context;
 mod decoy;
 mod error;
 mod limits;
+mod network;
 mod passkeys;
 mod ports;
 mod registration;
@@ -37,6 +38,7 @@ pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
 pub use error::Error;
+pub use network::Network;
 pub use passkeys::Passkeys;
 pub use ports::{Anchors, Clock, Random, RandomUnavailable};
 pub use registration::{Registered, Registrations, StartRegistration};
@@ -89,15 +91,17 @@ impl Keyhaven {
     /// # Errors
     /// [`RandomUnavailable`] only if the cryptographic library cannot derive keys.
     pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
+        let keys = secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?;
+        let limits = settings.rate_limits.as_ref();
         let context = Arc::new(context::Context {
-            limits: settings.rate_limits.as_ref().map(limits::Limits::new),
+            limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
             clock: surroundings.clock,
             random: surroundings.random,
             anchors: surroundings.anchors,
-            keys: secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?,
+            keys,
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),

@@ -43,7 +43,7 @@ impl Passkeys {
     /// Gives a passkey another name, 1 to 64 characters.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`], [`Error::NotFound`], [`Error::Storage`].
+    /// [`Error::InvalidRequest`], [`Error::NotFound`], [`Error::RateLimited`], [`Error::Storage`].
     pub async fn rename(
         &self,
         client: &Client,
@@ -51,6 +51,7 @@ impl Passkeys {
         id: &CredentialId,
         device_name: &str,
     ) -> Result<Credential, Error> {
+        self.0.limit_change(client, current)?;
         let device_name = username::label("deviceName", device_name)?;
         let event = self.0.success(client, RENAME, of(current, Some(id)))?;
         let renamed = self
@@ -70,8 +71,10 @@ impl Passkeys {
     /// Removes one passkey and ends the other sessions it opened. Needs a recent sign-in or a grant.
     ///
     /// # Errors
-    /// [`Error::StepUpRequired`], [`Error::NotFound`], [`Error::LastCredential`], [`Error::Storage`].
+    /// [`Error::StepUpRequired`], [`Error::NotFound`], [`Error::LastCredential`], [`Error::RateLimited`],
+    /// [`Error::Storage`].
     pub async fn remove(&self, client: &Client, current: &SignedIn, id: &CredentialId) -> Result<(), Error> {
+        self.0.limit_ending(client, current)?;
         let removed = self.try_remove(client, current, vec![id.clone()], Some(id)).await;
         self.answer(client, current, Some(id), removed).await
     }
@@ -86,6 +89,7 @@ impl Passkeys {
         current: &SignedIn,
         except: Option<&CredentialId>,
     ) -> Result<(), Error> {
+        self.0.limit_ending(client, current)?;
         let own = self.0.durable.credentials_of(current.account_id()).await?;
         if except.is_some_and(|kept| !own.iter().any(|credential| credential.id == *kept)) {
             return self.answer(client, current, except, Err(Error::NotFound)).await;

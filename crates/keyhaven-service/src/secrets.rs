@@ -35,6 +35,7 @@ impl fmt::Debug for SecretKey {
 pub(crate) struct Keys {
     pub(crate) audit: hmac::Key,
     pub(crate) decoy: hmac::Key,
+    pub(crate) limits: hmac::Key,
     sealing: LessSafeKey,
 }
 
@@ -45,6 +46,10 @@ impl Keys {
         Some(Self {
             audit: root.expand(&[b"audit event mac"], hmac::HMAC_SHA256).ok()?.into(),
             decoy: root.expand(&[b"login decoys"], hmac::HMAC_SHA256).ok()?.into(),
+            limits: root
+                .expand(&[b"rate limit buckets"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
             sealing: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"signing key sealing"], &CHACHA20_POLY1305).ok()?,
             )),

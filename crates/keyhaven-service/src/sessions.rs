@@ -249,7 +249,7 @@ impl Sessions {
     /// and the client has the new token already.
     ///
     /// # Errors
-    /// [`Error::SessionExpired`], [`Error::Storage`].
+    /// [`Error::RateLimited`], [`Error::SessionExpired`], [`Error::Storage`].
     pub async fn refresh(
         &self,
         client: &Client,
@@ -259,6 +259,7 @@ impl Sessions {
         if current.by_previous_token {
             return Ok(None);
         }
+        self.0.limit_change(client, current)?;
         let token = token.next(&*self.0.random)?;
         let session = current.session();
         let subject = Subject {
@@ -293,8 +294,9 @@ impl Sessions {
     /// Ends the session itself.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn sign_out(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+        self.0.limit_ending(client, current)?;
         self.end(client, current, current.session().id, "session.sign_out")
             .await
             .map(|_| ())
@@ -303,8 +305,9 @@ impl Sessions {
     /// Ends one session of the same account.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Storage`].
+    /// [`Error::NotFound`], [`Error::RateLimited`], [`Error::Storage`].
     pub async fn revoke(&self, client: &Client, current: &SignedIn, id: SessionId) -> Result<(), Error> {
+        self.0.limit_ending(client, current)?;
         let known = self
             .0
             .durable
@@ -326,8 +329,9 @@ impl Sessions {
     /// Ends all other sessions of the account, and tells how many.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn revoke_others(&self, client: &Client, current: &SignedIn) -> Result<u64, Error> {
+        self.0.limit_ending(client, current)?;
         let keep = current.session().id;
         let subject = Subject {
             session: Some(keep),

@@ -87,12 +87,16 @@ impl Default for AccessTokenSettings {
 /// Attempts per minute. A bucket holds a minute's worth and refills evenly.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimitSettings {
-    /// Requests of one kind from one address (IPv6: one /64).
+    /// Requests of one kind from one address (IPv6: one /64). Starts are also counted for the networks around it, all
+    /// kinds together: 4 times as many for an IPv6 /56, 8 times for a /48 or an IPv4 /24, 16 times for a /32 or an IPv4
+    /// /16.
     pub per_address: u32,
     /// Attempts at one account from one address.
     pub per_address_and_account: u32,
     /// Answers from which one address can learn that a username is taken.
     pub username_taken: u32,
+    /// Changes that one account makes: renaming, refreshing, removing, ending sessions.
+    pub changes_per_account: u32,
 }
 
 impl Default for RateLimitSettings {
@@ -101,6 +105,7 @@ impl Default for RateLimitSettings {
             per_address: 120,
             per_address_and_account: 5,
             username_taken: 10,
+            changes_per_account: 60,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 use crate::error::Error;
 
@@ -37,11 +38,11 @@ impl Username {
     }
 }
 
-/// A label a person reads (display name, passkey name): 1 to 64 characters, trimmed, no control characters.
+/// A label a person reads (display name, passkey name): 1 to 64 characters, trimmed, of which one can be seen at least
+/// and none is hidden or turns the text around it: a name must not pretend to be another, or to be none.
 pub(crate) fn label(field: &'static str, text: &str) -> Result<String, Error> {
     let text = text.trim();
-    let fine = (1..=64).contains(&text.chars().count())
-        && !text.chars().any(|c| c.is_control() || is_direction_override(c));
+    let fine = (1..=64).contains(&text.chars().count()) && text.chars().any(is_visible) && shows_all(text);
     if fine {
         Ok(text.to_owned())
     } else {
@@ -49,9 +50,72 @@ pub(crate) fn label(field: &'static str, text: &str) -> Result<String, Error> {
     }
 }
 
-/// Characters that reorder the text around them: a name could pretend to be another one.
-fn is_direction_override(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether every character can be seen, is a space, or changes only how its neighbour looks.
+fn shows_all(text: &str) -> bool {
+    let mut previous = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let fine = match c {
+            // Between letters (Persian, Indic scripts) and between emoji, joiners are part of the spelling.
+            '\u{200c}' | '\u{200d}' => {
+                previous.is_some_and(is_joined) && rest.peek().copied().is_some_and(is_joined)
+            }
+            // Variation selectors choose a glyph for what they follow.
+            '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => previous.is_some_and(is_visible),
+            _ => !is_hidden(c),
+        };
+        if !fine {
+            return false;
+        }
+        previous = Some(c);
+    }
+    true
+}
+
+/// What may stand beside a joiner: letters with their marks, emoji with theirs.
+fn is_joined(c: char) -> bool {
+    use GeneralCategory as Category;
+    !is_hidden(c)
+        && (c.general_category_group() == GeneralCategoryGroup::Letter
+            || matches!(
+                c.general_category(),
+                Category::ModifierSymbol
+                    | Category::NonspacingMark
+                    | Category::OtherSymbol
+                    | Category::SpacingMark
+            ))
+}
+
+/// Whether a character puts something on the screen by itself.
+fn is_visible(c: char) -> bool {
+    use GeneralCategoryGroup as Group;
+    let shows = matches!(
+        c.general_category_group(),
+        Group::Letter | Group::Number | Group::Punctuation | Group::Symbol
+    );
+    shows && !is_hidden(c)
+}
+
+/// Controls, format characters (bidirectional ones among them), line and paragraph separators, private use, what is
+/// not assigned; and the characters of other categories that nobody sees.
+fn is_hidden(c: char) -> bool {
+    use GeneralCategory as Category;
+    let blank = matches!(
+        c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+            ..='\u{180f}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+    );
+    blank
+        || matches!(
+            c.general_category(),
+            Category::Control
+                | Category::Format
+                | Category::LineSeparator
+                | Category::ParagraphSeparator
+                | Category::PrivateUse
+                | Category::Surrogate
+                | Category::Unassigned
+        )
 }
 
 /// An e-mail address as given: at most 254 characters, one `@` with something on either side, nothing unprintable.
@@ -62,7 +126,7 @@ pub(crate) fn email(text: &str) -> Result<String, Error> {
         })
         && !text
             .chars()
-            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
+            .any(|c| is_hidden(c) || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
     if fine {
         Ok(text.to_owned())
     } else {
@@ -113,6 +177,83 @@ mod tests {
     }
 
     #[test]
+    fn labels_in_the_worlds_scripts_and_emoji_are_fine() {
+        for text in [
+            "Zoë’s phone (2)",
+            "鍵",
+            "葛\u{e0100}",
+            "مفتاح",
+            "می\u{200c}خواهم",
+            "क्\u{200d}ष",
+            "👩\u{1f3fd}\u{200d}💻",
+            "❤\u{fe0f}\u{200d}🔥",
+            "1\u{fe0f}\u{20e3}",
+            "🇳🇱",
+            "a\u{a0}b",
+            "-",
+        ] {
+            assert_eq!(label("deviceName", text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn labels_hide_nothing() {
+        for hidden in [
+            '\u{0}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{206a}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{e000}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff9}',
+            '\u{fdd0}',
+            '\u{e0041}',
+            '\u{10ffff}',
+        ] {
+            assert!(
+                label("deviceName", &hidden.to_string()).is_err(),
+                "{hidden:?} alone"
+            );
+            assert!(
+                label("deviceName", &format!("a{hidden}b")).is_err(),
+                "{hidden:?} inside"
+            );
+        }
+        for text in [
+            // Nothing to be seen.
+            "\u{301}",
+            "\u{200d}",
+            "\u{fe0f}",
+            // Joiners and selectors that join and select nothing.
+            "a\u{200d}",
+            "\u{200c}a",
+            "1\u{200d}2",
+            "a\u{200d}\u{200d}b",
+            "a \u{200c}b",
+            "a \u{fe0f}b",
+            "a\u{fe0f}\u{fe0f}",
+        ] {
+            assert!(label("deviceName", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn addresses_cannot_carry_headers() {
         assert!(email("alice@example.org").is_ok());
         for text in [
@@ -123,6 +264,8 @@ mod tests {
             "a@b.c\r\nBcc: x@y.z",
             "A <a@b.c>",
             "a@.b",
+            "a\u{200b}@b.c",
+            "a\u{202e}@b.c",
         ] {
             assert!(email(text).is_err(), "{text:?}");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
-use keyhaven_api::ApiSettings;
+use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{
     AndroidKeyPolicy, AttestationFormat, AttestationPolicy, BackupPolicy, CrossOrigin, Profile, RelyingParty,
     SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1, UnsolicitedExtensions,
@@ -61,6 +61,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         raw.ceremonies.max_pending > 0,
         "ceremonies.max_pending: at least 1"
     );
+    ensure!(
+        raw.max_connections_per_address > 0,
+        "max_connections_per_address: at least 1"
+    );
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
@@ -101,6 +105,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             per_address: raw.rate_limits.per_address_per_minute,
             per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,
             username_taken: raw.rate_limits.username_taken_per_minute,
+            changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         }),
     };
     let api = ApiSettings {
@@ -110,6 +115,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             .iter()
             .map(|text| network(text))
             .collect::<Result<_, _>>()?,
+        trusted_proxy_header: match raw.trusted_proxy_header {
+            raw::TrustedProxyHeader::Forwarded => ProxyHeader::Forwarded,
+            raw::TrustedProxyHeader::XForwardedFor => ProxyHeader::XForwardedFor,
+        },
         disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
         insecure_cookies: local && plain_http,
     };
@@ -120,6 +129,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         challenges: challenges(&raw.challenges_url)?,
         anchors: anchors(&raw)?,
         secret_key_file: raw.secret_key_file,
+        max_connections_per_address: raw.max_connections_per_address,
         max_pending_ceremonies: raw.ceremonies.max_pending,
         settings,
         api,
@@ -550,6 +560,10 @@ mod tests {
     fn values_out_of_range_are_named() {
         refused(|raw| raw.listen = "8080".into(), "listen");
         refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
+        refused(
+            |raw| raw.max_connections_per_address = 0,
+            "max_connections_per_address",
+        );
         refused(|raw| raw.ceremonies.challenge_bytes = 15, "challenge_bytes");
         refused(|raw| raw.ceremonies.challenge_bytes = 129, "challenge_bytes");
         refused(|raw| raw.sessions.idle_seconds = 1, "idle_seconds");

@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) secret_key_file: Option<PathBuf>,
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
+    pub(crate) max_connections_per_address: u32,
     pub(crate) max_pending_ceremonies: usize,
     pub(crate) settings: Settings,
     pub(crate) api: ApiSettings,

@@ -31,6 +31,8 @@ pub(crate) struct Raw {
     pub(crate) secret_key_file: Option<PathBuf>,
     #[serde(deserialize_with = "list")]
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) trusted_proxy_header: TrustedProxyHeader,
+    pub(crate) max_connections_per_address: u32,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) ceremony_ttl_seconds: u64,
     pub(crate) rate_limit: Switch,
@@ -58,6 +60,8 @@ impl Default for Raw {
             challenges_url: "memory:".into(),
             secret_key_file: None,
             trusted_proxies: Vec::new(),
+            trusted_proxy_header: TrustedProxyHeader::XForwardedFor,
+            max_connections_per_address: 256,
             metrics_listen: None,
             ceremony_ttl_seconds: 300,
             rate_limit: Switch::On,
@@ -71,6 +75,14 @@ impl Default for Raw {
             disclose_verification_step: None,
         }
     }
+}
+
+/// Where trusted proxies write whom they heard from.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TrustedProxyHeader {
+    Forwarded,
+    XForwardedFor,
 }
 
 /// What anonymous callers may learn.
@@ -239,6 +251,7 @@ pub(crate) struct RateLimits {
     pub(crate) per_address_per_minute: u32,
     pub(crate) per_address_and_account_per_minute: u32,
     pub(crate) username_taken_per_minute: u32,
+    pub(crate) changes_per_account_per_minute: u32,
 }
 
 impl Default for RateLimits {
@@ -248,6 +261,7 @@ impl Default for RateLimits {
             per_address_per_minute: limits.per_address,
             per_address_and_account_per_minute: limits.per_address_and_account,
             username_taken_per_minute: limits.username_taken,
+            changes_per_account_per_minute: limits.changes_per_account,
         }
     }
 }
@@ -370,7 +384,7 @@ pub(crate) struct Flags {
     #[arg(long, global = true, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_key_file: Option<PathBuf>,
-    /// Networks whose Forwarded and X-Forwarded-For headers are believed, with commas between.
+    /// Networks whose X-Forwarded-For headers are believed, with commas between.
     #[arg(long, global = true, value_name = "NETWORKS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     trusted_proxies: Option<String>,

@@ -1,7 +1,7 @@
 //! The passkeys of the signed-in account.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use keyhaven_core::PublicKey;
 use keyhaven_service::Error;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::bodies::{CredentialBody, CredentialWithKey, Credentials, PublicKeyBody, Rename};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, StoredSessions};
+use crate::extract::{Body, From, Path, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// All passkeys of the account, oldest first.
@@ -76,7 +76,7 @@ fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
     request_body = Rename,
     responses(
         (status = 200, body = CredentialBody), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 404, body = Problem), (status = 503, body = Problem),
+        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn rename(
@@ -101,7 +101,7 @@ pub(crate) async fn rename(
     params(("id" = String, Path, description = "the credential id, base64url")),
     responses(
         (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 503, body = Problem),
+        (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn delete(
@@ -131,7 +131,7 @@ pub(crate) struct Except {
     params(Except),
     responses(
         (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 503, body = Problem),
+        (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn delete_all(

@@ -1,11 +1,12 @@
 //! The demo page: static files in the binary, no build step, nothing loaded from elsewhere.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::IntoResponse;
 
 use crate::error::ApiError;
+use crate::extract::Path;
 use crate::state::ApiState;
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

@@ -1,7 +1,7 @@
 //! The session that asks, and the account's others.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use keyhaven_service::{Error, SessionToken, SignedIn};
@@ -10,7 +10,7 @@ use keyhaven_session::{Authority as _, Session};
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Current, From, OptionalBody, StoredSessions};
+use crate::extract::{Current, From, OptionalBody, Path, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -33,7 +33,10 @@ fn me(signed_in: &SignedIn) -> Me {
 #[utoipa::path(
     post, path = "/session/refresh", tag = "sessions", operation_id = "refreshSession",
     request_body(content = Refresh, description = "for clients that keep no cookies; else nothing"),
-    responses((status = 200, body = Me), (status = 401, body = Problem), (status = 503, body = Problem))
+    responses(
+        (status = 200, body = Me), (status = 401, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    )
 )]
 pub(crate) async fn refresh(
     State(state): State<ApiState>,
@@ -81,7 +84,10 @@ pub(crate) async fn refresh(
 /// Sign out.
 #[utoipa::path(
     delete, path = "/session", tag = "sessions", operation_id = "signOut",
-    responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 503, body = Problem))
+    responses(
+        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem),
+    )
 )]
 pub(crate) async fn sign_out(
     State(state): State<ApiState>,
@@ -119,7 +125,10 @@ pub(crate) async fn list(
 #[utoipa::path(
     delete, path = "/sessions/{id}", tag = "sessions", operation_id = "endSession",
     params(("id" = String, Path, description = "the session's id")),
-    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 503, body = Problem))
+    responses(
+        (status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem),
+    )
 )]
 pub(crate) async fn revoke(
     State(state): State<ApiState>,
@@ -143,7 +152,10 @@ pub(crate) async fn revoke(
 /// End all other sessions of the account.
 #[utoipa::path(
     delete, path = "/sessions", tag = "sessions", operation_id = "endOtherSessions",
-    responses((status = 200, body = Ended), (status = 401, body = Problem), (status = 503, body = Problem))
+    responses(
+        (status = 200, body = Ended), (status = 401, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
+    )
 )]
 pub(crate) async fn revoke_others(
     State(state): State<ApiState>,

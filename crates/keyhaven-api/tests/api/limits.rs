@@ -1,5 +1,6 @@
 //! Bounds on attempts.
 
+use axum::http::Method;
 use keyhaven_service::{RateLimitSettings, Settings};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
@@ -94,11 +95,11 @@ async fn the_address_behind_a_trusted_proxy_counts_and_a_claimed_one_does_not() 
         let forwarded = format!("203.0.113.{n}");
         let headers = [json, ("x-forwarded-for", forwarded.as_str())];
         proxied
-            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .send(Method::POST, "/login/start", &headers, body.clone())
             .await
             .expect(200);
         let answer = direct
-            .send(axum::http::Method::POST, "/login/start", &headers, body.clone())
+            .send(Method::POST, "/login/start", &headers, body.clone())
             .await;
         assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
     }
@@ -116,4 +117,138 @@ async fn pending_ceremonies_are_bounded() {
     assert!(refused.headers.contains_key("retry-after"));
     app.pass(300);
     browser.post("/login/start", json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_header_that_the_proxy_only_passes_on_is_not_believed() {
+    let app = limited().await;
+    let body = serde_json::to_vec(&json!({"username": "alice"})).unwrap();
+    let mut proxied = app.browser();
+    proxied.ip = "10.1.2.3".into();
+    for n in 0..6 {
+        // The proxy appends to one header; the client sends the other, a new address every time.
+        let forged = format!("for=203.0.113.{n}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", "198.51.100.7"),
+            ("forwarded", forged.as_str()),
+        ];
+        let answer = proxied
+            .send(Method::POST, "/login/start", &headers, body.clone())
+            .await;
+        assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
+    }
+}
+
+#[tokio::test]
+async fn one_range_of_addresses_cannot_fill_the_pool_of_ceremonies() {
+    let app = limited().await;
+    let mut attacker = app.browser();
+    let mut started = 0;
+    // The pool of these tests holds 1,000. A /56 has 256 networks: with 120 for each it would be full many times over.
+    for n in 0..1_200 {
+        attacker.ip = format!("2001:db8:0:{:x}::1", n % 256);
+        let answer = attacker.post("/login/start", json!({})).await;
+        if answer.status.as_u16() == 200 {
+            started += 1;
+        } else {
+            answer.refused(429, "rate_limited");
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+    }
+    // Four shares, and what refilled meanwhile.
+    assert!((480..900).contains(&started), "{started}");
+    for ip in ["2001:db9::1", "192.0.2.1"] {
+        let mut elsewhere = app.browser();
+        elsewhere.ip = ip.into();
+        elsewhere.post("/login/start", json!({})).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn changes_are_bounded_by_account_and_their_owner_can_still_end_sessions() {
+    let app = App::with(Settings {
+        rate_limits: Some(RateLimitSettings {
+            changes_per_account: 6,
+            ..RateLimitSettings::default()
+        }),
+        ..settings()
+    })
+    .await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut owner = app.browser();
+    let registered = owner.register(&mut device, "alice").await;
+    let mut thief = app.browser();
+    thief.login(&mut device, None).await.expect(200);
+    let path = format!(
+        "/credentials/{}",
+        registered["credential"]["id"].as_str().unwrap()
+    );
+    for n in 0..6 {
+        // From anywhere: it is the account that counts.
+        thief.ip = format!("198.51.100.{n}");
+        let name = json!({"deviceName": "x"});
+        thief.json(Method::PATCH, &path, name).await.expect(200);
+    }
+    let account = registered["user"]["id"].as_str().unwrap().parse().unwrap();
+    let written = app.store.events_of(account, None, 100).await.unwrap().len();
+    let name = json!({"deviceName": "x"});
+    let refused = thief.json(Method::PATCH, &path, name.clone()).await;
+    refused.refused(429, "rate_limited");
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait));
+    thief
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .refused(429, "rate_limited");
+    owner
+        .json(Method::PATCH, &path, name)
+        .await
+        .refused(429, "rate_limited");
+    let now_written = app.store.events_of(account, None, 100).await.unwrap().len();
+    assert_eq!(now_written, written, "a refusal by a limit writes nothing");
+    // The thief has used up what changes the account, not what ends the thief's session.
+    for _ in 0..6 {
+        owner.delete("/sessions").await.expect(200);
+    }
+    thief.get("/session").await.refused(401, "unauthenticated");
+    owner.delete("/sessions").await.refused(429, "rate_limited");
+    owner.delete("/session").await.refused(429, "rate_limited");
+    let session = "/sessions/00000000-0000-4000-8000-000000000000";
+    owner.delete(session).await.refused(429, "rate_limited");
+    owner.delete(&path).await.refused(429, "rate_limited");
+    owner.delete("/credentials").await.refused(429, "rate_limited");
+    // Reading is free.
+    owner.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn changes_are_bounded_by_address() {
+    let app = App::with(Settings {
+        rate_limits: Some(RateLimitSettings {
+            per_address: 3,
+            ..RateLimitSettings::default()
+        }),
+        ..settings()
+    })
+    .await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    for _ in 0..3 {
+        browser
+            .send(Method::POST, "/session/refresh", &[], Vec::new())
+            .await
+            .expect(200);
+    }
+    let refused = browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await;
+    refused.refused(429, "rate_limited");
+    browser.ip = "198.51.100.9".into();
+    browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
 }

@@ -4,6 +4,7 @@
 mod attestation;
 mod ceremonies;
 mod disclosure;
+mod hostile;
 mod limits;
 mod openapi;
 mod passkeys;

@@ -11,13 +11,13 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use keyhaven_api::{ApiSettings, Metrics, router};
+use keyhaven_api::{ApiSettings, Metrics, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_service::{
     AccessTokenSettings, Anchors, Clock, Keyhaven, Random, RandomUnavailable, SecretKey, SessionSettings,
     Settings, Surroundings,
 };
-use keyhaven_storage::DurableStore;
+use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
@@ -56,6 +56,7 @@ pub(crate) struct App {
     pub(crate) keyhaven: Keyhaven,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<dyn DurableStore>,
+    pub(crate) metrics: Metrics,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -110,12 +111,37 @@ impl App {
         store: Arc<dyn DurableStore>,
         anchors: Option<Arc<dyn Anchors>>,
     ) -> Self {
+        let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
+        Self::assembled(settings, store, ceremonies, anchors, "/").await
+    }
+
+    pub(crate) async fn under(base_path: &str) -> Self {
+        let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
+        Self::made_of(settings(), Arc::new(MemoryStore::new()), ceremonies, base_path).await
+    }
+
+    pub(crate) async fn made_of(
+        settings: Settings,
+        store: Arc<dyn DurableStore>,
+        ceremonies: Arc<dyn CeremonyStore>,
+        base_path: &str,
+    ) -> Self {
+        Self::assembled(settings, store, ceremonies, None, base_path).await
+    }
+
+    async fn assembled(
+        settings: Settings,
+        store: Arc<dyn DurableStore>,
+        ceremonies: Arc<dyn CeremonyStore>,
+        anchors: Option<Arc<dyn Anchors>>,
+        base_path: &str,
+    ) -> Self {
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
         let keyhaven = Keyhaven::new(
             settings,
             Surroundings {
                 durable: store.clone(),
-                ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
+                ceremonies,
                 clock: clock.clone(),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
                 anchors,
@@ -125,13 +151,16 @@ impl App {
         .unwrap();
         keyhaven.access_tokens.maintain().await.unwrap();
         let api = ApiSettings {
-            base_path: "/".into(),
+            base_path: base_path.into(),
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            trusted_proxy_header: ProxyHeader::XForwardedFor,
             disclose_verification_step: true,
             insecure_cookies: false,
         };
+        let metrics = Metrics::new();
         Self {
-            router: router(keyhaven.clone(), api, Metrics::new()),
+            router: router(keyhaven.clone(), api, metrics.clone()),
+            metrics,
             keyhaven,
             clock,
             store,
@@ -227,7 +256,11 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(Body::from(body)).unwrap();
+        self.answer(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn answer(&mut self, mut request: Request<Body>) -> Answer {
         let peer = SocketAddr::new(self.ip.parse().unwrap(), 4711);
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = self.app.router.clone().oneshot(request).await.unwrap();
