@@ -7,6 +7,7 @@
 //! fsync is off: a power cut would lose data, the end of a process does not.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -83,6 +84,20 @@ impl Postgres {
         server.initialise()?;
         server.run()?;
         Ok(server)
+    }
+
+    /// Whether there is one to start.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        programs().is_ok()
+    }
+
+    /// Runs a file of SQL in one of its databases.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn run_file(&self, database: &str, file: &Path) -> Result<(), String> {
+        psql(&self.url(database), &["-f".as_ref(), file.as_ref()])
     }
 
     /// The URL of one of its databases, for its administrator.
@@ -263,18 +278,25 @@ impl Shared {
     }
 
     fn sql(&self, sql: &str) {
-        let psql = programs().expect("PostgreSQL's programs").join("psql");
-        let mut command = Command::new(psql);
-        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
-        command.arg(format!("{}/postgres", self.root_url));
-        let output = command.env("PGOPTIONS", "-c client_min_messages=error").output();
-        let output = output.expect("psql runs");
-        assert!(
-            output.status.success(),
-            "{sql}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        psql(
+            &format!("{}/postgres", self.root_url),
+            &["-c".as_ref(), sql.as_ref()],
+        )
+        .expect(sql);
     }
+}
+
+fn psql(url: &str, arguments: &[&OsStr]) -> Result<(), String> {
+    let mut command = Command::new(programs()?.join("psql"));
+    command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url]);
+    command
+        .args(arguments)
+        .env("PGOPTIONS", "-c client_min_messages=error");
+    let output = command.output().map_err(|error| format!("psql: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(())
 }
 
 /// PostgreSQL's programs: by variable, on the PATH, or where Debian puts them, the newest first.
