@@ -116,6 +116,11 @@ impl PostgresStore {
                 ("statement_timeout", milliseconds.as_str()),
                 ("lock_timeout", milliseconds.as_str()),
                 ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+                // Every statement finds its rows by an index, and one plan fits all its arguments: it is made once, and
+                // is the right one too where it was made while the tables were empty.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
             ]);
             Pool::new(connect, options.connections, options.acquire_timeout)
         };

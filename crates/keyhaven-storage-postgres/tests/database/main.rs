@@ -9,6 +9,7 @@
 
 mod failures;
 mod proxy;
+mod races;
 mod records;
 mod round_trips;
 mod schema;

@@ -244,6 +244,7 @@ async fn an_account_takes_everything_with_it_but_the_log() {
 async fn no_query_scans_a_table() {
     let (database, _store) = with_anna().await;
     let mut connection = raw(database.url()).await;
+    // As the store sets them.
     for setting in ["enable_seqscan = off", "plan_cache_mode = force_generic_plan"] {
         connection
             .execute(AssertSqlSafe(format!("SET {setting}")))
