@@ -109,7 +109,10 @@ EXECUTE FUNCTION credentials_changed();
 CREATE TABLE sessions (
     id                  uuid     NOT NULL PRIMARY KEY,
     account_id          uuid     NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    token_hash          bytea    NOT NULL CONSTRAINT sessions_token UNIQUE CHECK (octet_length(token_hash) = 32),
+    -- A token is a part that never changes and a part that each rotation draws anew; each is stored as a hash.
+    token_family_hash   bytea    NOT NULL CONSTRAINT sessions_token_family UNIQUE
+        CHECK (octet_length(token_family_hash) = 32),
+    token_hash          bytea    NOT NULL CHECK (octet_length(token_hash) = 32),
     previous_token_hash bytea             CHECK (octet_length(previous_token_hash) = 32),
     rotated_at          bigint,
     created_at          bigint   NOT NULL,
@@ -127,7 +130,6 @@ CREATE TABLE sessions (
         REFERENCES credentials (credential_id, account_id) ON DELETE SET NULL (credential_id)
 );
 
-CREATE UNIQUE INDEX sessions_previous_token ON sessions (previous_token_hash) WHERE previous_token_hash IS NOT NULL;
 CREATE INDEX sessions_of_account ON sessions (account_id, created_at, id);
 CREATE INDEX sessions_by_credential ON sessions (credential_id, account_id) WHERE credential_id IS NOT NULL;
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);

@@ -67,9 +67,9 @@ impl PostgresStore {
             ), ended AS (
                 DELETE FROM sessions s USING committed WHERE s.id = $24::uuid
             ), opened AS (
-                INSERT INTO sessions (id, account_id, token_hash, previous_token_hash, rotated_at, created_at,
-                    last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
-                SELECT $8::uuid, $2, $9::bytea, $10::bytea, $11::bigint, $12::bigint, $13::bigint, $14::bigint,
+                INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+                    created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
+                SELECT $8::uuid, $2, $38::bytea, $9::bytea, $10::bytea, $11::bigint, $12::bigint, $13::bigint, $14::bigint,
                     $15::bigint, $16::smallint, $17::text::json, $18::bytea, $19::text, $20::text
                 FROM committed WHERE $8::uuid IS NOT NULL
             ), given AS (
@@ -121,6 +121,7 @@ impl PostgresStore {
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            session.map(|session| &session.token_family.0[..]),
         )
         .fetch_one(&mut *lent)
         .await;

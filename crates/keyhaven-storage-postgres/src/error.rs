@@ -42,14 +42,12 @@ impl Failure {
         // serialization_failure, deadlock_detected.
         matches!(self, Self::Database(error) if matches!(code(error).as_deref(), Some("40001" | "40P01")))
     }
+}
 
-    /// The unique constraint that refused a row, by name.
-    pub(crate) fn unique_violation(&self) -> Option<&str> {
-        let Self::Database(sqlx::Error::Database(error)) = self else {
-            return None;
-        };
-        error.constraint().filter(|_| error.is_unique_violation())
-    }
+/// The unique constraint that refused a row, by name.
+pub(crate) fn unique_violation(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?;
+    error.constraint().filter(|_| error.is_unique_violation())
 }
 
 /// The SQLSTATE, where the server spoke.

@@ -2,8 +2,8 @@
 //! server processes.
 //!
 //! [`PostgresStore::open`] brings the schema up to date and answers a store that keeps every promise of
-//! `keyhaven-storage`'s contract suite. A login and a registration are one statement each, so one round trip: see
-//! `assertion` and `registration`. What the server cannot answer in time is an error, never a verdict; so is a commit
+//! `keyhaven-storage`'s contract suite. A login is one statement, so one round trip, and so is the registration of a new
+//! account: see `assertion` and `registration`. What the server cannot answer in time is an error, never a verdict; so is a commit
 //! whose answer was lost on the way. Only what the server said it rolled back (a deadlock, a serialization failure) is
 //! tried again.
 //!

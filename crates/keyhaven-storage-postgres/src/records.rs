@@ -56,13 +56,14 @@ macro_rules! credential {
 }
 pub(crate) use credential;
 
-/// `session_id, account_id, token_hash, previous_token_hash, rotated_at, session_created_at, last_seen_at, expires_at,
+/// `session_id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at, session_created_at, last_seen_at, expires_at,
 /// authenticated_at, aal, amr, credential_id, user_agent, ip`.
 macro_rules! session {
     ($row:ident) => {
         keyhaven_storage::Session {
             id: keyhaven_storage::SessionId($row.session_id),
             account: keyhaven_storage::AccountId($row.account_id),
+            token_family: $crate::records::token_hash(&$row.token_family_hash)?,
             token_hash: $crate::records::token_hash(&$row.token_hash)?,
             previous_token: match ($row.previous_token_hash, $row.rotated_at) {
                 (Some(hash), Some(at)) => Some((

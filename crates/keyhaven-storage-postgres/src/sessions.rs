@@ -13,8 +13,8 @@ use crate::{PostgresStore, audit, records};
 #[async_trait]
 impl SessionStore for PostgresStore {
     #[instrument(level = "debug", name = "db.session.find", skip_all)]
-    async fn session(&self, token: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
-        self.answer("session.find", || self.find_session(token)).await
+    async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
+        self.answer("session.find", || self.find_session(family)).await
     }
 
     #[instrument(level = "debug", name = "db.session.list", skip_all)]
@@ -82,17 +82,17 @@ impl SessionStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn find_session(&self, token: &TokenHash) -> Result<Option<SignInSession>, Failure> {
+    async fn find_session(&self, family: &TokenHash) -> Result<Option<SignInSession>, Failure> {
         let mut lent = self.primary.lend().await?;
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
                 a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
-                s.id AS session_id, s.token_hash, s.previous_token_hash, s.rotated_at,
+                s.id AS session_id, s.token_family_hash, s.token_hash, s.previous_token_hash, s.rotated_at,
                 s.created_at AS session_created_at, s.last_seen_at, s.expires_at, s.authenticated_at, s.aal,
                 s.amr::text AS "amr!", s.credential_id, s.user_agent, s.ip
             FROM sessions s JOIN accounts a ON a.id = s.account_id
-            WHERE s.token_hash = $1 OR s.previous_token_hash = $1"#,
-            &token.0[..]
+            WHERE s.token_family_hash = $1"#,
+            &family.0[..]
         )
         .fetch_optional(&mut *lent)
         .await;
@@ -110,7 +110,7 @@ impl PostgresStore {
     async fn list_sessions(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, Failure> {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
-            r#"SELECT account_id, id AS session_id, token_hash, previous_token_hash, rotated_at,
+            r#"SELECT account_id, id AS session_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
                 created_at AS session_created_at, last_seen_at, expires_at, authenticated_at, aal,
                 amr::text AS "amr!", credential_id, user_agent, ip
             FROM sessions WHERE account_id = $1 AND expires_at > $2
@@ -157,8 +157,19 @@ impl PostgresStore {
         .execute(&mut *transaction)
         .await?;
         if rotated.rows_affected() != 1 {
+            let live = query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND expires_at > $2) AS "live!""#,
+                id.0,
+                now.as_millis()
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
             transaction.rollback().await?;
-            return lent.settle(Ok(Rotation::Lost));
+            return lent.settle(Ok(if live {
+                Rotation::Lost
+            } else {
+                Rotation::SessionEnded
+            }));
         }
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;

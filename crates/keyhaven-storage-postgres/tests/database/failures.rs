@@ -55,12 +55,10 @@ async fn a_lost_registration_is_an_error() {
     let proxy = Proxy::before(database.url()).await;
     let store = open(&proxy.url).await;
     // Prepares the statement.
-    let mut stranger = anna();
-    stranger.credential.account = keyhaven_storage::AccountId(uuid::Uuid::from_u128(9));
-    stranger.account = keyhaven_storage::RegistrationAccount::Existing(stranger.credential.account);
-    stranger.session = None;
-    let outcome = store.commit_registration(stranger).await.unwrap();
-    assert_eq!(outcome, RegistrationOutcome::AccountUnavailable);
+    let mut reserved = anna();
+    reserved.reserved_id = true;
+    let outcome = store.commit_registration(reserved).await.unwrap();
+    assert_eq!(outcome, RegistrationOutcome::CredentialExists);
 
     proxy.set(LOSE_ANSWERS);
     store.commit_registration(anna()).await.unwrap_err();

@@ -10,7 +10,7 @@ use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{Executor as _, PgConnection};
 use tokio::task::JoinHandle;
 
-use crate::records::{anna, event, login, session};
+use crate::records::{addition, anna, event, login, session};
 use crate::{number, raw, with_anna};
 
 /// Begins `work`, which must come to wait for `other`; then lets `other` end as told, and answers what came of it.
@@ -211,7 +211,7 @@ async fn an_account_takes_a_passkey_only_while_it_is_active() {
             other.execute("BEGIN").await.unwrap();
             other.execute(change).await.unwrap();
             let mut another = anna();
-            another.account = RegistrationAccount::Existing(another.credential.account);
+            another.account = addition(another.credential.account);
             another.credential.id = CredentialId::try_from(&[2; 16][..]).unwrap();
             another.session = Some(session(2));
             another.audit = event(2);

@@ -1,8 +1,8 @@
 //! Anna, her passkey, and what she does.
 
 use keyhaven_storage::{
-    Account, AccountId, AssertionCommit, AuditEvent, AuditOutcome, Credential, EventId, NewRegistration,
-    RegistrationAccount, Session, SessionId, TokenHash,
+    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, EventId,
+    NewRegistration, RegistrationAccount, Session, SessionId, TokenHash,
 };
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
 use uuid::Uuid;
@@ -66,7 +66,7 @@ pub(crate) fn anna() -> NewRegistration {
         account: RegistrationAccount::New(account),
         credential,
         ends_session: None,
-        uses_grant: None,
+        reserved_id: false,
         audit: event(1),
     }
 }
@@ -75,6 +75,7 @@ pub(crate) fn session(n: u8) -> Session {
     Session {
         id: SessionId(Uuid::from_u128(u128::from(n))),
         account: AccountId(Uuid::from_u128(1)),
+        token_family: TokenHash([n; 32]),
         token_hash: TokenHash([n; 32]),
         previous_token: None,
         created_at: AT,
@@ -87,6 +88,17 @@ pub(crate) fn session(n: u8) -> Session {
         user_agent: None,
         ip: None,
     }
+}
+
+/// One more passkey for this account.
+pub(crate) fn addition(account: AccountId) -> RegistrationAccount {
+    RegistrationAccount::Existing(Addition {
+        account,
+        session: None,
+        uses_grant: None,
+        max_credentials: 100,
+        at: AT,
+    })
 }
 
 /// Anna's login from this sign count to the next, with session and event 10 more than it.

@@ -132,6 +132,7 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE sessions SET aal = 0",
         "UPDATE sessions SET aal = 4",
         "UPDATE sessions SET token_hash = '\\x00'",
+        "UPDATE sessions SET token_family_hash = '\\x00'",
         "UPDATE sessions SET previous_token_hash = decode(repeat('00', 32), 'hex')",
         "UPDATE sessions SET rotated_at = 1",
         "UPDATE sessions SET account_id = '00000000-0000-0000-0000-000000000009'",
@@ -139,7 +140,7 @@ async fn wrong_states_cannot_be_stored() {
         // A session is opened by a credential of its own account.
         "UPDATE sessions SET account_id = '00000000-0000-0000-0000-000000000002'",
         "INSERT INTO sessions SELECT '00000000-0000-0000-0000-000000000004', '00000000-0000-0000-0000-000000000002',
-            decode(repeat('00', 32), 'hex'), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL
+            decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL
         FROM credentials",
         // The log is append-only.
         "UPDATE audit_events SET action = 'nothing'",
