@@ -139,7 +139,11 @@ async fn write_removal(
     removal: &Removal,
 ) -> Result<RemovalOutcome, sqlx::Error> {
     let account = removal.account.0;
-    let mut ids: Vec<&[u8]> = removal.credentials.iter().map(|id| id.as_bytes()).collect();
+    let mut ids: Vec<_> = removal
+        .credentials
+        .iter()
+        .map(|id| id.as_bytes().to_vec())
+        .collect();
     ids.sort_unstable();
     ids.dedup();
 
@@ -152,7 +156,7 @@ async fn write_removal(
     .await?;
     let owned = query_scalar!(
         r#"SELECT count(*) AS "count!" FROM credentials WHERE credential_id = ANY($1) AND account_id = $2"#,
-        &ids as &[&[u8]],
+        &ids,
         account
     )
     .fetch_one(&mut *connection)
@@ -176,7 +180,7 @@ async fn write_removal(
     }
     query!(
         "DELETE FROM sessions WHERE credential_id = ANY($1) AND account_id = $2 AND id IS DISTINCT FROM $3",
-        &ids as &[&[u8]],
+        &ids,
         account,
         removal.keeps_session.map(|session| session.0)
     )
@@ -184,7 +188,7 @@ async fn write_removal(
     .await?;
     query!(
         "DELETE FROM credentials WHERE credential_id = ANY($1) AND account_id = $2",
-        &ids as &[&[u8]],
+        &ids,
         account
     )
     .execute(&mut *connection)

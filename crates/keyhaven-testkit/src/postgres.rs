@@ -5,7 +5,7 @@
 //! [`Postgres::start`] is for tests that stop their server.
 //!
 //! fsync is off: a power cut would lose data, the end of a process does not.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
+#![expect(clippy::disallowed_methods, clippy::expect_used, reason = "tests")]
 
 use std::ffi::OsStr;
 use std::fs::File;

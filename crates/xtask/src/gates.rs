@@ -165,10 +165,12 @@ fn prepare_postgres() -> anyhow::Result<bool> {
     let _ = std::fs::remove_dir_all(&fresh);
     std::fs::create_dir_all(&fresh)?;
     // The macros are expanded anew only where the crate is compiled anew.
-    std::fs::File::options()
-        .append(true)
-        .open(crate_directory.join("src/lib.rs"))?
-        .set_modified(std::time::SystemTime::now())?;
+    if !cargo(&["clean", "--quiet", "--package", "keyhaven-storage-postgres"])?
+        .status()?
+        .success()
+    {
+        return Ok(false);
+    }
     let checked = cargo(&["check", "--package", "keyhaven-storage-postgres"])?
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &fresh)

@@ -1,11 +1,6 @@
 //! The database itself: what it refuses to hold, how many round trips things take, and what becomes of a commit when
 //! the server or the way to it fails.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod failures;
 mod proxy;
