@@ -1,5 +1,5 @@
 //! A second, independent client: 1Password's `passkey` crate, over HTTP, without a browser.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;

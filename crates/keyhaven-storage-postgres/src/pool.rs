@@ -74,7 +74,9 @@ impl Pool {
                     continue;
                 }
                 Some(mut idle) => {
-                    if idle.since.elapsed() > TRUSTED_FOR && idle.connection.ping().await.is_err() {
+                    if idle.since.elapsed() > TRUSTED_FOR && !lives(&mut idle.connection).await {
+                        // Whatever ended this one has probably ended the others too.
+                        drop(self.idle(std::mem::take));
                         continue;
                     }
                     (idle.connection, idle.born)
@@ -159,6 +161,14 @@ impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
         self.connection.as_mut().expect("not settled yet")
     }
+}
+
+/// Whether the server answers on this connection, soon.
+async fn lives(connection: &mut PgConnection) -> bool {
+    matches!(
+        tokio::time::timeout(Duration::from_secs(1), connection.ping()).await,
+        Ok(Ok(()))
+    )
 }
 
 /// Whether the connection is of no more use. An error that the server reports leaves it as it was, save where the

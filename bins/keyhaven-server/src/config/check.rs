@@ -396,7 +396,7 @@ fn database(raw: &Raw) -> anyhow::Result<DatabaseUrl> {
         );
         options.connections = connections;
     }
-    Ok(DatabaseUrl::Postgres(options))
+    Ok(DatabaseUrl::Postgres(Box::new(options)))
 }
 
 fn challenges(text: &str) -> anyhow::Result<ChallengesUrl> {

@@ -39,7 +39,7 @@ pub(crate) struct Config {
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]
 pub(crate) enum DatabaseUrl {
-    Postgres(PostgresOptions),
+    Postgres(Box<PostgresOptions>),
     Sqlite(SqliteOptions),
 }
 
