@@ -45,6 +45,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
+    // First: without it nothing is to be opened, let alone migrated.
+    let secret = stores::secret(config)?;
     let anchors = match &config.anchors {
         None => None,
         Some(files) => Some(Arc::new(
@@ -59,7 +61,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
-            secret: stores::secret(config)?,
+            secret,
         },
     )?;
     keyhaven

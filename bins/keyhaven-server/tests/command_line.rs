@@ -1,7 +1,9 @@
 //! The `keyhaven` command as a newcomer meets it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use keyhaven_testkit::postgres::Database;
 
 fn keyhaven(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
@@ -55,6 +57,49 @@ fn config_check_prints_what_is_in_force_and_flags_win() {
         text.contains("127.0.0.1:9999") && text.contains("https://example.org, https://a.example.org"),
         "{text}"
     );
+}
+
+#[test]
+fn with_postgresql_the_secret_key_file_must_be_named() {
+    // Nobody listens there: it is refused before it would matter.
+    let url = ("KEYHAVEN_DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/x");
+    let output = keyhaven(&["serve"], &[url]);
+    refused(&output, "secret_key_file");
+    let shown = String::from_utf8(keyhaven(&["config", "check"], &[url]).stdout).unwrap();
+    assert!(
+        shown.contains("postgres://127.0.0.1:1/x") && !shown.contains("hidden"),
+        "{shown}"
+    );
+    let output = keyhaven(&["migrate"], &[url]);
+    refused(&output, "the database postgres://127.0.0.1:1/x");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("hidden"));
+}
+
+#[test]
+fn processes_that_migrate_together_all_succeed() {
+    let database = Database::fresh();
+    let migrating: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
+            command
+                .arg("migrate")
+                .env_clear()
+                .env("KEYHAVEN_DATABASE_URL", database.url());
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for process in migrating {
+        let output = process.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
 }
 
 #[test]

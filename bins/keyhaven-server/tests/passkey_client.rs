@@ -1,9 +1,11 @@
 //! A second, independent client: 1Password's `passkey` crate, over HTTP, without a browser.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use keyhaven_testkit::process::Server;
+use keyhaven_testkit::postgres::Database;
+use keyhaven_testkit::process::{Server, TempDir};
 use passkey::authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
 use passkey::client::{Client, DefaultClientData};
 use passkey::crypto::rust_crypto::RustCryptoBackend;
@@ -43,7 +45,27 @@ impl UserValidationMethod for Willing {
 
 #[tokio::test]
 async fn it_registers_and_signs_in_by_name_and_without() {
-    let server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &[]);
+    registers_and_signs_in(&[]).await;
+}
+
+#[tokio::test]
+async fn it_registers_and_signs_in_with_postgresql() {
+    let database = Database::fresh();
+    let directory = TempDir::new("key");
+    let key = directory.path().join("keyhaven.key");
+    std::fs::write(&key, [7; 32]).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    registers_and_signs_in(&[
+        ("KEYHAVEN_DATABASE_URL", database.url()),
+        ("KEYHAVEN_DATABASE_REPLICA_URL", database.url()),
+        ("KEYHAVEN_DATABASE_CONNECTIONS", "2"),
+        ("KEYHAVEN_SECRET_KEY_FILE", key.to_str().unwrap()),
+    ])
+    .await;
+}
+
+async fn registers_and_signs_in(environment: &[(&str, &str)]) {
+    let server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), environment);
     let origin = Url::parse(&server.origin()).unwrap();
     let store: Option<Passkey> = None;
     let mut authenticator = Authenticator::new(Aaguid::new_empty(), store, Willing, RustCryptoBackend);

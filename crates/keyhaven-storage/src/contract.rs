@@ -174,6 +174,7 @@ macro_rules! durable_store_contract {
             // assertions
             a_changed_sign_count_refuses_an_assertion
             a_locked_account_signs_no_assertion
+            a_login_races_a_removal
             a_login_is_recorded
             a_missing_credential_signs_no_assertion
             a_sign_count_may_be_set_back

@@ -6,6 +6,8 @@ pub mod authenticator;
 pub mod browser;
 #[cfg(feature = "corpus")]
 pub mod corpus;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "process")]

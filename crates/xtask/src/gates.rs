@@ -42,6 +42,11 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         chromium = Some(found);
         Ok(Count::PASSED)
     });
+    let mut postgres = None;
+    gate("postgresql", &mut || {
+        postgres = Some(tools::postgres(install)?);
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });
@@ -77,6 +82,9 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
             "--no-fail-fast",
         ]);
         run.args(["--color", "never", "--show-progress", "none"]);
+        if let Some(postgres) = &postgres {
+            run.env(keyhaven_testkit::postgres::SHARED_URL, postgres.root_url());
+        }
         if let Some(chromium) = &chromium {
             run.env("KEYHAVEN_CHROMIUM", chromium);
         } else {
@@ -134,6 +142,53 @@ pub(crate) fn openapi() -> anyhow::Result<bool> {
 /// Writes the committed query metadata: migrations are applied to a throwaway database, which the queries are then
 /// checked against.
 pub(crate) fn sqlx_prepare() -> anyhow::Result<bool> {
+    Ok(prepare_sqlite()? && prepare_postgres()?)
+}
+
+/// Each query macro writes its metadata when it is compiled against a database.
+fn prepare_postgres() -> anyhow::Result<bool> {
+    let server = tools::postgres(tools::may_install())?;
+    let url = server.url("postgres");
+    let root = tools::root()?;
+    let mut migrations: Vec<_> = std::fs::read_dir(root.join("migrations/postgres"))?
+        .map(|file| Ok(file?.path()))
+        .collect::<std::io::Result<_>>()?;
+    migrations.sort();
+    for migration in &migrations {
+        server
+            .run_file("postgres", migration)
+            .map_err(anyhow::Error::msg)?;
+    }
+    let crate_directory = root.join("crates/keyhaven-storage-postgres");
+    let metadata = crate_directory.join(".sqlx");
+    let fresh = tools::target()?.join("sqlx-prepare-postgres");
+    let _ = std::fs::remove_dir_all(&fresh);
+    std::fs::create_dir_all(&fresh)?;
+    // The macros are expanded anew only where the crate is compiled anew.
+    if !cargo(&["clean", "--quiet", "--package", "keyhaven-storage-postgres"])?
+        .status()?
+        .success()
+    {
+        return Ok(false);
+    }
+    let checked = cargo(&["check", "--package", "keyhaven-storage-postgres"])?
+        .env("SQLX_OFFLINE", "false")
+        .env("SQLX_OFFLINE_DIR", &fresh)
+        .env("KEYHAVEN_POSTGRES_BUILD_URL", &url)
+        .status()?;
+    if !checked.success() {
+        return Ok(false);
+    }
+    let _ = std::fs::remove_dir_all(&metadata);
+    std::fs::create_dir_all(&metadata)?;
+    for file in std::fs::read_dir(&fresh)? {
+        let file = file?;
+        std::fs::copy(file.path(), metadata.join(file.file_name()))?;
+    }
+    Ok(true)
+}
+
+fn prepare_sqlite() -> anyhow::Result<bool> {
     let root = tools::root()?;
     let sqlx = tools::cargo_tool(&SQLX_CLI)?;
     let database = tools::target()?.join("sqlx-prepare.db");

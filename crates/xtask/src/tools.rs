@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
+use keyhaven_testkit::postgres::Postgres;
 
 /// A command of cargo's that is pinned, and built into `target/tools` where it is missing.
 pub(crate) struct CargoTool {
@@ -179,6 +180,14 @@ pub(crate) fn path_with(directory: &Path) -> anyhow::Result<OsString> {
             .into_iter()
             .chain(std::env::split_paths(&path)),
     )?)
+}
+
+/// A PostgreSQL server for the run, its programs installed where they are missing and that is allowed.
+pub(crate) fn postgres(install: bool) -> anyhow::Result<Postgres> {
+    if !Postgres::is_installed() {
+        apt(&["postgresql"], install)?;
+    }
+    Postgres::start().map_err(anyhow::Error::msg)
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

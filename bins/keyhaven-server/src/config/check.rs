@@ -11,6 +11,7 @@ use keyhaven_core::{
     SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1, UnsolicitedExtensions,
 };
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_types::options::AttestationConveyance;
 use keyhaven_types::{CoseAlgorithm, Origin, RpId};
 use url::{Host, Url};
@@ -125,7 +126,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     Ok(Config {
         listen,
         metrics_listen: metrics_listen.transpose()?,
-        database: database(&raw.database_url)?,
+        database: database(&raw)?,
         challenges: challenges(&raw.challenges_url)?,
         anchors: anchors(&raw)?,
         secret_key_file: raw.secret_key_file,
@@ -385,13 +386,27 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
         .with_context(|| format!("trusted_proxies: a network such as 10.0.0.0/8, not {text:?}"))
 }
 
-fn database(text: &str) -> anyhow::Result<DatabaseUrl> {
-    match text.split_once(':') {
-        Some(("postgres" | "postgresql", _)) => {
-            bail!("database_url: this version has no PostgreSQL; use sqlite:…")
-        }
-        _ => Ok(DatabaseUrl::Sqlite(text.parse().context("database_url")?)),
+fn database(raw: &Raw) -> anyhow::Result<DatabaseUrl> {
+    let text = &raw.database_url;
+    let Some(("postgres" | "postgresql", _)) = text.split_once(':') else {
+        ensure!(
+            raw.database_replica_url.is_none() && raw.database_connections.is_none(),
+            "database_replica_url, database_connections: only with PostgreSQL"
+        );
+        return Ok(DatabaseUrl::Sqlite(text.parse().context("database_url")?));
+    };
+    let mut options: PostgresOptions = text.parse().context("database_url")?;
+    if let Some(url) = &raw.database_replica_url {
+        options = options.with_replica(url).context("database_replica_url")?;
     }
+    if let Some(connections) = raw.database_connections {
+        ensure!(
+            (1..=1000).contains(&connections),
+            "database_connections: 1 to 1000, not {connections}"
+        );
+        options.connections = connections;
+    }
+    Ok(DatabaseUrl::Postgres(Box::new(options)))
 }
 
 fn challenges(text: &str) -> anyhow::Result<ChallengesUrl> {
@@ -574,7 +589,27 @@ mod tests {
         );
         refused(|raw| raw.base_path = "auth".into(), "base_path");
         refused(|raw| raw.database_url = "mysql:x".into(), "database_url");
-        refused(|raw| raw.database_url = "postgres://x".into(), "PostgreSQL");
+        refused(|raw| raw.database_url = "postgres:x".into(), "database_url");
+        refused(|raw| raw.database_connections = Some(4), "only with PostgreSQL");
+        refused(
+            |raw| raw.database_replica_url = Some("postgres://localhost/x".into()),
+            "only with PostgreSQL",
+        );
+        let postgres = |raw: &mut Raw| raw.database_url = "postgres://localhost/x".into();
+        refused(
+            |raw| {
+                postgres(raw);
+                raw.database_connections = Some(0);
+            },
+            "database_connections",
+        );
+        refused(
+            |raw| {
+                postgres(raw);
+                raw.database_replica_url = Some("sqlite:x".into());
+            },
+            "database_replica_url",
+        );
         refused(|raw| raw.challenges_url = "redis://x".into(), "Redis");
         refused(
             |raw| raw.public_url = Some("https://elsewhere.example".into()),
@@ -632,6 +667,18 @@ mod tests {
             },
             "top_origins",
         );
+    }
+
+    #[test]
+    fn a_database_is_shown_without_its_secrets() {
+        let config = checked(|raw| {
+            raw.database_url = "postgres://u:secret@localhost/kh".into();
+            raw.database_replica_url = Some("postgres://u:secret@localhost:6000/kh".into());
+            raw.database_connections = Some(4);
+        });
+        let config = config.unwrap();
+        assert_eq!(config.database.to_string(), "postgres://localhost:5432/kh");
+        assert!(!config.describe().contains("secret"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
+use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_storage_sqlite::SqliteOptions;
 
 use crate::anchors::AnchorFiles;
@@ -39,12 +40,14 @@ pub(crate) struct Config {
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]
 pub(crate) enum DatabaseUrl {
+    Postgres(Box<PostgresOptions>),
     Sqlite(SqliteOptions),
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Postgres(options) => options.fmt(f),
             Self::Sqlite(options) => write!(f, "sqlite:{}", options.path.display()),
         }
     }

@@ -10,7 +10,14 @@ use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Names beside the configuration's that begin with its prefix: where the file is, and what builds and tests use.
-const NOT_CONFIGURATION: [&str; 3] = ["config", "chromium", "sqlite_build_url"];
+const NOT_CONFIGURATION: [&str; 6] = [
+    "config",
+    "chromium",
+    "postgres_bin",
+    "postgres_build_url",
+    "sqlite_build_url",
+    "test_postgres_url",
+];
 
 /// All that can be configured. Each name is also an environment variable: `KEYHAVEN_` and the name in capitals, with
 /// two underscores between a section and its key.
@@ -27,6 +34,8 @@ pub(crate) struct Raw {
     pub(crate) related_origins: Vec<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) database_url: String,
+    pub(crate) database_replica_url: Option<String>,
+    pub(crate) database_connections: Option<u32>,
     pub(crate) challenges_url: String,
     pub(crate) secret_key_file: Option<PathBuf>,
     #[serde(deserialize_with = "list")]
@@ -57,6 +66,8 @@ impl Default for Raw {
             related_origins: Vec::new(),
             public_url: None,
             database_url: "sqlite:keyhaven.db".into(),
+            database_replica_url: None,
+            database_connections: None,
             challenges_url: "memory:".into(),
             secret_key_file: None,
             trusted_proxies: Vec::new(),
@@ -376,6 +387,14 @@ pub(crate) struct Flags {
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database_url: Option<String>,
+    /// PostgreSQL: a replica for lists that may be a moment old.
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_replica_url: Option<String>,
+    /// PostgreSQL: connections at most, to each server [default: 16].
+    #[arg(long, global = true, value_name = "NUMBER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_connections: Option<u32>,
     /// Pending ceremonies [default: memory:].
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]

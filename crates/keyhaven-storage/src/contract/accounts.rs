@@ -142,6 +142,8 @@ pub async fn edge_values_read_back(subject: impl DurableSubject) {
             AuthenticatorTransport::SmartCard,
             AuthenticatorTransport::Other("a\",[]\\ü".into()),
             AuthenticatorTransport::Other(String::new()),
+            // Clients assert these: whatever JSON can say is kept, or a client could make the store fail.
+            AuthenticatorTransport::Other("\0\u{7f}\u{202e}".into()),
         ],
         backup_eligible: true,
         backup_state: true,

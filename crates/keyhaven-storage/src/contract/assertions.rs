@@ -2,12 +2,12 @@ use keyhaven_types::SignCount;
 
 use super::samples::{
     PURPOSE, account, another, at, credential, credential_id, event, family, login, newcomer, open_session,
-    register, register_signed_in, session, snapshot, step_up,
+    register, register_signed_in, removal, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AssertionCommit, AssertionOutcome, Credential, DurableStore, NewRegistration,
-    RegistrationAccount, Session,
+    RegistrationAccount, RemovalOutcome, Session,
 };
 
 /// The commit is refused so, and nothing of it is written.
@@ -274,13 +274,13 @@ pub async fn one_of_racing_assertions_is_committed(subject: impl DurableSubject)
             ..login(id, 1, 10 + n)
         }
     };
-    let outcomes = race(48, |n| {
+    let outcomes = race(200, |n| {
         let store = store.clone();
         Box::pin(async move { store.commit_assertion(commit(n)).await.unwrap() })
     })
     .await;
     assert_eq!(count(&outcomes, &AssertionOutcome::Committed), 1);
-    assert_eq!(count(&outcomes, &AssertionOutcome::SignCountChanged), 47);
+    assert_eq!(count(&outcomes, &AssertionOutcome::SignCountChanged), 199);
     let winner = outcomes
         .iter()
         .position(|outcome| *outcome == AssertionOutcome::Committed)
@@ -290,6 +290,47 @@ pub async fn one_of_racing_assertions_is_committed(subject: impl DurableSubject)
     assert_eq!(found.sessions.len(), 2);
     assert_eq!(found.events.len(), 2);
     assert!(found.events.contains(&commit(winner).audit));
+}
+
+/// Logins that race the removal of their passkey: each is committed before it or finds it gone, and none leaves a
+/// session that the removed passkey opened.
+pub async fn a_login_races_a_removal(subject: impl DurableSubject) {
+    let store = subject.store();
+    let id = account(1).id;
+    let uncounted = Credential {
+        sign_count: SignCount(0),
+        ..credential(id, 1)
+    };
+    let newcomer = NewRegistration {
+        credential: uncounted,
+        ..newcomer(1)
+    };
+    register(&*store, newcomer).await;
+    register(&*store, another(id, 2)).await;
+    let outcomes = race(33, |n| {
+        let store = store.clone();
+        let n = u8::try_from(n).unwrap();
+        let login = AssertionCommit {
+            expected_sign_count: SignCount(0),
+            new_sign_count: SignCount(0),
+            ..login(id, 1, n)
+        };
+        Box::pin(async move {
+            if n == 16 {
+                let removed = store.remove_credentials(removal(id, &[1])).await.unwrap();
+                assert_eq!(removed, RemovalOutcome::Removed);
+                return None;
+            }
+            Some(store.commit_assertion(login).await.unwrap())
+        })
+    })
+    .await;
+    let committed = count(&outcomes, &Some(AssertionOutcome::Committed));
+    let missing = count(&outcomes, &Some(AssertionOutcome::CredentialMissing));
+    assert_eq!(committed + missing, 32, "{outcomes:?}");
+    let found = snapshot(&*store, id).await;
+    assert_eq!(found.sessions, []);
+    assert_eq!(found.events.len(), 3 + committed);
 }
 
 /// Authenticators that do not count stay at zero: racing logins are all committed.

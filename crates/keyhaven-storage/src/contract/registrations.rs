@@ -320,7 +320,7 @@ fn contestant(n: u8) -> NewRegistration {
 /// Of racing registrations of one credential id one is committed, and the others leave nothing.
 pub async fn one_of_racing_registrations_gets_the_credential_id(subject: impl DurableSubject) {
     let store = subject.store();
-    let outcomes = race(32, |n| {
+    let outcomes = race(200, |n| {
         let store = store.clone();
         let mut registration = contestant(u8::try_from(n).unwrap());
         registration.credential.id = credential(account(0).id, 99).id;
@@ -329,7 +329,7 @@ pub async fn one_of_racing_registrations_gets_the_credential_id(subject: impl Du
     })
     .await;
     assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 1);
-    assert_eq!(count(&outcomes, &RegistrationOutcome::CredentialExists), 31);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::CredentialExists), 199);
     for (n, outcome) in (0..).zip(outcomes) {
         let id = contestant(n).credential.account;
         let found = snapshot(&*store, id).await;
@@ -342,7 +342,7 @@ pub async fn one_of_racing_registrations_gets_the_credential_id(subject: impl Du
 /// Of racing registrations of one username one is committed, and the others leave nothing.
 pub async fn one_of_racing_registrations_gets_the_username(subject: impl DurableSubject) {
     let store = subject.store();
-    let outcomes = race(32, |n| {
+    let outcomes = race(200, |n| {
         let store = store.clone();
         let mut registration = contestant(u8::try_from(n).unwrap());
         if let RegistrationAccount::New(account) = &mut registration.account {
@@ -352,7 +352,7 @@ pub async fn one_of_racing_registrations_gets_the_username(subject: impl Durable
     })
     .await;
     assert_eq!(count(&outcomes, &RegistrationOutcome::Committed), 1);
-    assert_eq!(count(&outcomes, &RegistrationOutcome::UsernameTaken), 31);
+    assert_eq!(count(&outcomes, &RegistrationOutcome::UsernameTaken), 199);
     for (n, outcome) in (0..).zip(outcomes) {
         let id = contestant(n).credential.account;
         let found = snapshot(&*store, id).await;

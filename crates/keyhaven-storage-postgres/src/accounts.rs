@@ -1,0 +1,127 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
+    NewRegistration, RegistrationOutcome, StorageError,
+};
+use sqlx::{query, query_scalar};
+use tracing::instrument;
+
+use crate::error::Failure;
+use crate::{PostgresStore, records};
+
+#[async_trait]
+impl AccountStore for PostgresStore {
+    #[instrument(level = "debug", name = "db.account.find", skip_all)]
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
+        self.answer("account.find", || self.find_account(id)).await
+    }
+
+    #[instrument(level = "debug", name = "db.account.username_exists", skip_all)]
+    async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
+        self.answer("account.username_exists", || self.find_username(username))
+            .await
+    }
+
+    #[instrument(level = "debug", name = "db.account.login_candidates", skip_all)]
+    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+        self.answer("account.login_candidates", || {
+            self.find_login_candidates(username)
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", name = "db.account.commit_registration", skip_all)]
+    async fn commit_registration(
+        &self,
+        registration: NewRegistration,
+    ) -> Result<RegistrationOutcome, StorageError> {
+        self.answer("account.commit_registration", || self.register(&registration))
+            .await
+    }
+
+    #[instrument(level = "debug", name = "db.account.commit_assertion", skip_all)]
+    async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
+        self.answer("account.commit_assertion", || self.record_assertion(&assertion))
+            .await
+    }
+
+    #[instrument(level = "debug", name = "db.ping", skip_all)]
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.answer("store.ping", || self.ask()).await
+    }
+}
+
+impl PostgresStore {
+    async fn find_account(&self, id: AccountId) -> Result<Option<Account>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let row = query!(
+            r#"SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
+                active AS account_active, created_at AS account_created_at, updated_at, last_login_at
+            FROM accounts WHERE id = $1"#,
+            id.0
+        )
+        .fetch_optional(&mut *lent)
+        .await;
+        let Some(row) = lent.settle(row)? else {
+            return Ok(None);
+        };
+        Ok(Some(records::account!(row)))
+    }
+
+    async fn find_username(&self, username: &str) -> Result<bool, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let found = query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM accounts WHERE username = $1) AS "exists!""#,
+            username
+        )
+        .fetch_one(&mut *lent)
+        .await;
+        lent.settle(found)
+    }
+
+    async fn find_login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let rows = query!(
+            r#"SELECT a.id AS "account_id!", a.user_handle AS "user_handle!", a.username AS "username!",
+                a.display_name AS "display_name!", a.email AS "email?", a.email_verified AS "email_verified!",
+                a.active AS "account_active!", a.created_at AS "account_created_at!",
+                a.updated_at AS "updated_at!", a.last_login_at AS "last_login_at?",
+                c.credential_id AS "credential_id?", c.transports::text AS "transports?"
+            FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active
+            WHERE a.username = $1
+            ORDER BY c.created_at, c.credential_id"#,
+            username
+        )
+        .fetch_all(&mut *lent)
+        .await;
+
+        let mut candidates: Option<LoginCandidates> = None;
+        for row in lent.settle(rows)? {
+            let handle = match (&row.credential_id, &row.transports) {
+                (Some(id), Some(transports)) => Some(CredentialHandle {
+                    id: records::credential_id(id)?,
+                    transports: records::transports(transports)?,
+                }),
+                (_, _) => None,
+            };
+            let found = match &mut candidates {
+                Some(found) => found,
+                None => {
+                    let account = records::account!(row);
+                    candidates.insert(LoginCandidates {
+                        account,
+                        credentials: Vec::new(),
+                    })
+                }
+            };
+            found.credentials.extend(handle);
+        }
+        Ok(candidates)
+    }
+
+    async fn ask(&self) -> Result<(), Failure> {
+        let mut lent = self.primary.lend().await?;
+        let answer = query_scalar!(r#"SELECT 1 AS "one!""#).fetch_one(&mut *lent).await;
+        lent.settle(answer).map(|_| ())
+    }
+}

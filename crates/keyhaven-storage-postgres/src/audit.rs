@@ -1,0 +1,141 @@
+use async_trait::async_trait;
+use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, AuditStore, EventId, SessionId, StorageError};
+use keyhaven_types::UnixTime;
+use sqlx::{PgConnection, query};
+use tracing::instrument;
+
+use crate::error::Failure;
+use crate::pool::Pool;
+use crate::{PostgresStore, records};
+
+#[async_trait]
+impl AuditStore for PostgresStore {
+    #[instrument(level = "debug", name = "db.event.append", skip_all)]
+    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
+        self.answer("event.append", || self.append_alone(&event)).await
+    }
+
+    #[instrument(level = "debug", name = "db.event.list", skip_all)]
+    async fn events_of(
+        &self,
+        account: AccountId,
+        before: Option<UnixTime>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StorageError> {
+        self.answer("event.list", || self.list_events(account, before, limit))
+            .await
+    }
+}
+
+/// How an event's outcome is stored.
+pub(crate) fn outcome(event: &AuditEvent) -> &'static str {
+    match event.outcome {
+        AuditOutcome::Refused => "refused",
+        AuditOutcome::Success => "success",
+    }
+}
+
+/// Appends an event: alone, or as part of a transaction. Commits of one statement append theirs by themselves.
+pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) -> Result<(), sqlx::Error> {
+    query!(
+        "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
+            user_agent, request_id, mac)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        event.id.0,
+        event.at.as_millis(),
+        event.action,
+        outcome(event),
+        event.code.as_deref(),
+        event.step.as_deref(),
+        event.account.map(|id| id.0),
+        event.credential.as_ref().map(|id| id.as_bytes()),
+        event.session.map(|id| id.0),
+        event.ip.as_deref(),
+        event.user_agent.as_deref(),
+        event.request_id.as_deref(),
+        &event.mac[..],
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl PostgresStore {
+    async fn append_alone(&self, event: &AuditEvent) -> Result<(), Failure> {
+        let mut lent = self.primary.lend().await?;
+        let appended = append(&mut lent, event).await;
+        lent.settle(appended)
+    }
+
+    /// The one read that may be a moment old: nothing is decided by it.
+    async fn list_events(
+        &self,
+        account: AccountId,
+        before: Option<UnixTime>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, Failure> {
+        if let Some(replica) = &self.replica {
+            match list(replica, account, before, limit).await {
+                Err(failure) => tracing::warn!(error = %failure, "the replica is away: the primary answers"),
+                listed => return listed,
+            }
+        }
+        list(&self.primary, account, before, limit).await
+    }
+}
+
+async fn list(
+    pool: &Pool,
+    account: AccountId,
+    before: Option<UnixTime>,
+    limit: u32,
+) -> Result<Vec<AuditEvent>, Failure> {
+    // The newest moment that is asked for; nothing is older than the beginning of time.
+    let newest = match before {
+        None => i64::MAX,
+        Some(before) => match before.as_millis().checked_sub(1) {
+            None => return Ok(Vec::new()),
+            Some(newest) => newest,
+        },
+    };
+    let mut lent = pool.lend().await?;
+    let rows = query!(
+        "SELECT id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id,
+            mac
+        FROM audit_events WHERE account_id = $1 AND at <= $2
+        ORDER BY at DESC, position DESC LIMIT $3",
+        account.0,
+        newest,
+        i64::from(limit)
+    )
+    .fetch_all(&mut *lent)
+    .await;
+    let rows = lent.settle(rows)?;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        events.push(AuditEvent {
+            id: EventId(row.id),
+            at: UnixTime::from_millis(row.at),
+            action: row.action,
+            outcome: match row.outcome.as_str() {
+                "refused" => AuditOutcome::Refused,
+                "success" => AuditOutcome::Success,
+                _ => return Err(Failure::Damaged("outcome")),
+            },
+            code: row.code,
+            step: row.step,
+            account: row.account_id.map(AccountId),
+            credential: row
+                .credential_id
+                .as_deref()
+                .map(records::credential_id)
+                .transpose()?,
+            session: row.session_id.map(SessionId),
+            ip: row.ip,
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            mac: row.mac.try_into().map_err(|_| Failure::Damaged("MAC"))?,
+        });
+    }
+    Ok(events)
+}

@@ -1,0 +1,205 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
+    StorageError,
+};
+use keyhaven_types::CredentialId;
+use sqlx::{Connection as _, PgConnection, query, query_scalar};
+use tracing::instrument;
+
+use crate::error::Failure;
+use crate::{PostgresStore, audit, records};
+
+#[async_trait]
+impl CredentialStore for PostgresStore {
+    #[instrument(level = "debug", name = "db.credential.find", skip_all)]
+    async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
+        self.answer("credential.find", || self.find_credential(id)).await
+    }
+
+    #[instrument(level = "debug", name = "db.credential.list", skip_all)]
+    async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
+        self.answer("credential.list", || self.list_credentials(account))
+            .await
+    }
+
+    #[instrument(level = "debug", name = "db.credential.rename", skip_all)]
+    async fn rename_credential(
+        &self,
+        account: AccountId,
+        id: &CredentialId,
+        device_name: &str,
+        audit: AuditEvent,
+    ) -> Result<Option<Credential>, StorageError> {
+        self.answer("credential.rename", || {
+            self.rename(account, id, device_name, &audit)
+        })
+        .await
+    }
+
+    #[instrument(level = "debug", name = "db.credential.remove", skip_all)]
+    async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
+        self.answer("credential.remove", || self.remove(&removal)).await
+    }
+}
+
+impl PostgresStore {
+    async fn find_credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let row = query!(
+            r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
+                a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
+                c.credential_id, c.rp_id, c.public_key, c.algorithm, c.sign_count, c.aaguid,
+                c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized,
+                c.attestation_format, c.attestation_type, c.attestation_trusted, c.device_name, c.user_agent,
+                c.created_at AS credential_created_at, c.last_used_at, c.active AS credential_active
+            FROM credentials c JOIN accounts a ON a.id = c.account_id
+            WHERE c.credential_id = $1"#,
+            id.as_bytes()
+        )
+        .fetch_optional(&mut *lent)
+        .await;
+        let Some(row) = lent.settle(row)? else {
+            return Ok(None);
+        };
+        let credential = records::credential!(row);
+        Ok(Some(OwnedCredential {
+            credential,
+            account: records::account!(row),
+        }))
+    }
+
+    /// Not from the replica: what an account holds decides about step-ups.
+    async fn list_credentials(&self, account: AccountId) -> Result<Vec<Credential>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let rows = query!(
+            r#"SELECT account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
+                attestation_format, attestation_type, attestation_trusted, device_name, user_agent,
+                created_at AS credential_created_at, last_used_at, active AS credential_active
+            FROM credentials WHERE account_id = $1
+            ORDER BY created_at, credential_id"#,
+            account.0
+        )
+        .fetch_all(&mut *lent)
+        .await;
+        let rows = lent.settle(rows)?;
+        rows.into_iter()
+            .map(|row| Ok(records::credential!(row)))
+            .collect()
+    }
+
+    async fn rename(
+        &self,
+        account: AccountId,
+        id: &CredentialId,
+        device_name: &str,
+        audit: &AuditEvent,
+    ) -> Result<Option<Credential>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let mut transaction = lent.begin().await?;
+        let row = query!(
+            r#"UPDATE credentials SET device_name = $3 WHERE credential_id = $1 AND account_id = $2
+            RETURNING account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
+                attestation_format, attestation_type, attestation_trusted, device_name, user_agent,
+                created_at AS credential_created_at, last_used_at, active AS credential_active"#,
+            id.as_bytes(),
+            account.0,
+            device_name
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else {
+            transaction.rollback().await?;
+            return lent.settle(Ok(None));
+        };
+        audit::append(&mut transaction, audit).await?;
+        transaction.commit().await?;
+        lent.settle(Ok(()))?;
+        Ok(Some(records::credential!(row)))
+    }
+
+    async fn remove(&self, removal: &Removal) -> Result<RemovalOutcome, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let mut transaction = lent.begin().await?;
+        let outcome = write_removal(&mut transaction, removal).await?;
+        match outcome {
+            RemovalOutcome::Removed => transaction.commit().await?,
+            RemovalOutcome::GrantMissing | RemovalOutcome::LastCredential | RemovalOutcome::NotFound => {
+                transaction.rollback().await?;
+            }
+        }
+        lent.settle(Ok(outcome))
+    }
+}
+
+async fn write_removal(
+    connection: &mut PgConnection,
+    removal: &Removal,
+) -> Result<RemovalOutcome, sqlx::Error> {
+    let account = removal.account.0;
+    let mut ids: Vec<_> = removal
+        .credentials
+        .iter()
+        .map(|id| id.as_bytes().to_vec())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+
+    // First the lock, then the look: of racing removals each sees what the one before has left.
+    query!(
+        "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+        account
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let owned = query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM credentials WHERE credential_id = ANY($1) AND account_id = $2"#,
+        &ids,
+        account
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if usize::try_from(owned) != Ok(ids.len()) {
+        return Ok(RemovalOutcome::NotFound);
+    }
+    if let Some((session, purpose, now)) = &removal.uses_grant {
+        let used = query!(
+            "DELETE FROM step_up_grants
+            WHERE session_id = $1 AND purpose = $2 AND expires_at > $3
+                AND EXISTS (SELECT FROM sessions WHERE id = $1 AND account_id = $4)",
+            session.0,
+            purpose,
+            now.as_millis(),
+            account
+        );
+        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(RemovalOutcome::GrantMissing);
+        }
+    }
+    query!(
+        "DELETE FROM sessions WHERE credential_id = ANY($1) AND account_id = $2 AND id IS DISTINCT FROM $3",
+        &ids,
+        account,
+        removal.keeps_session.map(|session| session.0)
+    )
+    .execute(&mut *connection)
+    .await?;
+    query!(
+        "DELETE FROM credentials WHERE credential_id = ANY($1) AND account_id = $2",
+        &ids,
+        account
+    )
+    .execute(&mut *connection)
+    .await?;
+    let one_is_left = query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM credentials WHERE account_id = $1 AND active) AS "exists!""#,
+        account
+    );
+    if !one_is_left.fetch_one(&mut *connection).await? {
+        return Ok(RemovalOutcome::LastCredential);
+    }
+    audit::append(connection, &removal.audit).await?;
+    Ok(RemovalOutcome::Removed)
+}

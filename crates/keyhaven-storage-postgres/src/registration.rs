@@ -1,0 +1,215 @@
+//! One registration: of a new account in one statement, of one more passkey in one transaction.
+
+use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome};
+use keyhaven_types::{AuthenticatorTransport, UnixTime};
+use sqlx::{Connection as _, PgConnection, query, query_scalar};
+
+use crate::error::{Failure, unique_violation};
+use crate::{PostgresStore, audit, records};
+
+impl PostgresStore {
+    pub(crate) async fn register(
+        &self,
+        registration: &NewRegistration,
+    ) -> Result<RegistrationOutcome, Failure> {
+        let account = registration.account_id();
+        let session = registration.session.as_ref();
+        if registration.credential.account != account
+            || session.is_some_and(|session| session.account != account)
+        {
+            return Err(Failure::Contradiction("a registration speaks of one account"));
+        }
+
+        let mut lent = self.primary.lend().await?;
+        let RegistrationAccount::Existing(addition) = &registration.account else {
+            let written = write(&mut lent, registration).await;
+            return match verdict(&written) {
+                Some(outcome) => lent.settle(Ok(outcome)),
+                None => lent.settle(written).map(|()| RegistrationOutcome::Committed),
+            };
+        };
+        let mut transaction = lent.begin().await?;
+        let refusal = refused_addition(&mut transaction, addition).await?;
+        let refusal = match refusal {
+            Some(_) => refusal,
+            None => {
+                let written = write(&mut transaction, registration).await;
+                let refusal = verdict(&written);
+                if refusal.is_none() {
+                    written?;
+                }
+                refusal
+            }
+        };
+        match refusal {
+            Some(_) => transaction.rollback().await?,
+            None => transaction.commit().await?,
+        }
+        lent.settle(Ok(refusal.unwrap_or(RegistrationOutcome::Committed)))
+    }
+}
+
+/// What is in use already, where that is why nothing was written.
+fn verdict(written: &Result<(), sqlx::Error>) -> Option<RegistrationOutcome> {
+    match unique_violation(written.as_ref().err()?)? {
+        "accounts_username" => Some(RegistrationOutcome::UsernameTaken),
+        "credentials_credential_id" | "credentials_of_their_account" => {
+            Some(RegistrationOutcome::CredentialExists)
+        }
+        _ => None,
+    }
+}
+
+/// Why one more passkey cannot be added, in the order of the contract's outcomes; `None`: it can, and its grant is used.
+///
+/// First the lock, then the look: of racing additions each sees what the one before has left.
+async fn refused_addition(
+    connection: &mut PgConnection,
+    addition: &Addition,
+) -> Result<Option<RegistrationOutcome>, sqlx::Error> {
+    let (account, now) = (addition.account.0, addition.at.as_millis());
+    let active = query_scalar!(
+        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+        account
+    );
+    if active.fetch_optional(&mut *connection).await? != Some(true) {
+        return Ok(Some(RegistrationOutcome::AccountUnavailable));
+    }
+    if let Some(session) = addition.session {
+        let live = query_scalar!(
+            "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
+            session.0,
+            account,
+            now
+        );
+        if live.fetch_optional(&mut *connection).await?.is_none() {
+            return Ok(Some(RegistrationOutcome::SessionEnded));
+        }
+    }
+    if let Some(purpose) = &addition.uses_grant {
+        let used = query!(
+            "DELETE FROM step_up_grants WHERE session_id = $1 AND purpose = $2 AND expires_at > $3",
+            addition.session.map(|session| session.0),
+            purpose,
+            now
+        );
+        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(Some(RegistrationOutcome::GrantMissing));
+        }
+    }
+    let held = query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM credentials WHERE account_id = $1"#,
+        account
+    );
+    let held = held.fetch_one(connection).await?;
+    Ok((held >= i64::from(addition.max_credentials)).then_some(RegistrationOutcome::TooManyCredentials))
+}
+
+/// Writes all of it in one statement: a new account is inserted first, and everything else takes its rows from the
+/// account's. A username or credential id that is in use makes the whole statement fail by its unique constraint, which
+/// waits for racing commits of the same; so it is the constraint that gives the verdict, and nothing was written. A
+/// reserved id is inserted twice, which is the same failure.
+async fn write(connection: &mut PgConnection, registration: &NewRegistration) -> Result<(), sqlx::Error> {
+    let account = registration.account_id();
+    let new = match &registration.account {
+        RegistrationAccount::Existing(_) => None,
+        RegistrationAccount::New(account) => Some(account),
+    };
+    let credential = &registration.credential;
+    let session = registration.session.as_ref();
+    let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
+    let event = &registration.audit;
+    query!(
+            r#"WITH newcomer AS (
+                INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active,
+                    created_at, updated_at, last_login_at)
+                SELECT $1, $2::bytea, $3::text, $4::text, $5::text, $6::boolean, $7::boolean, $8::bigint, $9::bigint,
+                    $10::bigint
+                WHERE $2::bytea IS NOT NULL
+                RETURNING id
+            ), account AS MATERIALIZED (
+                SELECT id FROM newcomer UNION ALL SELECT $1 WHERE $2::bytea IS NULL
+            ), registered AS (
+                INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                    transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
+                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
+                SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
+                    $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean
+                FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
+            ), ended AS (
+                DELETE FROM sessions s USING account WHERE s.id = $31::uuid
+            ), opened AS (
+                INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+                    created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
+                SELECT $32::uuid, account.id, $30::bytea, $33::bytea, $34::bytea, $35::bigint, $36::bigint, $37::bigint,
+                    $38::bigint, $39::bigint, $40::smallint, $41::text::json, $42::bytea, $43::text, $44::text
+                FROM account WHERE $32::uuid IS NOT NULL
+            )
+            INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
+                user_agent, request_id, mac)
+            SELECT $45::uuid, $46::bigint, $47::text, $48::text, $49::text, $50::text, $51::uuid, $52::bytea,
+                $53::uuid, $54::text, $55::text, $56::text, $57::bytea
+            FROM account"#,
+            account.0,
+            new.map(|account| account.user_handle.as_bytes()),
+            new.map(|account| account.username.as_str()),
+            new.map(|account| account.display_name.as_str()),
+            new.and_then(|account| account.email.as_deref()),
+            new.map(|account| account.email_verified),
+            new.map(|account| account.active),
+            new.map(|account| account.created_at.as_millis()),
+            new.map(|account| account.updated_at.as_millis()),
+            new.and_then(|account| account.last_login_at.map(UnixTime::as_millis)),
+            credential.id.as_bytes(),
+            credential.rp_id.as_str(),
+            credential.public_key,
+            credential.algorithm.identifier(),
+            i64::from(credential.sign_count.0),
+            uuid::Uuid::from_bytes(*credential.aaguid.as_bytes()),
+            records::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
+            credential.backup_eligible,
+            credential.backup_state,
+            credential.uv_initialized,
+            credential.attestation_format,
+            credential.attestation_type,
+            credential.attestation_trusted,
+            credential.device_name,
+            credential.user_agent.as_deref(),
+            credential.created_at.as_millis(),
+            credential.last_used_at.map(UnixTime::as_millis),
+            credential.active,
+            registration.reserved_id,
+            session.map(|session| &session.token_family.0[..]),
+            registration.ends_session.map(|session| session.0),
+            session.map(|session| session.id.0),
+            session.map(|session| &session.token_hash.0[..]),
+            previous_token.as_ref().map(|hash| &hash.0[..]),
+            rotated_at.map(UnixTime::as_millis),
+            session.map(|session| session.created_at.as_millis()),
+            session.map(|session| session.last_seen_at.as_millis()),
+            session.map(|session| session.expires_at.as_millis()),
+            session.map(|session| session.authenticated_at.as_millis()),
+            session.map(|session| i16::from(session.aal)),
+            session.map(|session| records::texts(session.amr.iter().map(String::as_str))),
+            session.and_then(|session| session.credential.as_ref().map(|id| id.as_bytes())),
+            session.and_then(|session| session.user_agent.as_deref()),
+            session.and_then(|session| session.ip.as_deref()),
+            event.id.0,
+            event.at.as_millis(),
+            event.action,
+            audit::outcome(event),
+            event.code.as_deref(),
+            event.step.as_deref(),
+            event.account.map(|id| id.0),
+            event.credential.as_ref().map(|id| id.as_bytes()),
+            event.session.map(|id| id.0),
+            event.ip.as_deref(),
+            event.user_agent.as_deref(),
+            event.request_id.as_deref(),
+            &event.mac[..],
+        )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use keyhaven_storage::StorageError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use crate::PostgresOptions;
+use crate::error::Failure;
+use crate::pool::Pool;
+
+/// The schema, one step per file; a released step never changes.
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// How often a commit is tried that the server rolls back for the sake of others.
+const TRIES: u32 = 6;
+
+/// Accounts, credentials, sessions, grants, signing keys and events in one PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pub(crate) primary: Pool,
+    pub(crate) replica: Option<Pool>,
+    /// As it was given, for the connection that migrates.
+    options: PgConnectOptions,
+    /// What an operation may take at most.
+    patience: Duration,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the schema up to date. Processes that start together do that one after the other.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or written, or was made by a newer version of Keyhaven.
+    pub async fn open(options: &PostgresOptions) -> Result<Self, StorageError> {
+        let store = Self::new(options);
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Brings the schema up to date, under an advisory lock, so that of several processes one does it. Done already,
+    /// it does nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or written, or was made by a newer version of Keyhaven; then nothing was
+    /// changed.
+    pub async fn migrate(&self) -> Result<(), StorageError> {
+        let migrate = async {
+            // A connection of its own: a step may take longer than statements may, and so may waiting for others.
+            let mut connection = self.options.connect().await?;
+            let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
+            connection.close().await.ok();
+            match migrated {
+                Ok(()) => Ok(()),
+                Err(MigrateError::VersionMissing(found)) => {
+                    let known = MIGRATIONS
+                        .iter()
+                        .map(|migration| migration.version)
+                        .max()
+                        .unwrap_or(0);
+                    Err(Failure::NewerSchema { found, known })
+                }
+                Err(error) => Err(Failure::Migration(error)),
+            }
+        };
+        migrate.await.map_err(Failure::of("store.migrate"))
+    }
+
+    /// Closes all connections; those in use, as soon as they have their answer. Without it nothing is lost.
+    pub async fn close(&self) {
+        self.primary.close().await;
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
+    }
+
+    /// Does what it says, within the time there is. What the server says it rolled back for the sake of others is
+    /// tried again, a few times; nothing else is, because it may have happened.
+    pub(crate) async fn answer<T, F>(
+        &self,
+        operation: &'static str,
+        mut work: impl FnMut() -> F + Send,
+    ) -> Result<T, StorageError>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let tries = async {
+            for again in 1..TRIES {
+                match work().await {
+                    Err(failure) if failure.is_rolled_back() => {
+                        tracing::debug!(
+                            operation,
+                            again,
+                            "rolled back for the sake of another, and tried again"
+                        );
+                        tokio::time::sleep(Duration::from_millis(5).saturating_mul(again)).await;
+                    }
+                    answer => return answer,
+                }
+            }
+            work().await
+        };
+        let answer = match tokio::time::timeout(self.patience, tries).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::NoAnswer(self.patience)),
+        };
+        answer.map_err(Failure::of(operation))
+    }
+
+    fn new(options: &PostgresOptions) -> Self {
+        let milliseconds = options.statement_timeout.as_millis().to_string();
+        let pool = |connect: &PgConnectOptions| {
+            let connect = connect.clone().options([
+                // What the statements of this crate are written for, whatever the database's default is.
+                ("default_transaction_isolation", "read committed"),
+                ("statement_timeout", milliseconds.as_str()),
+                ("lock_timeout", milliseconds.as_str()),
+                ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+                // Every statement finds its rows by an index, and one plan fits all its arguments: it is made once, and
+                // is the right one too where it was made while the tables were empty.
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+            ]);
+            Pool::new(connect, options.connections, options.acquire_timeout)
+        };
+        Self {
+            primary: pool(&options.primary),
+            replica: options.replica.as_ref().map(pool),
+            options: options.primary.clone(),
+            patience: options.statement_timeout.saturating_mul(2),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What the schema refuses to hold, how it comes about, and how it is searched.
+
+use keyhaven_storage::{AccountStore as _, AuditStore as _, StorageError};
+use keyhaven_storage_postgres::PostgresStore;
+use keyhaven_testkit::postgres::Database;
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+
+use crate::records::event;
+use crate::{number, open, options, raw, reason, with_anna};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stores_that_start_together_on_a_new_database_all_start() {
+    for _ in 0..5 {
+        let database = Database::fresh();
+        let opening: Vec<_> = (0..8)
+            .map(|n| {
+                let options = options(database.url());
+                tokio::spawn(async move {
+                    let store = PostgresStore::open(&options).await?;
+                    store.append_event(event(n)).await?;
+                    Ok::<_, StorageError>(store)
+                })
+            })
+            .collect();
+        for store in opening {
+            store.await.unwrap().unwrap();
+        }
+        let mut connection = raw(database.url()).await;
+        assert_eq!(
+            number(&mut connection, "SELECT count(*) FROM audit_events").await,
+            8
+        );
+        assert_eq!(
+            number(&mut connection, "SELECT count(*) FROM _sqlx_migrations").await,
+            1
+        );
+    }
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let (database, store) = with_anna().await;
+    store.migrate().await.unwrap();
+    let again = open(database.url()).await;
+    assert!(again.username_exists("anna").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    connection
+        .execute(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (9999, 'from the future', TRUE, '\\x00', 1)",
+        )
+        .await
+        .unwrap();
+    let refused = PostgresStore::open(&options(database.url())).await.unwrap_err();
+    assert_eq!(refused.operation, "store.migrate");
+    assert!(
+        reason(&refused).contains("newer version of Keyhaven (schema 9999"),
+        "{}",
+        reason(&refused)
+    );
+    assert_eq!(number(&mut connection, "SELECT count(*) FROM accounts").await, 1);
+}
+
+#[tokio::test]
+async fn a_schema_that_was_altered_is_refused() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    connection
+        .execute("UPDATE _sqlx_migrations SET checksum = '\\x00'")
+        .await
+        .unwrap();
+    assert!(PostgresStore::open(&options(database.url())).await.is_err());
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_an_error() {
+    let (database, store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    connection
+        .execute("UPDATE credentials SET transports = '[1]'")
+        .await
+        .unwrap();
+    let damaged = store.login_candidates("anna").await.unwrap_err();
+    assert!(reason(&damaged).contains("damaged"), "{}", reason(&damaged));
+}
+
+#[tokio::test]
+async fn wrong_states_cannot_be_stored() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    connection
+        .execute(
+            "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
+                updated_at)
+            VALUES ('00000000-0000-0000-0000-000000000002', '\\x02', 'berta', 'Berta', 'anna@example.org', false, true,
+                0, 0)",
+        )
+        .await
+        .unwrap();
+    for wrong in [
+        // WebAuthn L3 §6.1 and §6.1.1.
+        "UPDATE credentials SET backup_state = true",
+        "UPDATE credentials SET sign_count = -1",
+        "UPDATE credentials SET sign_count = 4294967296",
+        // Keys and identities.
+        "UPDATE credentials SET public_key = '\\x00'",
+        "UPDATE credentials SET algorithm = -257",
+        "UPDATE credentials SET rp_id = 'evil.example'",
+        "UPDATE credentials SET account_id = '00000000-0000-0000-0000-000000000002'",
+        "UPDATE credentials SET credential_id = ''",
+        "UPDATE credentials SET credential_id = decode(repeat('00', 1024), 'hex')",
+        "UPDATE credentials SET aaguid = '00000000-0000-0000-0000-000000000009'",
+        "UPDATE accounts SET user_handle = '\\x03'",
+        "UPDATE accounts SET id = '00000000-0000-0000-0000-000000000003' WHERE username = 'berta'",
+        "UPDATE accounts SET username = 'anna' WHERE username = 'berta'",
+        // Addresses belong to whoever proved them, whatever their case.
+        "UPDATE accounts SET email_verified = true WHERE username = 'berta'",
+        "UPDATE accounts SET email = NULL WHERE username = 'anna'",
+        // Lengths and ranges.
+        "UPDATE accounts SET username = ''",
+        "UPDATE accounts SET username = repeat('ü', 51)",
+        "UPDATE accounts SET display_name = ''",
+        "UPDATE accounts SET created_at = NULL",
+        "UPDATE credentials SET active = NULL",
+        "UPDATE credentials SET attestation_type = 'certified'",
+        "UPDATE credentials SET transports = '{}'",
+        "UPDATE sessions SET aal = 0",
+        "UPDATE sessions SET aal = 4",
+        "UPDATE sessions SET token_hash = '\\x00'",
+        "UPDATE sessions SET token_family_hash = '\\x00'",
+        "UPDATE sessions SET previous_token_hash = decode(repeat('00', 32), 'hex')",
+        "UPDATE sessions SET rotated_at = 1",
+        "UPDATE sessions SET account_id = '00000000-0000-0000-0000-000000000009'",
+        "INSERT INTO step_up_grants VALUES ('00000000-0000-0000-0000-000000000009', 'action', 0)",
+        // A session is opened by a credential of its own account.
+        "UPDATE sessions SET account_id = '00000000-0000-0000-0000-000000000002'",
+        "INSERT INTO sessions SELECT '00000000-0000-0000-0000-000000000004', '00000000-0000-0000-0000-000000000002',
+            decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL
+        FROM credentials",
+        // The log is append-only.
+        "UPDATE audit_events SET action = 'nothing'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+        "INSERT INTO audit_events (id, at, action, outcome, mac) SELECT id, at, action, outcome, mac
+        FROM audit_events",
+        "INSERT INTO audit_events (id, at, action, outcome, mac)
+        SELECT gen_random_uuid(), at, action, 'perhaps', mac FROM audit_events",
+    ] {
+        let refused = connection.execute(wrong).await;
+        let refused = refused.expect_err(wrong).into_database_error().expect(wrong);
+        let code = refused.code().unwrap().into_owned();
+        assert!(code.starts_with("23"), "{wrong}: {code} {refused}");
+    }
+}
+
+#[tokio::test]
+async fn has_passkey_stays_true_to_the_credentials() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    let has_passkey = "SELECT has_passkey::int FROM accounts";
+    assert_eq!(number(&mut connection, has_passkey).await, 1);
+    for (change, expected) in [
+        ("UPDATE accounts SET has_passkey = false", 1),
+        ("UPDATE credentials SET active = false", 0),
+        ("UPDATE accounts SET has_passkey = true", 0),
+        ("UPDATE credentials SET active = true", 1),
+        (
+            "INSERT INTO credentials SELECT '\\x02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, false, false, true, attestation_format, attestation_type, false, device_name, NULL, 0,
+                NULL, false
+            FROM credentials",
+            1,
+        ),
+        ("DELETE FROM credentials WHERE credential_id <> '\\x02'", 0),
+        ("UPDATE credentials SET active = true", 1),
+        ("DELETE FROM credentials", 0),
+    ] {
+        connection.execute(change).await.unwrap();
+        assert_eq!(number(&mut connection, has_passkey).await, expected, "{change}");
+    }
+}
+
+/// Writers that know nothing of each other, each taking one of the last two credentials away.
+#[tokio::test]
+async fn has_passkey_stays_true_where_writers_race() {
+    let (database, _store) = with_anna().await;
+    let mut first = raw(database.url()).await;
+    let url = database.url().to_owned();
+    first
+        .execute(
+            "INSERT INTO credentials SELECT '\\x02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, false, false, true, attestation_format, attestation_type, false, device_name, NULL, 0,
+                NULL, true
+            FROM credentials",
+        )
+        .await
+        .unwrap();
+    first.execute("BEGIN").await.unwrap();
+    first
+        .execute("DELETE FROM credentials WHERE credential_id = '\\x02'")
+        .await
+        .unwrap();
+    let second = tokio::spawn(async move {
+        let mut second = raw(&url).await;
+        second
+            .execute("DELETE FROM credentials WHERE credential_id <> '\\x02'")
+            .await
+            .unwrap();
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!second.is_finished(), "the second waits for the first");
+    first.execute("COMMIT").await.unwrap();
+    second.await.unwrap();
+    assert_eq!(
+        number(&mut first, "SELECT has_passkey::int FROM accounts").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn an_account_takes_everything_with_it_but_the_log() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    connection
+        .execute("INSERT INTO step_up_grants SELECT id, 'action', 9 FROM sessions")
+        .await
+        .unwrap();
+    connection.execute("DELETE FROM accounts").await.unwrap();
+    let left = "SELECT (SELECT count(*) FROM credentials) + (SELECT count(*) FROM sessions)
+        + (SELECT count(*) FROM step_up_grants)";
+    assert_eq!(number(&mut connection, left).await, 0);
+    assert_eq!(
+        number(&mut connection, "SELECT count(*) FROM audit_events").await,
+        1
+    );
+}
+
+/// Every query can find its rows by an index: where reading whole tables is forbidden, none needs to.
+#[tokio::test]
+async fn no_query_scans_a_table() {
+    let (database, _store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    // As the store sets them.
+    for setting in ["enable_seqscan = off", "plan_cache_mode = force_generic_plan"] {
+        connection
+            .execute(AssertSqlSafe(format!("SET {setting}")))
+            .await
+            .unwrap();
+    }
+    let metadata = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
+    let mut seen = 0;
+    for file in std::fs::read_dir(metadata).unwrap() {
+        let json = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let metadata: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let sql = metadata["query"].as_str().unwrap();
+        if sql.starts_with("LOCK") {
+            continue;
+        }
+        let parameters = metadata["describe"]["parameters"]["Left"]
+            .as_array()
+            .unwrap()
+            .len();
+        let nothing = vec!["NULL"; parameters].join(", ");
+        let arguments = if parameters == 0 {
+            String::new()
+        } else {
+            format!("({nothing})")
+        };
+        for sql in [
+            format!("PREPARE q AS {sql}"),
+            format!("EXPLAIN EXECUTE q{arguments}"),
+            "DEALLOCATE q".to_owned(),
+        ] {
+            let plan = connection
+                .fetch_all(AssertSqlSafe(sql.clone()))
+                .await
+                .expect(&sql);
+            for step in plan {
+                let step: String = step.get(0);
+                // The few signing keys may be read whole.
+                assert!(
+                    !step.contains("Seq Scan") || step.contains("signing_keys"),
+                    "{step}: {sql}"
+                );
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 25, "{seen} queries");
+}
