@@ -4,6 +4,8 @@
 
 mod anchors;
 mod config;
+#[cfg(feature = "crosscheck")]
+mod crosscheck;
 mod inspect;
 mod listen;
 mod mds;

@@ -60,6 +60,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             ceremonies: stores::ceremonies(config),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            crosscheck: crosscheck(config),
             anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
             secret,
         },
@@ -114,6 +115,20 @@ fn bounds(config: &Config) -> Bounds {
             .chain(loopback)
             .collect(),
     }
+}
+
+#[cfg(feature = "crosscheck")]
+fn crosscheck(config: &Config) -> Option<keyhaven_service::Crosscheck> {
+    config.crosscheck.map(|enforce| keyhaven_service::Crosscheck {
+        judge: Arc::new(crate::crosscheck::OtherImplementation),
+        enforce: enforce.0,
+    })
+}
+
+/// The configuration has refused to ask for what is not there.
+#[cfg(not(feature = "crosscheck"))]
+const fn crosscheck(_: &Config) -> Option<keyhaven_service::Crosscheck> {
+    None
 }
 
 /// Waits for Ctrl-C, or on Unix for SIGTERM.

@@ -28,6 +28,8 @@ const DUMMY_PUBLIC_KEY: [u8; 77] = *b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20\
 
 /// What an assertion is compared with, beyond the ceremony itself.
 pub(crate) struct Expected<'a> {
+    /// The AuthenticationResponseJSON that `response` was read from.
+    pub(crate) json: &'a [u8],
     pub(crate) taken: &'a Taken,
     pub(crate) allowed: &'a AllowList,
     pub(crate) user: ExpectedUser,
@@ -127,6 +129,7 @@ impl Context {
         expected: &Expected<'_>,
         record: &CredentialRecord<'_>,
     ) -> Result<VerifiedAssertion, Error> {
+        let json = expected.json;
         let allowed = expected.allowed.as_far_as_concerns(record.id);
         let expected = ExpectedAssertion {
             relying_party: self.relying_party(),
@@ -146,9 +149,11 @@ impl Context {
             },
             ..AssertionPolicy::default()
         };
-        Ok(keyhaven_core::verify_assertion(
-            response, &expected, record, &policy,
-        )?)
+        let verified = keyhaven_core::verify_assertion(response, &expected, record, &policy)?;
+        self.crosscheck(Error::AuthenticationFailed, |judge| {
+            judge.against_assertion(json, &expected, record, &policy, &verified)
+        })?;
+        Ok(verified)
     }
 
     /// The refusal of a credential that is not stored. A decoy goes the whole way that a real one with a wrong

@@ -144,7 +144,8 @@ impl Authentications {
         let Kind::Login { username, allowed } = &taken.kind else {
             return Err(Error::ChallengeMissing);
         };
-        let response = AuthenticationResponse::from_json(response)?;
+        let json = response;
+        let response = AuthenticationResponse::from_json(json)?;
         // A name stands for its account, known or not; without one the credential does.
         let (bucket, user) = match username {
             None => (response.credential_id().to_vec(), ExpectedUser::Discoverable),
@@ -152,6 +153,7 @@ impl Authentications {
         };
         self.0.limit(|limits| limits.pair(client.ip, &bucket))?;
         let expected = Expected {
+            json,
             taken: &taken,
             allowed,
             user,

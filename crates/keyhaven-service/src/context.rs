@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::ports::{Anchors, Clock, Random, RandomUnavailable};
+use crate::ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
 use crate::sessions::SignedIn;
 use crate::settings::Settings;
@@ -22,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) anchors: Option<Arc<dyn Anchors>>,
+    pub(crate) crosscheck: Option<Crosscheck>,
     pub(crate) keys: Keys,
     pub(crate) limits: Option<Limits>,
 }
@@ -43,6 +44,28 @@ impl Context {
     pub(crate) fn limit_ending(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
         let session = current.session().id.0;
         self.limit(|limits| limits.change(client.ip, &[b"session ", &session.as_bytes()[..]].concat()))
+    }
+
+    /// Asks the second implementation, where there is one, about what the verifier accepted.
+    pub(crate) fn crosscheck(
+        &self,
+        refusal: Error,
+        objection: impl FnOnce(&dyn SecondVerdict) -> Option<String>,
+    ) -> Result<(), Error> {
+        let Some(crosscheck) = &self.crosscheck else {
+            return Ok(());
+        };
+        match objection(&*crosscheck.judge) {
+            None => Ok(()),
+            Some(objection) => {
+                tracing::error!(
+                    objection,
+                    enforced = crosscheck.enforce,
+                    "the second implementation disagrees with an accepted ceremony"
+                );
+                if crosscheck.enforce { Err(refusal) } else { Ok(()) }
+            }
+        }
     }
 
     /// A version 4 UUID.

@@ -56,6 +56,9 @@ pub enum Error {
     /// The account has no passkey.
     #[error("this account has no passkey")]
     NoPasskeys,
+    /// A second implementation refuses a registration that the verifier accepted, and is to be believed.
+    #[error("the passkey was refused by a second verification")]
+    RegistrationDisputed,
     /// The thing named is not the caller's, or not there.
     #[error("not found")]
     NotFound,
@@ -127,6 +130,7 @@ impl Error {
             Self::Random(_) | Self::Storage(_) => "storage_unavailable",
             Self::RateLimited { .. } => "rate_limited",
             Self::Registration(error) => error.code(),
+            Self::RegistrationDisputed => "attestation_invalid",
             Self::SessionExpired => "session_expired",
             Self::StepUpRequired { .. } => "step_up_required",
             Self::Unauthenticated => "unauthenticated",

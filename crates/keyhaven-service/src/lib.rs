@@ -40,7 +40,7 @@ pub use client::{Client, SecretToken, SessionToken};
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
-pub use ports::{Anchors, Clock, Random, RandomUnavailable};
+pub use ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
@@ -81,6 +81,8 @@ pub struct Surroundings {
     pub random: Arc<dyn Random>,
     /// Where every new passkey's attestation must lead; `None`: trust is not judged.
     pub anchors: Option<Arc<dyn Anchors>>,
+    /// Who else judges what the verifier accepted; `None`: nobody.
+    pub crosscheck: Option<Crosscheck>,
     /// The deployment's secret.
     pub secret: SecretKey,
 }
@@ -101,6 +103,7 @@ impl Keyhaven {
             clock: surroundings.clock,
             random: surroundings.random,
             anchors: surroundings.anchors,
+            crosscheck: surroundings.crosscheck,
             keys,
         });
         Ok(Self {

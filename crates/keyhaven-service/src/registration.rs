@@ -276,8 +276,9 @@ impl Registrations {
             .map(|text| username::label("deviceName", text))
             .transpose()?;
         let (whose, issued) = self.whose(&taken, session)?;
-        let response = RegistrationResponse::from_json(response)?;
-        let verified = self.verify(&response, &taken, issued)?;
+        let json = response;
+        let response = RegistrationResponse::from_json(json)?;
+        let verified = self.verify(json, &response, &taken, issued)?;
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
         subject.account = Some(account);
@@ -336,6 +337,7 @@ impl Registrations {
 
     fn verify(
         &self,
+        json: &[u8],
         response: &RegistrationResponse,
         taken: &Taken,
         issued: &Issued,
@@ -372,7 +374,11 @@ impl Registrations {
             },
             canonical_cbor: CanonicalCbor::default(),
         };
-        Ok(keyhaven_core::verify_registration(response, &expected, &policy)?)
+        let verified = keyhaven_core::verify_registration(response, &expected, &policy)?;
+        self.0.crosscheck(Error::RegistrationDisputed, |judge| {
+            judge.against_registration(json, &expected, &policy, &verified)
+        })?;
+        Ok(verified)
     }
 
     fn credential(

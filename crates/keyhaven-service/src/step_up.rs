@@ -206,8 +206,10 @@ impl StepUps {
         if account_id(*account) != current.account_id() || session_id(*session) != current.session().id {
             return Err(Error::ChallengeMissing);
         }
-        let response = AuthenticationResponse::from_json(response)?;
+        let json = response;
+        let response = AuthenticationResponse::from_json(json)?;
         let expected = Expected {
+            json,
             taken: &taken,
             allowed,
             user: ExpectedUser::Identified,

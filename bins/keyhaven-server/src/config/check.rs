@@ -17,7 +17,7 @@ use keyhaven_types::{CoseAlgorithm, Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl};
+use super::{ChallengesUrl, Config, DatabaseUrl, Enforce};
 use crate::anchors::{AnchorFiles, MetadataFiles};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
@@ -129,6 +129,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         database: database(&raw)?,
         challenges: challenges(&raw.challenges_url)?,
         anchors: anchors(&raw)?,
+        crosscheck: crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
         max_pending_ceremonies: raw.ceremonies.max_pending,
@@ -305,6 +306,18 @@ fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
         local: written.anchors_file.clone(),
         metadata,
     }))
+}
+
+fn crosscheck(written: raw::Crosscheck) -> anyhow::Result<Option<Enforce>> {
+    ensure!(
+        written == raw::Crosscheck::Off || cfg!(feature = "crosscheck"),
+        "crosscheck: this binary was built without it; build it with --features crosscheck"
+    );
+    Ok(match written {
+        raw::Crosscheck::Enforce => Some(Enforce(true)),
+        raw::Crosscheck::Off => None,
+        raw::Crosscheck::Report => Some(Enforce(false)),
+    })
 }
 
 fn download_url(text: &str) -> anyhow::Result<String> {

@@ -30,12 +30,18 @@ pub(crate) struct Config {
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) max_connections_per_address: u32,
+    /// Whether a second implementation judges what was accepted, and whether its objection refuses.
+    pub(crate) crosscheck: Option<Enforce>,
     pub(crate) max_pending_ceremonies: usize,
     pub(crate) settings: Settings,
     pub(crate) api: ApiSettings,
     log: raw::Log,
     warnings: Vec<String>,
 }
+
+/// Whether an objection refuses, or is only logged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Enforce(pub(crate) bool);
 
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]

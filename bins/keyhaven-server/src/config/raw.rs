@@ -48,6 +48,7 @@ pub(crate) struct Raw {
     pub(crate) accounts: Accounts,
     pub(crate) attestation: Attestation,
     pub(crate) ceremonies: Ceremonies,
+    pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
     pub(crate) rate_limits: RateLimits,
     pub(crate) sessions: Sessions,
@@ -79,6 +80,7 @@ impl Default for Raw {
             accounts: Accounts::default(),
             attestation: Attestation::default(),
             ceremonies: Ceremonies::default(),
+            crosscheck: Crosscheck::Off,
             log: Log::default(),
             rate_limits: RateLimits::default(),
             sessions: Sessions::default(),
@@ -158,6 +160,15 @@ pub(crate) enum Profile {
 pub(crate) enum Trust {
     Ignore,
     Required,
+}
+
+/// Whether a second implementation judges what was accepted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Crosscheck {
+    Enforce,
+    Off,
+    Report,
 }
 
 /// What ceremonies ask for.

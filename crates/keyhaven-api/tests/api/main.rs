@@ -3,6 +3,7 @@
 
 mod attestation;
 mod ceremonies;
+mod crosscheck;
 mod disclosure;
 mod hostile;
 mod limits;

@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use keyhaven_api::{ApiSettings, Metrics, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, Keyhaven, Random, RandomUnavailable, SecretKey, SessionSettings,
-    Settings, Surroundings,
+    AccessTokenSettings, Anchors, Clock, Crosscheck, Keyhaven, Random, RandomUnavailable, SecretKey,
+    SessionSettings, Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
@@ -85,6 +85,25 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// What differs between the servers that tests put together.
+struct Ports {
+    durable: Arc<dyn DurableStore>,
+    ceremonies: Arc<dyn CeremonyStore>,
+    anchors: Option<Arc<dyn Anchors>>,
+    crosscheck: Option<Crosscheck>,
+}
+
+impl Ports {
+    fn new(durable: Arc<dyn DurableStore>) -> Self {
+        Self {
+            durable,
+            ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
+            anchors: None,
+            crosscheck: None,
+        }
+    }
+}
+
 impl App {
     pub(crate) async fn new() -> Self {
         Self::with(settings()).await
@@ -111,8 +130,19 @@ impl App {
         store: Arc<dyn DurableStore>,
         anchors: Option<Arc<dyn Anchors>>,
     ) -> Self {
-        let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
-        Self::assembled(settings, store, ceremonies, anchors, "/").await
+        let ports = Ports {
+            anchors,
+            ..Ports::new(store)
+        };
+        Self::assembled(settings, ports, "/").await
+    }
+
+    pub(crate) async fn crosschecked(crosscheck: Crosscheck) -> Self {
+        let ports = Ports {
+            crosscheck: Some(crosscheck),
+            ..Ports::new(Arc::new(MemoryStore::new()))
+        };
+        Self::assembled(settings(), ports, "/").await
     }
 
     pub(crate) async fn under(base_path: &str) -> Self {
@@ -126,25 +156,25 @@ impl App {
         ceremonies: Arc<dyn CeremonyStore>,
         base_path: &str,
     ) -> Self {
-        Self::assembled(settings, store, ceremonies, None, base_path).await
+        let ports = Ports {
+            ceremonies,
+            ..Ports::new(store)
+        };
+        Self::assembled(settings, ports, base_path).await
     }
 
-    async fn assembled(
-        settings: Settings,
-        store: Arc<dyn DurableStore>,
-        ceremonies: Arc<dyn CeremonyStore>,
-        anchors: Option<Arc<dyn Anchors>>,
-        base_path: &str,
-    ) -> Self {
+    async fn assembled(settings: Settings, ports: Ports, base_path: &str) -> Self {
+        let store = ports.durable.clone();
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
         let keyhaven = Keyhaven::new(
             settings,
             Surroundings {
-                durable: store.clone(),
-                ceremonies,
+                durable: ports.durable,
+                ceremonies: ports.ceremonies,
                 clock: clock.clone(),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
-                anchors,
+                anchors: ports.anchors,
+                crosscheck: ports.crosscheck,
                 secret: SecretKey::new([7; 32]),
             },
         )
