@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use keyhaven_api::{Metrics, metrics_router};
-use keyhaven_service::{Anchors, Clock as _, Keyhaven, Surroundings};
+use keyhaven_service::{Anchors, Clock as _, Crosscheck, Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
 use crate::anchors::AnchorSet;
-use crate::config::Config;
+use crate::config::{Config, Enforce};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::stores;
@@ -60,7 +60,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             ceremonies: stores::ceremonies(config),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
-            crosscheck: crosscheck(config),
+            crosscheck: config.crosscheck.and_then(second_verdict),
             anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
             secret,
         },
@@ -118,16 +118,16 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 #[cfg(feature = "crosscheck")]
-fn crosscheck(config: &Config) -> Option<keyhaven_service::Crosscheck> {
-    config.crosscheck.map(|enforce| keyhaven_service::Crosscheck {
+fn second_verdict(Enforce(enforce): Enforce) -> Option<Crosscheck> {
+    Some(Crosscheck {
         judge: Arc::new(crate::crosscheck::OtherImplementation),
-        enforce: enforce.0,
+        enforce,
     })
 }
 
 /// The configuration has refused to ask for what is not there.
 #[cfg(not(feature = "crosscheck"))]
-const fn crosscheck(_: &Config) -> Option<keyhaven_service::Crosscheck> {
+const fn second_verdict(Enforce(_enforce): Enforce) -> Option<Crosscheck> {
     None
 }
 
