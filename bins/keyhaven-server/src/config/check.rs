@@ -6,19 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
 use keyhaven_api::{ApiSettings, ProxyHeader};
-use keyhaven_core::{
-    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, BackupPolicy, CrossOrigin, Profile, RelyingParty,
-    SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1, UnsolicitedExtensions,
-};
+use keyhaven_core::{BackupPolicy, CrossOrigin, RelyingParty, UnsolicitedExtensions};
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
 use keyhaven_storage_postgres::PostgresOptions;
-use keyhaven_types::options::AttestationConveyance;
-use keyhaven_types::{CoseAlgorithm, Origin, RpId};
+use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, Enforce};
-use crate::anchors::{AnchorFiles, MetadataFiles};
+use super::{ChallengesUrl, Config, DatabaseUrl, acceptance};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -81,10 +76,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
         challenge_len: raw.ceremonies.challenge_bytes,
         user_verification: raw.ceremonies.user_verification,
-        algorithms: algorithms(raw.ceremonies.algorithms.as_deref())?,
+        algorithms: acceptance::algorithms(raw.ceremonies.algorithms.as_deref())?,
         attestation: raw.ceremonies.attestation,
-        attestation_policy: attestation_policy(&raw.attestation),
-        attestation_formats: attestation_formats(&raw.ceremonies.attestation_formats)?,
+        attestation_policy: acceptance::attestation_policy(&raw.attestation),
+        attestation_formats: acceptance::attestation_formats(&raw.ceremonies.attestation_formats)?,
         backup: match raw.ceremonies.backup {
             Backup::Any => BackupPolicy::Any,
             Backup::BackedUp => BackupPolicy::BackedUp,
@@ -128,8 +123,8 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw)?,
         challenges: challenges(&raw.challenges_url)?,
-        anchors: anchors(&raw)?,
-        crosscheck: crosscheck(raw.crosscheck)?,
+        anchors: acceptance::anchors(&raw)?,
+        crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
         max_pending_ceremonies: raw.ceremonies.max_pending,
@@ -224,127 +219,6 @@ fn cross_origin(ceremonies: &raw::Ceremonies) -> anyhow::Result<CrossOrigin> {
     Ok(CrossOrigin::Allow {
         top_origins: top_origins.collect::<Result<_, _>>()?,
     })
-}
-
-/// The algorithms to offer: those written, or all of this build. Browsers need ES256 or RS256 among them.
-fn algorithms(written: Option<&[i64]>) -> anyhow::Result<Vec<CoseAlgorithm>> {
-    let Some(written) = written else {
-        return Ok(SUPPORTED_ALGORITHMS.to_vec());
-    };
-    ensure!(!written.is_empty(), "ceremonies.algorithms: at least one");
-    let known = written.iter().map(|&identifier| {
-        let algorithm = CoseAlgorithm::new(identifier);
-        ensure!(
-            SUPPORTED_ALGORITHMS.contains(&algorithm),
-            "ceremonies.algorithms: {identifier} is not one that this build verifies"
-        );
-        Ok(algorithm)
-    });
-    known.collect()
-}
-
-fn attestation_policy(written: &raw::Attestation) -> AttestationPolicy {
-    AttestationPolicy {
-        profile: match written.profile {
-            raw::Profile::Fido => Profile::Fido,
-            raw::Profile::W3c => Profile::W3c,
-        },
-        android_key: match written.android_key {
-            raw::AndroidKey::Tee => AndroidKeyPolicy::Tee,
-            raw::AndroidKey::Union => AndroidKeyPolicy::Union,
-        },
-        safetynet: if written.allow_safetynet {
-            SafetyNetPolicy::Allow
-        } else {
-            SafetyNetPolicy::Refuse
-        },
-        sha1: if written.allow_sha1 {
-            Sha1::Allow
-        } else {
-            Sha1::Refuse
-        },
-        ..AttestationPolicy::default()
-    }
-}
-
-/// Where trust anchors are, where trust is required.
-fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
-    let written = &raw.attestation;
-    if written.trust == raw::Trust::Ignore {
-        ensure!(
-            written.anchors_file.is_none() && written.mds_file.is_none() && written.mds_url.is_none(),
-            "attestation: trust anchors count only where attestation.trust is \"required\""
-        );
-        return Ok(None);
-    }
-    ensure!(
-        matches!(
-            raw.ceremonies.attestation,
-            AttestationConveyance::Direct | AttestationConveyance::Enterprise
-        ),
-        "attestation.trust: to require it, ask for it: ceremonies.attestation must be \"direct\" or \"enterprise\""
-    );
-    let metadata = match (&written.mds_file, &written.mds_root_file) {
-        (Some(blob), Some(root)) => Some(MetadataFiles {
-            blob: blob.clone(),
-            root: root.clone(),
-            signer: written.mds_signer.clone(),
-            url: written.mds_url.as_deref().map(download_url).transpose()?,
-        }),
-        (None, None) => None,
-        _ => bail!("attestation: mds_file and mds_root_file belong together"),
-    };
-    ensure!(
-        metadata.is_some() || written.mds_url.is_none(),
-        "attestation.mds_url: mds_file says where the download is kept"
-    );
-    ensure!(
-        metadata.is_some() || written.anchors_file.is_some(),
-        "attestation.trust: \"required\" needs anchors_file, or mds_file and mds_root_file; else nobody could register"
-    );
-    Ok(Some(AnchorFiles {
-        local: written.anchors_file.clone(),
-        metadata,
-    }))
-}
-
-fn crosscheck(written: raw::Crosscheck) -> anyhow::Result<Option<Enforce>> {
-    ensure!(
-        written == raw::Crosscheck::Off || cfg!(feature = "crosscheck"),
-        "crosscheck: this binary was built without it; build it with --features crosscheck"
-    );
-    Ok(match written {
-        raw::Crosscheck::Enforce => Some(Enforce(true)),
-        raw::Crosscheck::Off => None,
-        raw::Crosscheck::Report => Some(Enforce(false)),
-    })
-}
-
-fn download_url(text: &str) -> anyhow::Result<String> {
-    let url = Url::parse(text).with_context(|| format!("attestation.mds_url: {text:?} is no URL"))?;
-    ensure!(
-        url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)),
-        "attestation.mds_url: {text} must begin with https://"
-    );
-    Ok(text.to_owned())
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(domain)) => domain == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn attestation_formats(names: &[String]) -> anyhow::Result<Vec<AttestationFormat>> {
-    let known = names.iter().map(|name| {
-        AttestationFormat::from_identifier(name).with_context(|| {
-            format!("ceremonies.attestation_formats: {name:?} is not one that this build verifies")
-        })
-    });
-    known.collect()
 }
 
 fn is_localhost(url: &Url) -> bool {
@@ -469,6 +343,10 @@ fn access_tokens(raw: &Raw) -> anyhow::Result<Option<AccessTokenSettings>> {
 
 #[cfg(test)]
 mod tests {
+    use keyhaven_core::{AttestationFormat, SUPPORTED_ALGORITHMS};
+    use keyhaven_types::CoseAlgorithm;
+    use keyhaven_types::options::AttestationConveyance;
+
     use super::*;
 
     fn checked(change: impl FnOnce(&mut Raw)) -> anyhow::Result<Config> {

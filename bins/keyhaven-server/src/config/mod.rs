@@ -3,6 +3,7 @@
 //! [`raw`] is what can be written, `deny_unknown_fields` throughout; [`Config`] is what it means. A value that makes no
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
+mod acceptance;
 mod check;
 mod raw;
 
