@@ -482,20 +482,6 @@ fn too_many() -> Error {
     Error::forbidden(format!("an account can have {MAX_PASSKEYS} passkeys"))
 }
 
-/// The account's id, new or not.
-trait Id {
-    fn id(&self) -> AccountId;
-}
-
-impl Id for RegistrationAccount {
-    fn id(&self) -> AccountId {
-        match self {
-            Self::Existing(addition) => addition.account,
-            Self::New(account) => account.id,
-        }
-    }
-}
-
 /// Whether a statement may tell the device's serial number: where that was asked for.
 const fn enterprise(asked: AttestationConveyance) -> EnterpriseAttestation {
     match asked {

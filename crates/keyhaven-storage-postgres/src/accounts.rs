@@ -1,13 +1,13 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError,
+    NewRegistration, RegistrationOutcome, StorageError, columns,
 };
 use sqlx::{query, query_scalar};
 use tracing::instrument;
 
+use crate::PostgresStore;
 use crate::error::Failure;
-use crate::{PostgresStore, records};
 
 #[async_trait]
 impl AccountStore for PostgresStore {
@@ -65,7 +65,7 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(None);
         };
-        Ok(Some(records::account!(row)))
+        Ok(Some(columns::account!(row)))
     }
 
     async fn find_username(&self, username: &str) -> Result<bool, Failure> {
@@ -99,15 +99,15 @@ impl PostgresStore {
         for row in lent.settle(rows)? {
             let handle = match (&row.credential_id, &row.transports) {
                 (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: records::credential_id(id)?,
-                    transports: records::transports(transports)?,
+                    id: columns::credential_id(id)?,
+                    transports: columns::transports(transports)?,
                 }),
                 (_, _) => None,
             };
             let found = match &mut candidates {
                 Some(found) => found,
                 None => {
-                    let account = records::account!(row);
+                    let account = columns::account!(row);
                     candidates.insert(LoginCandidates {
                         account,
                         credentials: Vec::new(),

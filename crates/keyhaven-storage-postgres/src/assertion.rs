@@ -1,11 +1,11 @@
 //! One verified assertion, in one statement.
 
-use keyhaven_storage::{AssertionCommit, AssertionOutcome};
+use keyhaven_storage::{AssertionCommit, AssertionOutcome, columns};
 use keyhaven_types::UnixTime;
 use sqlx::query_scalar;
 
+use crate::PostgresStore;
 use crate::error::Failure;
-use crate::{PostgresStore, audit, records};
 
 impl PostgresStore {
     /// All of it in one round trip. How one statement decides and writes under READ COMMITTED:
@@ -100,7 +100,7 @@ impl PostgresStore {
             session.map(|session| session.expires_at.as_millis()),
             session.map(|session| session.authenticated_at.as_millis()),
             session.map(|session| i16::from(session.aal)),
-            session.map(|session| records::texts(session.amr.iter().map(String::as_str))),
+            session.map(|session| columns::texts(session.amr.iter().map(String::as_str))),
             session.and_then(|session| session.credential.as_ref().map(|id| id.as_bytes())),
             session.and_then(|session| session.user_agent.as_deref()),
             session.and_then(|session| session.ip.as_deref()),
@@ -111,7 +111,7 @@ impl PostgresStore {
             event.id.0,
             event.at.as_millis(),
             event.action,
-            audit::outcome(event),
+            columns::outcome_text(event.outcome),
             event.code.as_deref(),
             event.step.as_deref(),
             event.account.map(|id| id.0),
@@ -132,7 +132,7 @@ impl PostgresStore {
             "credential missing" => AssertionOutcome::CredentialMissing,
             "session ended" => AssertionOutcome::SessionEnded,
             "sign count changed" => AssertionOutcome::SignCountChanged,
-            _ => return Err(Failure::Damaged("verdict")),
+            _ => return Err(columns::Damaged("verdict").into()),
         })
     }
 }

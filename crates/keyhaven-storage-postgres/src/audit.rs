@@ -1,12 +1,12 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, AuditStore, EventId, SessionId, StorageError};
+use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query};
 use tracing::instrument;
 
+use crate::PostgresStore;
 use crate::error::Failure;
 use crate::pool::Pool;
-use crate::{PostgresStore, records};
 
 #[async_trait]
 impl AuditStore for PostgresStore {
@@ -27,14 +27,6 @@ impl AuditStore for PostgresStore {
     }
 }
 
-/// How an event's outcome is stored.
-pub(crate) fn outcome(event: &AuditEvent) -> &'static str {
-    match event.outcome {
-        AuditOutcome::Refused => "refused",
-        AuditOutcome::Success => "success",
-    }
-}
-
 /// Appends an event: alone, or as part of a transaction. Commits of one statement append theirs by themselves.
 pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) -> Result<(), sqlx::Error> {
     query!(
@@ -44,7 +36,7 @@ pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) ->
         event.id.0,
         event.at.as_millis(),
         event.action,
-        outcome(event),
+        columns::outcome_text(event.outcome),
         event.code.as_deref(),
         event.step.as_deref(),
         event.account.map(|id| id.0),
@@ -90,13 +82,8 @@ async fn list(
     before: Option<UnixTime>,
     limit: u32,
 ) -> Result<Vec<AuditEvent>, Failure> {
-    // The newest moment that is asked for; nothing is older than the beginning of time.
-    let newest = match before {
-        None => i64::MAX,
-        Some(before) => match before.as_millis().checked_sub(1) {
-            None => return Ok(Vec::new()),
-            Some(newest) => newest,
-        },
+    let Some(newest) = columns::newest(before) else {
+        return Ok(Vec::new());
     };
     let mut lent = pool.lend().await?;
     let rows = query!(
@@ -111,31 +98,5 @@ async fn list(
     .fetch_all(&mut *lent)
     .await;
     let rows = lent.settle(rows)?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        events.push(AuditEvent {
-            id: EventId(row.id),
-            at: UnixTime::from_millis(row.at),
-            action: row.action,
-            outcome: match row.outcome.as_str() {
-                "refused" => AuditOutcome::Refused,
-                "success" => AuditOutcome::Success,
-                _ => return Err(Failure::Damaged("outcome")),
-            },
-            code: row.code,
-            step: row.step,
-            account: row.account_id.map(AccountId),
-            credential: row
-                .credential_id
-                .as_deref()
-                .map(records::credential_id)
-                .transpose()?,
-            session: row.session_id.map(SessionId),
-            ip: row.ip,
-            user_agent: row.user_agent,
-            request_id: row.request_id,
-            mac: row.mac.try_into().map_err(|_| Failure::Damaged("MAC"))?,
-        });
-    }
-    Ok(events)
+    rows.into_iter().map(|row| Ok(columns::event!(row))).collect()
 }

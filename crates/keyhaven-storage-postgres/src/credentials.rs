@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
-    StorageError,
+    StorageError, columns,
 };
 use keyhaven_types::CredentialId;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 use tracing::instrument;
 
 use crate::error::Failure;
-use crate::{PostgresStore, audit, records};
+use crate::{PostgresStore, audit};
 
 #[async_trait]
 impl CredentialStore for PostgresStore {
@@ -62,10 +62,10 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(None);
         };
-        let credential = records::credential!(row);
+        let credential = columns::credential!(row);
         Ok(Some(OwnedCredential {
             credential,
-            account: records::account!(row),
+            account: columns::account!(row),
         }))
     }
 
@@ -85,7 +85,7 @@ impl PostgresStore {
         .await;
         let rows = lent.settle(rows)?;
         rows.into_iter()
-            .map(|row| Ok(records::credential!(row)))
+            .map(|row| Ok(columns::credential!(row)))
             .collect()
     }
 
@@ -117,7 +117,7 @@ impl PostgresStore {
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         lent.settle(Ok(()))?;
-        Ok(Some(records::credential!(row)))
+        Ok(Some(columns::credential!(row)))
     }
 
     async fn remove(&self, removal: &Removal) -> Result<RemovalOutcome, Failure> {

@@ -1,4 +1,5 @@
 use keyhaven_storage::StorageError;
+use keyhaven_storage::columns::Damaged;
 
 /// Why the database could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +10,8 @@ pub(crate) enum Failure {
     /// Records that contradict each other: a mistake of the caller, refused before it is written.
     #[error("{0}")]
     Contradiction(&'static str),
-    /// A stored value that no version of Keyhaven writes.
-    #[error("the stored {0} is damaged")]
-    Damaged(&'static str),
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error(transparent)]

@@ -19,7 +19,6 @@ mod credentials;
 mod error;
 mod options;
 mod pool;
-mod records;
 mod registration;
 mod sessions;
 mod signing_keys;

@@ -1,11 +1,11 @@
 //! One registration: of a new account in one statement, of one more passkey in one transaction.
 
-use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome};
+use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome, columns};
 use keyhaven_types::{AuthenticatorTransport, UnixTime};
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
 
+use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
-use crate::{PostgresStore, audit, records};
 
 impl PostgresStore {
     pub(crate) async fn register(
@@ -167,7 +167,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             credential.algorithm.identifier(),
             i64::from(credential.sign_count.0),
             uuid::Uuid::from_bytes(*credential.aaguid.as_bytes()),
-            records::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
+            columns::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
             credential.backup_eligible,
             credential.backup_state,
             credential.uv_initialized,
@@ -191,14 +191,14 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             session.map(|session| session.expires_at.as_millis()),
             session.map(|session| session.authenticated_at.as_millis()),
             session.map(|session| i16::from(session.aal)),
-            session.map(|session| records::texts(session.amr.iter().map(String::as_str))),
+            session.map(|session| columns::texts(session.amr.iter().map(String::as_str))),
             session.and_then(|session| session.credential.as_ref().map(|id| id.as_bytes())),
             session.and_then(|session| session.user_agent.as_deref()),
             session.and_then(|session| session.ip.as_deref()),
             event.id.0,
             event.at.as_millis(),
             event.action,
-            audit::outcome(event),
+            columns::outcome_text(event.outcome),
             event.code.as_deref(),
             event.step.as_deref(),
             event.account.map(|id| id.0),

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{Connection as _, PgConnection, query, query_scalar};
@@ -8,7 +9,7 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::{PostgresStore, audit, records};
+use crate::{PostgresStore, audit};
 
 #[async_trait]
 impl SessionStore for PostgresStore {
@@ -99,10 +100,10 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(None);
         };
-        let session = records::session!(row);
+        let session = columns::session!(row);
         Ok(Some(SignInSession {
             session,
-            account: records::account!(row),
+            account: columns::account!(row),
         }))
     }
 
@@ -121,7 +122,7 @@ impl PostgresStore {
         .fetch_all(&mut *lent)
         .await;
         let rows = lent.settle(rows)?;
-        rows.into_iter().map(|row| Ok(records::session!(row))).collect()
+        rows.into_iter().map(|row| Ok(columns::session!(row))).collect()
     }
 
     async fn touch(&self, id: SessionId, seen_at: UnixTime) -> Result<(), Failure> {

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError,
+    NewRegistration, RegistrationOutcome, StorageError, columns,
 };
 use sqlx::{query, query_scalar};
 use tracing::instrument;
 use uuid::Uuid;
 
+use crate::SqliteStore;
 use crate::error::Failure;
-use crate::{SqliteStore, records};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -75,7 +75,7 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(records::account!(row)))
+        Ok(Some(columns::account!(row)))
     }
 
     async fn find_login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, Failure> {
@@ -98,15 +98,15 @@ impl SqliteStore {
         for row in rows {
             let handle = match (&row.credential_id, &row.transports) {
                 (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: records::credential_id(id)?,
-                    transports: records::transports(transports)?,
+                    id: columns::credential_id(id)?,
+                    transports: columns::transports(transports)?,
                 }),
                 (_, _) => None,
             };
             let found = match &mut candidates {
                 Some(found) => found,
                 None => {
-                    let account = records::account!(row);
+                    let account = columns::account!(row);
                     candidates.insert(LoginCandidates {
                         account,
                         credentials: Vec::new(),

@@ -1,12 +1,12 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, AuditStore, EventId, SessionId, StorageError};
+use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query};
 use tracing::instrument;
 use uuid::Uuid;
 
+use crate::SqliteStore;
 use crate::error::Failure;
-use crate::{SqliteStore, records};
 
 #[async_trait]
 impl AuditStore for SqliteStore {
@@ -32,10 +32,6 @@ impl AuditStore for SqliteStore {
 
 /// Appends an event as part of a commit.
 pub(crate) async fn append(connection: &mut SqliteConnection, event: &AuditEvent) -> Result<(), Failure> {
-    let outcome = match event.outcome {
-        AuditOutcome::Refused => "refused",
-        AuditOutcome::Success => "success",
-    };
     query!(
         "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
             user_agent, request_id, mac)
@@ -43,7 +39,7 @@ pub(crate) async fn append(connection: &mut SqliteConnection, event: &AuditEvent
         event.id.0,
         event.at.as_millis(),
         event.action,
-        outcome,
+        columns::outcome_text(event.outcome),
         event.code,
         event.step,
         event.account.map(|id| id.0),
@@ -71,13 +67,8 @@ impl SqliteStore {
         before: Option<UnixTime>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, Failure> {
-        // The newest moment that is asked for; nothing is older than the beginning of time.
-        let newest = match before {
-            None => i64::MAX,
-            Some(before) => match before.as_millis().checked_sub(1) {
-                None => return Ok(Vec::new()),
-                Some(newest) => newest,
-            },
+        let Some(newest) = columns::newest(before) else {
+            return Ok(Vec::new());
         };
         let rows = query!(
             r#"SELECT id AS "id!: Uuid", at, action, outcome, code, step, account_id AS "account_id: Uuid",
@@ -90,32 +81,6 @@ impl SqliteStore {
         )
         .fetch_all(&self.readers)
         .await?;
-        let mut events = Vec::with_capacity(rows.len());
-        for row in rows {
-            events.push(AuditEvent {
-                id: EventId(row.id),
-                at: UnixTime::from_millis(row.at),
-                action: row.action,
-                outcome: match row.outcome.as_str() {
-                    "refused" => AuditOutcome::Refused,
-                    "success" => AuditOutcome::Success,
-                    _ => return Err(Failure::Damaged("outcome")),
-                },
-                code: row.code,
-                step: row.step,
-                account: row.account_id.map(AccountId),
-                credential: row
-                    .credential_id
-                    .as_deref()
-                    .map(records::credential_id)
-                    .transpose()?,
-                session: row.session_id.map(SessionId),
-                ip: row.ip,
-                user_agent: row.user_agent,
-                request_id: row.request_id,
-                mac: row.mac.try_into().map_err(|_| Failure::Damaged("MAC"))?,
-            });
-        }
-        Ok(events)
+        rows.into_iter().map(|row| Ok(columns::event!(row))).collect()
     }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
-    StorageError,
+    StorageError, columns,
 };
 use keyhaven_types::CredentialId;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -9,7 +9,7 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::{SqliteStore, audit, records};
+use crate::{SqliteStore, audit};
 
 #[async_trait]
 impl CredentialStore for SqliteStore {
@@ -71,10 +71,10 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let credential = records::credential!(row);
+        let credential = columns::credential!(row);
         Ok(Some(OwnedCredential {
             credential,
-            account: records::account!(row),
+            account: columns::account!(row),
         }))
     }
 
@@ -93,7 +93,7 @@ impl SqliteStore {
         .fetch_all(&self.readers)
         .await?;
         rows.into_iter()
-            .map(|row| Ok(records::credential!(row)))
+            .map(|row| Ok(columns::credential!(row)))
             .collect()
     }
 
@@ -126,7 +126,7 @@ impl SqliteStore {
             transaction.rollback().await?;
             return Ok(None);
         };
-        let credential = records::credential!(row);
+        let credential = columns::credential!(row);
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         Ok(Some(credential))

@@ -15,7 +15,6 @@ mod audit;
 mod credentials;
 mod error;
 mod options;
-mod records;
 mod registration;
 mod sessions;
 mod signing_keys;

@@ -1,13 +1,13 @@
 //! One registration, in one transaction.
 
 use keyhaven_storage::{
-    Account, Addition, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome,
+    Account, Addition, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome, columns,
 };
 use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
-use crate::{SqliteStore, audit, records, sessions};
+use crate::{SqliteStore, audit, sessions};
 
 impl SqliteStore {
     pub(crate) async fn register(
@@ -154,7 +154,7 @@ async fn insert_credential(
         credential.algorithm.identifier(),
         i64::from(credential.sign_count.0),
         &credential.aaguid.as_bytes()[..],
-        records::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
+        columns::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
         credential.backup_eligible,
         credential.backup_state,
         credential.uv_initialized,

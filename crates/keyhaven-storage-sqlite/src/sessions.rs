@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -8,7 +9,7 @@ use tracing::instrument;
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::{SqliteStore, audit, records};
+use crate::{SqliteStore, audit};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -118,7 +119,7 @@ pub(crate) async fn insert(connection: &mut SqliteConnection, session: &Session)
         session.expires_at.as_millis(),
         session.authenticated_at.as_millis(),
         session.aal,
-        records::texts(session.amr.iter().map(String::as_str)),
+        columns::texts(session.amr.iter().map(String::as_str)),
         session.credential.as_ref().map(|id| id.as_bytes()),
         session.user_agent,
         session.ip,
@@ -156,10 +157,10 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let session = records::session!(row);
+        let session = columns::session!(row);
         Ok(Some(SignInSession {
             session,
-            account: records::account!(row),
+            account: columns::account!(row),
         }))
     }
 
@@ -175,7 +176,7 @@ impl SqliteStore {
         )
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter().map(|row| Ok(records::session!(row))).collect()
+        rows.into_iter().map(|row| Ok(columns::session!(row))).collect()
     }
 
     async fn rotate(

@@ -81,6 +81,17 @@ pub enum RegistrationAccount {
     New(Account),
 }
 
+impl RegistrationAccount {
+    /// The account's id, new or not.
+    #[must_use]
+    pub const fn id(&self) -> AccountId {
+        match self {
+            Self::Existing(addition) => addition.account,
+            Self::New(account) => account.id,
+        }
+    }
+}
+
 /// One more passkey for an account, and what must hold at the moment it is written.
 #[derive(Clone, Debug)]
 pub struct Addition {
@@ -117,10 +128,7 @@ impl NewRegistration {
     /// The account's id, new or not.
     #[must_use]
     pub const fn account_id(&self) -> AccountId {
-        match &self.account {
-            RegistrationAccount::Existing(addition) => addition.account,
-            RegistrationAccount::New(account) => account.id,
-        }
+        self.account.id()
     }
 }
 

@@ -14,9 +14,11 @@
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
 //! a behaviour that is not in the contract does not exist, and a bug found in one adapter becomes a clause there first.
 //!
-//! Absent on purpose: SQL, clocks, random sources, and every judgement about a ceremony.
+//! Absent on purpose: SQL (what columns mean as records, `columns`, is as near as it comes), clocks, random sources, and every judgement about a ceremony.
 
 mod ceremony;
+#[cfg(feature = "columns")]
+pub mod columns;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod durable;

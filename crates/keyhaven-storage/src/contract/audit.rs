@@ -61,9 +61,9 @@ pub async fn events_are_listed_newest_first(subject: impl DurableSubject) {
     assert_eq!(list(None, 10).await, [5, 4, 3, 2, 1]);
     assert_eq!(list(None, 2).await, [5, 4]);
     assert_eq!(list(Some(at(4)), 2).await, [3, 2]);
-    assert_eq!(list(Some(at(1)), 2).await, []);
-    assert_eq!(list(Some(UnixTime::from_millis(i64::MIN)), 2).await, []);
-    assert_eq!(list(None, 0).await, []);
+    assert_eq!(list(Some(at(1)), 2).await, [0_i64; 0]);
+    assert_eq!(list(Some(UnixTime::from_millis(i64::MIN)), 2).await, [0_i64; 0]);
+    assert_eq!(list(None, 0).await, [0_i64; 0]);
     assert_eq!(list(None, u32::MAX).await.len(), 5);
 }
 
