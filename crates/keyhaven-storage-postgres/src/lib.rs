@@ -17,6 +17,7 @@ mod assertion;
 mod audit;
 mod credentials;
 mod error;
+mod login;
 mod options;
 mod pool;
 mod registration;

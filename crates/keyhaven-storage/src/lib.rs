@@ -29,8 +29,8 @@ mod records;
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
     AccountStore, Addition, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
-    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
-    RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
+    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
+    Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use error::StorageError;
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
