@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use keyhaven_service::SecretKey;
 use keyhaven_storage::{CeremonyStore, DurableStore};
-use keyhaven_storage_memory::MemoryCeremonyStore;
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_storage_sqlite::SqliteStore;
 
@@ -16,6 +16,7 @@ use crate::secret;
 pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
     let named = || format!("the database {}", config.database);
     match &config.database {
+        DatabaseUrl::Memory => Ok(Arc::new(MemoryStore::new())),
         DatabaseUrl::Postgres(options) => {
             let store = PostgresStore::open(options).await.with_context(named)?;
             Ok(Arc::new(store))
@@ -39,6 +40,8 @@ pub(crate) fn ceremonies(config: &Config) -> Arc<dyn CeremonyStore> {
 pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
     match (&config.secret_key_file, &config.database) {
         (Some(path), _) => secret::read(path),
+        // What it protects ends with the process too.
+        (None, DatabaseUrl::Memory) => secret::draw(),
         (None, DatabaseUrl::Postgres(_)) => bail!(
             "secret_key_file: with PostgreSQL it must be named: a file of 32 random bytes, mode 0600, the same for \
              every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)"

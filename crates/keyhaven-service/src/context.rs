@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::known::Known;
 use crate::limits::Limits;
 use crate::ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) anchors: Option<Arc<dyn Anchors>>,
     pub(crate) crosscheck: Option<Crosscheck>,
     pub(crate) keys: Keys,
+    pub(crate) known: Known,
     pub(crate) limits: Option<Limits>,
 }
 

@@ -16,6 +16,7 @@ mod client;
 mod context;
 mod decoy;
 mod error;
+mod known;
 mod limits;
 mod network;
 mod passkeys;
@@ -97,6 +98,7 @@ impl Keyhaven {
         let limits = settings.rate_limits.as_ref();
         let context = Arc::new(context::Context {
             limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
+            known: known::Known::new(settings.known_credentials),
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,

@@ -94,6 +94,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             raw::UnsolicitedExtensions::Ignore => UnsolicitedExtensions::Ignore,
             raw::UnsolicitedExtensions::Refuse => UnsolicitedExtensions::Refuse,
         },
+        known_credentials: raw.ceremonies.known_credentials,
         disclose_existence: raw.accounts.disclose_existence,
         sessions,
         access_tokens,
@@ -121,7 +122,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     Ok(Config {
         listen,
         metrics_listen: metrics_listen.transpose()?,
-        database: database(&raw)?,
+        database: database(&raw, local)?,
         challenges: challenges(&raw.challenges_url)?,
         anchors: acceptance::anchors(&raw)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
@@ -273,13 +274,20 @@ fn network(text: &str) -> anyhow::Result<IpNet> {
         .with_context(|| format!("trusted_proxies: a network such as 10.0.0.0/8, not {text:?}"))
 }
 
-fn database(raw: &Raw) -> anyhow::Result<DatabaseUrl> {
+fn database(raw: &Raw, local: bool) -> anyhow::Result<DatabaseUrl> {
     let text = &raw.database_url;
     let Some(("postgres" | "postgresql", _)) = text.split_once(':') else {
         ensure!(
             raw.database_replica_url.is_none() && raw.database_connections.is_none(),
             "database_replica_url, database_connections: only with PostgreSQL"
         );
+        if text == "memory:" {
+            ensure!(
+                local,
+                "database_url: memory: forgets everybody when the process ends; it is for RP ID localhost"
+            );
+            return Ok(DatabaseUrl::Memory);
+        }
         return Ok(DatabaseUrl::Sqlite(text.parse().context("database_url")?));
     };
     let mut options: PostgresOptions = text.parse().context("database_url")?;
@@ -482,6 +490,14 @@ mod tests {
         refused(|raw| raw.database_url = "mysql:x".into(), "database_url");
         refused(|raw| raw.database_url = "postgres:x".into(), "database_url");
         refused(|raw| raw.database_connections = Some(4), "only with PostgreSQL");
+        refused(
+            |raw| {
+                site("example.org", &["https://example.org"])(raw);
+                raw.database_url = "memory:".into();
+            },
+            "memory:",
+        );
+        checked(|raw| raw.database_url = "memory:".into()).unwrap();
         refused(
             |raw| raw.database_replica_url = Some("postgres://localhost/x".into()),
             "only with PostgreSQL",
