@@ -9,6 +9,7 @@
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
+//! * [`LimitStore`]: how many attempts there were of late.
 //!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
@@ -24,6 +25,7 @@ pub mod contract;
 mod durable;
 mod error;
 mod ids;
+mod limits;
 mod records;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
@@ -34,6 +36,7 @@ pub use durable::{
 };
 pub use error::StorageError;
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
 };
