@@ -53,11 +53,13 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             AnchorSet::load(files, SystemClock.now()).context("attestation: trust anchors")?,
         )),
     };
+    let (ceremonies, limits) = stores::short_lived(config)?;
     let keyhaven = Keyhaven::new(
         config.settings.clone(),
         Surroundings {
             durable: stores::durable(config).await?,
-            ceremonies: stores::ceremonies(config),
+            ceremonies,
+            limits,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             crosscheck: config.crosscheck.and_then(second_verdict),

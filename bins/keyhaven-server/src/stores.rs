@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use keyhaven_service::SecretKey;
-use keyhaven_storage::{CeremonyStore, DurableStore};
-use keyhaven_storage_memory::MemoryCeremonyStore;
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
 use keyhaven_storage_postgres::PostgresStore;
+use keyhaven_storage_redis::RedisStore;
 use keyhaven_storage_sqlite::SqliteStore;
 
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
@@ -27,11 +28,21 @@ pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableSt
     }
 }
 
-/// Opens the store of pending ceremonies.
-pub(crate) fn ceremonies(config: &Config) -> Arc<dyn CeremonyStore> {
-    match config.challenges {
-        ChallengesUrl::Memory => Arc::new(MemoryCeremonyStore::new(config.max_pending_ceremonies)),
-    }
+/// The stores of what is gone in minutes: pending ceremonies, and attempts of late. They are reached when they are first
+/// asked, and again when they were away: a server that starts before its Redis is not ready, and then is.
+pub(crate) fn short_lived(config: &Config) -> anyhow::Result<(Arc<dyn CeremonyStore>, Arc<dyn LimitStore>)> {
+    let max_pending = config.max_pending_ceremonies;
+    Ok(match &config.challenges {
+        ChallengesUrl::Memory => (
+            Arc::new(MemoryCeremonyStore::new(max_pending)),
+            Arc::new(MemoryLimitStore::new()),
+        ),
+        ChallengesUrl::Redis(options) => {
+            let rp_id = config.settings.relying_party.id.clone();
+            let store = Arc::new(RedisStore::new(options, rp_id, max_pending)?);
+            (store.clone(), store)
+        }
+    })
 }
 
 /// The secret key: from its file, which an embedded database gets one of its own of. A database that processes on
