@@ -141,7 +141,7 @@ fn a_redis_that_is_away_is_a_503_until_it_is_back() {
         assert_eq!((status, &refused["code"]), (503, &json!("storage_unavailable")));
     }
     let (status, body) = site.ready(0);
-    assert!(status == 503 && body.contains("down"), "{status} {body}");
+    assert!(status == 503 && body.contains("unreachable"), "{status} {body}");
 
     site.redis.run().unwrap();
     site.becomes_ready(0);
@@ -159,7 +159,7 @@ fn a_redis_that_may_drop_ceremonies_is_not_ready() {
     let redis = Redis::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl"]).unwrap();
     let site = Site::of(1, redis);
     let (status, body) = site.ready(0);
-    assert!(status == 503 && body.contains("down"), "{status} {body}");
+    assert!(status == 503 && body.contains("may_evict"), "{status} {body}");
     let _ = site
         .redis
         .command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);

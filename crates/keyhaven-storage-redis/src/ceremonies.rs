@@ -41,10 +41,7 @@ impl CeremonyStore for RedisStore {
         let len = ceremony.payload.len();
         if len > Self::MAX_PAYLOAD {
             let max = Self::MAX_PAYLOAD;
-            return Err(StorageError::new(
-                OPERATION,
-                Failure::PayloadTooLarge { len, max },
-            ));
+            return Err(Failure::of(OPERATION)(Failure::PayloadTooLarge { len, max }));
         }
         let (now, end) = (now.as_millis(), ceremony.expires_at.as_millis());
         let kept = end.saturating_sub(now).saturating_add(SLACK).clamp(1, MAX_KEPT);
@@ -68,8 +65,8 @@ impl CeremonyStore for RedisStore {
         match self.link.call(OPERATION, &call).await? {
             1 => Ok(Put::Stored),
             0 => Ok(Put::Full),
-            -1 => Err(StorageError::new(OPERATION, Failure::IdInUse)),
-            i64::MIN..=-2 | 2.. => Err(StorageError::new(OPERATION, Failure::Damaged)),
+            -1 => Err(Failure::of(OPERATION)(Failure::IdInUse)),
+            i64::MIN..=-2 | 2.. => Err(Failure::of(OPERATION)(Failure::Damaged)),
         }
     }
 
@@ -86,7 +83,7 @@ impl CeremonyStore for RedisStore {
         };
         let (end, payload) = stored
             .split_first_chunk()
-            .ok_or_else(|| StorageError::new(OPERATION, Failure::Damaged))?;
+            .ok_or_else(|| Failure::of(OPERATION)(Failure::Damaged))?;
         let expires_at = UnixTime::from_millis(i64::from_be_bytes(*end));
         if expires_at <= now {
             return Ok(None);
@@ -98,7 +95,7 @@ impl CeremonyStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StorageError> {
-        self.link.ping("ceremony.ping").await
+        self.link.ping("store.ping").await
     }
 
     async fn purge_expired(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyhaven_storage::StorageError;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::health::Unfit;
 
 /// Why Redis could not answer. Holds no secret: what servers and the driver say names hosts, users and commands.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,8 +21,49 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Redis(Arc<RedisError>),
     /// It answers, but is not set up as it must be.
-    #[error("{0}")]
-    Unfit(String),
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+}
+
+impl Failure {
+    /// Names the operation that failed.
+    pub(crate) fn of(operation: &'static str) -> impl FnOnce(Self) -> StorageError {
+        move |failure| {
+            let reason = failure.reason();
+            StorageError::new(operation, failure).because(reason)
+        }
+    }
+
+    /// Why, in a word.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::IdInUse | Self::PayloadTooLarge { .. } => "contradiction",
+            Self::NoAnswer(_) => "timeout",
+            Self::Redis(error) => reason_of(error),
+            Self::Unfit(unfit) => unfit.reason(),
+        }
+    }
+}
+
+fn reason_of(error: &RedisError) -> &'static str {
+    if error.is_timeout() {
+        return "timeout";
+    }
+    if error.is_io_error() {
+        return "unreachable";
+    }
+    match (error.kind(), error.code()) {
+        (_, Some("OOM")) => "full",
+        (_, Some("NOAUTH" | "NOPERM" | "WRONGPASS")) | (ErrorKind::AuthenticationFailed, _) => "refused",
+        (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => "read_only",
+        (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => "busy",
+        (ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown), _)
+        | (ErrorKind::ClusterConnectionNotFound | ErrorKind::MasterNameNotFoundBySentinel, _) => {
+            "unreachable"
+        }
+        _ => "failed",
+    }
 }
 
 impl From<RedisError> for Failure {

@@ -40,19 +40,40 @@ pub(crate) async fn ask(connection: &mut Connection) -> RedisResult<Vec<String>>
     }
 }
 
-/// What keeps Redis from being used, as a sentence; where there are several servers, of the first that is unfit.
-pub(crate) fn judge(reports: &[String]) -> Result<(), String> {
+/// What keeps a Redis that answers from being used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error(
+        "Redis may drop pending ceremonies and rate limits when its memory is full: maxmemory-policy is {policy}, and \
+         must be noeviction"
+    )]
+    MayEvict { policy: String },
+    #[error("Redis is a replica: it takes no writes")]
+    Replica,
+}
+
+impl Unfit {
+    /// Why, in a word.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::MayEvict { .. } => "may_evict",
+            Self::Replica => "read_only",
+        }
+    }
+}
+
+/// Where there are several servers, the first that is unfit counts.
+pub(crate) fn judge(reports: &[String]) -> Result<(), Unfit> {
     for report in reports {
         let said = |name| field(report, name).unwrap_or("");
         if said("role") != "master" {
-            return Err("Redis is a replica: it takes no writes".to_owned());
+            return Err(Unfit::Replica);
         }
         let policy = said("maxmemory_policy");
         if policy != "noeviction" && said("maxmemory") != "0" {
-            return Err(format!(
-                "Redis may drop pending ceremonies and rate limits when its memory is full: \
-                 maxmemory-policy is {policy}, and must be noeviction"
-            ));
+            return Err(Unfit::MayEvict {
+                policy: policy.to_owned(),
+            });
         }
     }
     Ok(())
@@ -81,9 +102,10 @@ mod tests {
         judge(&[fit.clone(), unlimited]).unwrap();
         let evicting = report("master", "1000000", "volatile-ttl");
         let refused = judge(&[fit.clone(), evicting]).unwrap_err();
-        assert!(refused.contains("volatile-ttl"), "{refused}");
+        let policy = "volatile-ttl".to_owned();
+        assert_eq!(refused, Unfit::MayEvict { policy });
         let replica = report("slave", "0", "noeviction");
-        assert!(judge(&[replica, fit]).unwrap_err().contains("replica"));
+        assert_eq!(judge(&[replica, fit]), Err(Unfit::Replica));
         judge(&["# nothing".to_owned()]).unwrap_err();
     }
 

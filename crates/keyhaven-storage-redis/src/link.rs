@@ -1,10 +1,10 @@
 //! One connection, shared, and made anew when it has to be.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keyhaven_storage::StorageError;
+use keyhaven_storage::{StorageError, observed};
 use redis::{Cmd, FromRedisValue, RedisError, Value};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -32,6 +32,8 @@ struct Shared {
     state: Mutex<State>,
     made: AtomicU64,
     round_trips: AtomicU64,
+    /// What was said about it last.
+    unfit: AtomicBool,
 }
 
 enum State {
@@ -90,6 +92,7 @@ impl Link {
             state: Mutex::new(State::Idle),
             made: AtomicU64::new(0),
             round_trips: AtomicU64::new(0),
+            unfit: AtomicBool::new(false),
         })))
     }
 
@@ -109,13 +112,22 @@ impl Link {
         call: &Call<'_>,
     ) -> Result<T, StorageError> {
         let value = self.answer(operation, || self.once(call)).await?;
-        redis::from_redis_value(value).map_err(|_| StorageError::new(operation, Failure::Damaged))
+        redis::from_redis_value(value).map_err(|_| Failure::of(operation)(Failure::Damaged))
     }
 
     /// Asks every master how it is.
     pub(crate) async fn ping(&self, operation: &'static str) -> Result<(), StorageError> {
         let reports = self.answer(operation, || self.reports()).await?;
-        health::judge(&reports).map_err(|reason| StorageError::new(operation, Failure::Unfit(reason)))
+        let judged = health::judge(&reports);
+        let is_unfit = judged.is_err();
+        // Once, not each time that somebody asks whether it is ready.
+        if self.0.unfit.swap(is_unfit, Ordering::Relaxed) != is_unfit {
+            match &judged {
+                Ok(()) => tracing::info!("Redis is set up as it must be"),
+                Err(unfit) => tracing::error!("{unfit}"),
+            }
+        }
+        judged.map_err(|unfit| Failure::of(operation)(unfit.into()))
     }
 
     async fn reports(&self) -> Result<Vec<String>, Failure> {
@@ -149,7 +161,7 @@ impl Link {
             Ok(answer) => answer,
             Err(_) => Err(Failure::NoAnswer(self.0.patience)),
         };
-        answer.map_err(|failure| StorageError::new(operation, failure))
+        answer.map_err(Failure::of(operation))
     }
 
     async fn once(&self, call: &Call<'_>) -> Result<Value, Failure> {
@@ -169,6 +181,7 @@ impl Link {
 
     /// Counts, and gives a connection up that is broken or leads to the wrong server.
     fn sent<T>(&self, live: &Live, answer: Result<T, RedisError>) -> Result<T, Failure> {
+        observed::round_trip();
         self.0.round_trips.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = &answer
             && needs_new_connection(error)

@@ -11,6 +11,8 @@
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
+//! [`observed::Observed`] stands before any of them and tells how long it takes.
+//!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
 //! a behaviour that is not in the contract does not exist, and a bug found in one adapter becomes a clause there first.
@@ -26,6 +28,7 @@ mod durable;
 mod error;
 mod ids;
 mod limits;
+pub mod observed;
 mod records;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};

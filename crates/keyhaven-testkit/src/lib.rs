@@ -14,3 +14,5 @@ pub mod process;
 pub mod redis;
 #[cfg(feature = "process")]
 pub mod site;
+#[cfg(feature = "tcp_proxy")]
+pub mod tcp_proxy;

@@ -40,6 +40,7 @@ async fn a_user_with_the_documented_rights_is_enough() {
             .ping()
             .await
             .unwrap_err();
+        assert_eq!(refused.reason, "refused", "{refused:?}");
         let said = format!("{refused:?} {refused} {}", refused.source);
         assert!(!said.contains("secret") && !said.contains("ss/word"), "{said}");
     }

@@ -14,7 +14,8 @@ const AT_ONCE: Duration = Duration::from_secs(20);
 
 async fn refuses(store: &RedisStore) {
     let started = Instant::now();
-    store.ping().await.unwrap_err();
+    let away = store.ping().await.unwrap_err();
+    assert_eq!(away.reason, "unreachable", "{away:?}");
     store.put(id(9), ceremony(), NOW).await.unwrap_err();
     CeremonyStore::take(store, id(9), NOW).await.unwrap_err();
     keyhaven_storage::LimitStore::take(store, &[bucket(9, 1)])
@@ -121,8 +122,9 @@ async fn what_a_snapshot_brings_back_is_not_given_out_again() {
 async fn a_redis_that_may_drop_ceremonies_is_not_fit() {
     let redis = Redis::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
     let store = open(&redis.url());
-    let reason = |error: keyhaven_storage::StorageError| error.source.to_string();
-    let said = reason(store.ping().await.unwrap_err());
+    let unfit = store.ping().await.unwrap_err();
+    assert_eq!(unfit.reason, "may_evict");
+    let said = unfit.source.to_string();
     assert!(
         said.contains("allkeys-lru") && said.contains("noeviction"),
         "{said}"
@@ -132,14 +134,18 @@ async fn a_redis_that_may_drop_ceremonies_is_not_fit() {
     // Full: an error, and nothing that is pending is lost for it.
     assert_eq!(store.put(id(3), ceremony(), NOW).await.unwrap(), Put::Stored);
     let _ = redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    store.put(id(4), ceremony(), NOW).await.unwrap_err();
+    let full = store.put(id(4), ceremony(), NOW).await.unwrap_err();
+    assert_eq!(full.reason, "full");
     assert!(CeremonyStore::take(&store, id(3), NOW).await.unwrap().is_some());
     let _ = redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
     works(&store).await;
     let _ = redis.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    let said = reason(store.ping().await.unwrap_err());
-    assert!(said.contains("replica"), "{said}");
-    store.put(id(5), ceremony(), NOW).await.unwrap_err();
+    for error in [
+        store.ping().await.unwrap_err(),
+        store.put(id(5), ceremony(), NOW).await.unwrap_err(),
+    ] {
+        assert_eq!(error.reason, "read_only");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
