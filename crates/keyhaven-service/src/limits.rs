@@ -93,37 +93,43 @@ impl Limits {
     /// A /29, the most that a provider gets without giving reasons, has eight /32: 92 %. Who has nine unrelated ranges
     /// has a botnet; against that helps only a larger pool.
     pub(crate) fn address(&self, attempt: Attempt, ip: IpAddr) -> Vec<Bucket> {
-        let own = self.of_network(
-            ip,
-            &[b"address", attempt.name(), &Network::smallest(ip).to_bytes()],
-            self.settings.per_address,
-        );
-        let mut buckets = vec![own];
+        let near = self.near(ip);
+        let mut buckets = vec![Bucket {
+            name: self.hash(&[b"address", attempt.name(), &Network::smallest(ip).to_bytes()]),
+            near,
+            per_minute: self.settings.per_address,
+        }];
         if attempt.is_start() {
-            buckets.extend(Network::ladder(ip).into_iter().skip(1).map(|(network, shares)| {
-                let size = self.settings.per_address.max(1).saturating_mul(shares);
-                self.of_network(ip, &[b"starts", &network.to_bytes()], size)
-            }));
+            buckets.extend(
+                Network::ladder(ip)
+                    .into_iter()
+                    .skip(1)
+                    .map(|(network, shares)| Bucket {
+                        name: self.hash(&[b"starts", &network.to_bytes()]),
+                        near,
+                        per_minute: self.settings.per_address.max(1).saturating_mul(shares),
+                    }),
+            );
         }
         buckets
     }
 
     /// One attempt at this account (or the name, or the credential, that stands for it) from this address.
     pub(crate) fn pair(&self, ip: IpAddr, account: &[u8]) -> Bucket {
-        self.of_network(
-            ip,
-            &[b"pair", &Network::smallest(ip).to_bytes(), account],
-            self.settings.per_address_and_account,
-        )
+        Bucket {
+            name: self.hash(&[b"pair", &Network::smallest(ip).to_bytes(), account]),
+            near: self.near(ip),
+            per_minute: self.settings.per_address_and_account,
+        }
     }
 
     /// One look at whether a username is free from this address.
     pub(crate) fn username(&self, ip: IpAddr) -> Bucket {
-        self.of_network(
-            ip,
-            &[b"username", &Network::smallest(ip).to_bytes()],
-            self.settings.username_taken,
-        )
+        Bucket {
+            name: self.hash(&[b"username", &Network::smallest(ip).to_bytes()]),
+            near: self.near(ip),
+            per_minute: self.settings.username_taken,
+        }
     }
 
     /// One change by somebody signed in: `by` is the account, or the session.
@@ -138,14 +144,10 @@ impl Limits {
         buckets
     }
 
-    /// A bucket of a network, near all others of the widest network around it.
-    fn of_network(&self, ip: IpAddr, name: &[&[u8]], per_minute: u32) -> Bucket {
+    /// What the buckets of an address are near: the widest network around it.
+    fn near(&self, ip: IpAddr) -> [u8; 8] {
         let widest = Network::ladder(ip).pop().map(|(network, _)| network.to_bytes());
-        Bucket {
-            name: self.hash(name),
-            near: self.hash(&[b"near", &widest.unwrap_or_default()]),
-            per_minute,
-        }
+        self.hash(&[b"near", &widest.unwrap_or_default()])
     }
 
     /// The parts are told apart by their lengths.

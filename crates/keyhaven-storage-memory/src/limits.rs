@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_names_takes_no_more_memory() {
+    fn a_flood_of_names_takes_no_more_memory_and_time() {
         let store = MemoryLimitStore::with_sets(1_024);
         let (sets, size) = (store.sets.len(), size_of::<Mutex<Set>>());
         assert_eq!(size, 128);
