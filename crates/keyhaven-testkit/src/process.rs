@@ -161,6 +161,12 @@ impl Server {
         format!("http://localhost:{}", self.port)
     }
 
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The server's process id.
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {

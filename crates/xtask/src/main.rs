@@ -5,6 +5,7 @@
 
 mod assurance;
 mod bench;
+mod failures;
 mod figures;
 mod fuzz;
 mod gates;
@@ -26,6 +27,8 @@ cargo xtask <command>
                      what valgrind counts; writes docs/performance.md
   advisories         check the dependencies against the RustSec database (needs a network)
   assurance          write the tables of docs/assurance.md anew, and say what has changed since it was measured
+  failures [--times N]
+                     run the failure tests N times in a row (once), and say what was counted (docs/reliability.md)
   figures            measure the binary: size, time to start, memory when idle
   fuzz [--target T] [--minutes M]
                      fuzz each target for M minutes (10), and record it; needs a nightly toolchain
@@ -50,6 +53,8 @@ fn main() -> ExitCode {
         ["bench", "--instructions"] => bench::run(true),
         ["advisories"] => gates::advisories(),
         ["assurance"] => assurance::refresh(),
+        ["failures"] => failures::run(1),
+        ["failures", "--times", times] => times.parse().map_err(anyhow::Error::from).and_then(failures::run),
         ["fuzz", options @ ..] => fuzz_options(options),
         ["mutants", options @ ..] => mutants_options(options),
         ["tree"] => tree::check(),
