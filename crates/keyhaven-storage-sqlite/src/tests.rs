@@ -105,7 +105,9 @@ async fn a_transaction_that_sqlite_rolls_back_by_itself_costs_its_connection_and
     crate::audit::append(&mut transaction, &event(1)).await.unwrap();
     query("ROLLBACK").execute(&mut *transaction).await.unwrap();
     drop(transaction);
-    store.append_event(event(2)).await.unwrap();
+    let mut next = store.write().await.unwrap();
+    crate::audit::append(&mut next, &event(2)).await.unwrap();
+    next.commit().await.unwrap();
     assert_eq!(
         number(&store.readers, "SELECT count(*) FROM audit_events").await,
         1
