@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_testkit::client::{Client, finish};
-use serde_json::{Value, json};
+use keyhaven_testkit::redis::Redis;
+use serde_json::json;
 
-use crate::cluster::{Cluster, ORIGIN};
+use crate::cluster::{Cluster, ORIGIN, database};
 use crate::load::Load;
 
 /// How far the processes' clocks are ahead of the time, in seconds.
@@ -31,7 +32,7 @@ fn library() -> String {
     library.display().to_string()
 }
 
-/// A process for each clock.
+/// A process for each clock; everything that ends lasts `life` seconds.
 fn cluster(life: &str) -> Cluster {
     let library = library();
     let clocks = AHEAD.map(|ahead| format!("{ahead:+}s"));
@@ -45,65 +46,76 @@ fn cluster(life: &str) -> Cluster {
                 ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
                 ("KEYHAVEN_SESSIONS__ABSOLUTE_SECONDS", life),
                 ("KEYHAVEN_SESSIONS__IDLE_SECONDS", life),
+                ("KEYHAVEN_CEREMONY_TTL_SECONDS", life),
             ]
         })
         .collect();
     let settings: Vec<&[_]> = settings.iter().map(|settings| &settings[..]).collect();
-    Cluster::with(&settings, "CREATE DATABASE keyhaven")
+    Cluster::on(database(), Some(Redis::start().unwrap()), &settings)
 }
 
-/// A session is over when the clock of the process that is asked has come to its stored end: so it is never accepted
-/// past that by more than this clock is behind.
+/// A session is over, and so is a ceremony, when the clock of the process that is asked has come to the stored end: so
+/// nothing is accepted past that by more than this clock is behind.
 #[test]
 fn the_stored_end_decides_by_the_clock_of_who_is_asked() {
     let cluster = cluster(&LIFE.to_string());
     let mut told = [0; 2];
     for (issuer, issued_at) in cluster.servers.iter().zip(AHEAD) {
-        let client = Client::new(issuer.origin());
-        let name = format!("made-at-{issued_at}").replace('-', "m");
-        let session = register(&client, &name);
+        let issuer = Client::new(issuer.origin());
+        let name = format!("made-at-{issued_at}").replace("--", "-minus-");
+        let (mut device, session) = register(&issuer, &name);
         for (asked, asked_at) in cluster.servers.iter().zip(AHEAD) {
-            let answer = Client::new(asked.origin()).send("GET", "/session", Some(&session), None);
-            let answer = answer.unwrap();
+            let asked = Client::new(asked.origin());
             let over = asked_at >= issued_at + LIFE;
+            let which = format!("made at {issued_at} s, asked at {asked_at} s");
+            let look = asked.send("GET", "/session", Some(&session), None).unwrap();
             let expected = if over {
                 (401, Some("session_expired"))
             } else {
                 (200, None)
             };
-            assert_eq!(
-                (answer.status, answer.code()),
-                expected,
-                "made at {issued_at} s, asked at {asked_at} s: {}",
-                answer.body
-            );
-            told[usize::from(over)] += 1;
+            assert_eq!((look.status, look.code()), expected, "{which}: {}", look.body);
+
+            let started = issuer.post("/login/start", &json!({})).unwrap().ok();
+            let credential = device.authenticate(&started["publicKey"], ORIGIN);
+            let done = asked
+                .post("/login/finish", &finish(&started, &credential))
+                .unwrap();
+            let expected = if over {
+                (400, Some("challenge_missing"))
+            } else {
+                (200, None)
+            };
+            assert_eq!((done.status, done.code()), expected, "{which}: {}", done.body);
+            told[usize::from(over)] += 2;
         }
     }
     println!(
-        "figures: clocks {AHEAD:?} s ahead, sessions of {LIFE} s: {} of {} looks accepted, none past the stored end",
+        "figures: clocks {AHEAD:?} s ahead, sessions and ceremonies of {LIFE} s: {} of {} accepted, none past the stored \
+         end by the clock that was asked",
         told[0],
         told[0] + told[1]
     );
-    assert!(told[1] > 2, "too few were over");
+    assert!(told[1] > 4, "too few were over");
 }
 
-fn register(client: &Client, name: &str) -> String {
+fn register(client: &Client, name: &str) -> (SoftwareAuthenticator, String) {
     let started = client
         .post("/register/start", &json!({"username": name}))
         .unwrap()
         .ok();
-    let credential: Value = SoftwareAuthenticator::new(name).register(&started["publicKey"], ORIGIN);
+    let mut device = SoftwareAuthenticator::new(name);
+    let credential = device.register(&started["publicKey"], ORIGIN);
     let done = client
         .post("/register/finish", &finish(&started, &credential))
         .unwrap();
-    done.cookie()
+    (device, done.cookie())
 }
 
 /// Nothing is lost or refused because clocks disagree.
 #[test]
 fn processes_with_clocks_apart_serve_the_same_accounts() {
-    let cluster = cluster("86400");
+    let cluster = cluster("3600");
     let load = Load::start(cluster.entrance(), &[]);
     load.until_done(15);
     cluster.says_ready(true);

@@ -78,7 +78,7 @@ fn the_disk_of_postgres_is_full() {
     postgres
         .run_sql("postgres", "CREATE DATABASE keyhaven TABLESPACE small")
         .unwrap();
-    let cluster = Cluster::on(postgres, &[&[], &[]]);
+    let cluster = Cluster::on(postgres, None, &[&[], &[]]);
     let load = Load::start(cluster.entrance(), &[]);
     let mut recovery = Duration::ZERO;
     for _ in 0..2 {
@@ -86,11 +86,10 @@ fn the_disk_of_postgres_is_full() {
         disk.fill();
         load.until_away(20);
         disk.make_room();
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
     }
     cluster.says_ready(true);
     cluster.finish("the disk of PostgreSQL full, twice", load, recovery);
-    drop(cluster);
 }
 
 #[test]
@@ -106,9 +105,9 @@ fn the_disk_of_sqlite_is_full() {
         disk.fill();
         load.until_away(20);
         disk.make_room();
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
     }
-    conclude("the disk of SQLite full, twice", load, recovery, async || {
+    conclude("the disk of SQLite full, twice", "", load, recovery, async || {
         store(&file).await
     });
     drop(server);
@@ -144,10 +143,11 @@ fn the_files_of_sqlite_may_not_grow() {
         limit("4096");
         load.until_away(20);
         limit("unlimited");
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
     }
     conclude(
         "the files of SQLite at their quota, twice",
+        "",
         load,
         recovery,
         async || store(&file).await,

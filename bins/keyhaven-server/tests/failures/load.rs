@@ -19,6 +19,10 @@ pub(crate) const CLIENTS: usize = 4;
 /// Well above what the servers may take to say that a store is away (10 s): whoever waits longer was left hanging.
 const HANGING: Duration = Duration::from_secs(30);
 
+/// So many requests may be told that a store is away when it is back: one for each connection that broke, of two processes,
+/// twice.
+const REFUSED_AFTERWARDS: u64 = 64;
+
 /// What a client was told about an attempt that would change something.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Told {
@@ -106,6 +110,20 @@ impl Load {
                 .zip(before)
                 .all(|(now, before)| *now >= before + more)
         })
+    }
+
+    /// Waits until every client has succeeded after something was mended; how long that took. What a server knew of the
+    /// outage it must unlearn by itself, and soon: few are told after it that a store is away.
+    #[track_caller]
+    pub(crate) fn until_recovered(&self) -> Duration {
+        let before = self.tally.away.load(Ordering::SeqCst);
+        let took = self.until_done(1);
+        let away = self.tally.away.load(Ordering::SeqCst) - before;
+        assert!(
+            away <= REFUSED_AFTERWARDS,
+            "{away} refused after the store was back"
+        );
+        took
     }
 
     /// Waits until so many more requests were told that a store is away.

@@ -12,6 +12,7 @@ mod ledger;
 mod load;
 mod postgres;
 mod processes;
+mod redis;
 
 use std::time::{Duration, Instant};
 
@@ -34,9 +35,16 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
 }
 
 /// Ends the load, holds what the clients were told against the store, and prints the figures of the scenario.
-/// `recovery` is the longest time from when something was mended until every client had succeeded again.
+/// `done` tells what was done to them, in numbers, where that is not said; `recovery` is the longest time from when something
+/// was mended until every client had succeeded again.
 #[track_caller]
-fn conclude<S: DurableStore>(scenario: &str, load: Load, recovery: Duration, open: impl AsyncFnOnce() -> S) {
+fn conclude<S: DurableStore>(
+    scenario: &str,
+    done: &str,
+    load: Load,
+    recovery: Duration,
+    open: impl AsyncFnOnce() -> S,
+) {
     let record = load.stop();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -44,7 +52,7 @@ fn conclude<S: DurableStore>(scenario: &str, load: Load, recovery: Duration, ope
         .unwrap();
     let stored = runtime.block_on(async { ledger::check(&record, &open().await).await });
     println!(
-        "figures: {scenario}: {}; all of it kept ({stored}); recovered in {} ms",
+        "figures: {scenario}: {done}{}; all of it kept ({stored}); recovered in {} ms",
         record.figures,
         recovery.as_millis()
     );

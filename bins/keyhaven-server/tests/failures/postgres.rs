@@ -9,7 +9,7 @@ use crate::load::Load;
 
 #[test]
 fn postgres_is_stopped_and_killed_and_comes_back() {
-    let mut cluster = Cluster::start(2);
+    let mut cluster = Cluster::start();
     let load = Load::start(cluster.entrance(), &[]);
     let mut recovery = Duration::ZERO;
     for round in 0..4 {
@@ -22,7 +22,7 @@ fn postgres_is_stopped_and_killed_and_comes_back() {
         load.until_away(8);
         cluster.says_ready(false);
         cluster.postgres.run().unwrap();
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
         cluster.says_ready(true);
     }
     cluster.finish(
@@ -34,7 +34,7 @@ fn postgres_is_stopped_and_killed_and_comes_back() {
 
 #[test]
 fn connections_to_postgres_are_cut() {
-    let cluster = Cluster::start(2);
+    let cluster = Cluster::start();
     let load = Load::start(cluster.entrance(), &[]);
     let mut recovery = Duration::ZERO;
     for round in 0..12_u64 {
@@ -63,13 +63,12 @@ fn connections_to_postgres_are_cut() {
                 cut_and_mend(&cluster, &load, direction, Conduct::Cut { after, how });
             }
         }
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
     }
     cluster.says_ready(true);
     let cut = cluster.to_postgres.counts().cut;
     assert!(cut > 12, "only {cut} connections were cut");
-    let name = format!("connections to PostgreSQL cut, {cut} of them");
-    cluster.finish(&name, load, recovery);
+    cluster.finish("connections to PostgreSQL cut", load, recovery);
 }
 
 /// Cuts until something was cut: between two statements a connection is open all the same.
@@ -85,7 +84,7 @@ fn cut_and_mend(cluster: &Cluster, load: &Load, direction: Direction, conduct: C
 
 #[test]
 fn the_way_to_postgres_is_slow_and_then_silent() {
-    let cluster = Cluster::start(2);
+    let cluster = Cluster::start();
     let load = Load::start(cluster.entrance(), &[]);
     load.until_done(3);
     // Slow is slow, and nothing else.
@@ -103,7 +102,7 @@ fn the_way_to_postgres_is_slow_and_then_silent() {
         cluster.says_ready(false);
         // What was held arrives after all, when nobody waits for it any more.
         cluster.to_postgres.pass();
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
         cluster.says_ready(true);
     }
     cluster.finish("the way to PostgreSQL slow, and silent twice", load, recovery);
@@ -112,7 +111,7 @@ fn the_way_to_postgres_is_slow_and_then_silent() {
 /// A primary that has become a standby, or is being moved.
 #[test]
 fn postgres_becomes_read_only() {
-    let cluster = Cluster::start(2);
+    let cluster = Cluster::start();
     let load = Load::start(cluster.entrance(), &[]);
     let mut recovery = Duration::ZERO;
     for _ in 0..2 {
@@ -132,7 +131,7 @@ fn postgres_becomes_read_only() {
         sql(&format!(
             "ALTER DATABASE {DATABASE} RESET default_transaction_read_only"
         ));
-        recovery = recovery.max(load.until_done(1));
+        recovery = recovery.max(load.until_recovered());
     }
     cluster.says_ready(true);
     cluster.finish("PostgreSQL read-only, twice", load, recovery);
