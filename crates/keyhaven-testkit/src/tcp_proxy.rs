@@ -238,12 +238,23 @@ impl Shared {
         };
         let order = || (first..first + turns).map(|turn| turn % turns);
         let now = Instant::now();
-        let in_use = |server: &usize| self.state().left_out_until.get(*server).is_some_and(|until| *until <= now);
+        let in_use = |server: &usize| {
+            self.state()
+                .left_out_until
+                .get(*server)
+                .is_some_and(|until| *until <= now)
+        };
         // Where all are left out, all are tried.
         let candidates: Vec<usize> = order().filter(in_use).collect();
-        let candidates = if candidates.is_empty() { order().collect() } else { candidates };
+        let candidates = if candidates.is_empty() {
+            order().collect()
+        } else {
+            candidates
+        };
         for server in candidates {
-            let Some(port) = self.servers.get(server) else { continue };
+            let Some(port) = self.servers.get(server) else {
+                continue;
+            };
             let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, *port));
             let mut state = self.state();
             match connected {

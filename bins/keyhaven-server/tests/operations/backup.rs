@@ -55,7 +55,10 @@ fn backed_up_and_restored(
     let process = Process::start_in(elsewhere.path(), port, &environment);
     let session = anna.get("/session", 200);
     assert_eq!(session["user"]["username"], "anna", "{session}");
-    let mut again = Client { cookies: Default::default(), ..process.client() };
+    let mut again = Client {
+        cookies: Default::default(),
+        ..process.client()
+    };
     let done = again.sign_in(&mut device, &json!({"username": "anna"}));
     assert_eq!(done["user"]["username"], "anna");
 }
@@ -71,13 +74,21 @@ fn the_embedded_database() {
     backed_up_and_restored(
         &[unlimited()],
         |process| {
-            let said = keyhaven(&process.directory, &[]).arg("backup").arg(&copy).output().unwrap();
+            let said = keyhaven(&process.directory, &[])
+                .arg("backup")
+                .arg(&copy)
+                .output()
+                .unwrap();
             let said = succeeds(&said);
             assert!(said.contains("keyhaven.key"), "it says what else to keep: {said}");
         },
         |process, elsewhere| {
             std::fs::copy(&copy, elsewhere.join("keyhaven.db")).unwrap();
-            std::fs::copy(process.directory.join("keyhaven.key"), elsewhere.join("keyhaven.key")).unwrap();
+            std::fs::copy(
+                process.directory.join("keyhaven.key"),
+                elsewhere.join("keyhaven.key"),
+            )
+            .unwrap();
             vec![unlimited()]
         },
     );
@@ -107,7 +118,10 @@ fn postgresql_with_its_own_tools() {
                 .unwrap();
             assert!(String::from_utf8_lossy(&refused.stderr).contains("pg_dump"));
             let mut dumped = postgres_tool("pg_dump");
-            dumped.args(["--format=custom", "--file"]).arg(&dump).arg(database.url());
+            dumped
+                .args(["--format=custom", "--file"])
+                .arg(&dump)
+                .arg(database.url());
             done(&dumped.output().unwrap());
         },
         |_, _| {

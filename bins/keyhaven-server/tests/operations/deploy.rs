@@ -13,7 +13,9 @@ use crate::process::{keyhaven, succeeds};
 const CHALLENGES: &str = "memory:";
 
 fn deploy(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deploy").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/deploy")
+        .join(name)
 }
 
 fn text(name: &str) -> String {
@@ -27,15 +29,22 @@ fn yaml(name: &str) -> Vec<Value> {
 /// What `config check` says to these variables: a name that is not known, or a value that makes no sense, is refused.
 fn checked(settings: &BTreeMap<String, String>) -> String {
     let directory = TempDir::new("deploy");
-    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
     assert!(settings.len() > 5);
-    let output = keyhaven(directory.path(), &settings).args(["config", "check"]).output().unwrap();
+    let output = keyhaven(directory.path(), &settings)
+        .args(["config", "check"])
+        .output()
+        .unwrap();
     succeeds(&output)
 }
 
 fn variables(map: &Value) -> BTreeMap<String, String> {
     let map = map.as_object().unwrap().iter();
-    map.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+    map.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
 }
 
 #[test]
@@ -56,13 +65,19 @@ fn compose_is_yaml_and_its_settings_are_known() {
         }
         settings.insert("KEYHAVEN_CHALLENGES_URL".into(), CHALLENGES.into());
         let said = checked(&settings);
-        assert!(said.contains("login.example.org") && said.contains("postgres:5432"), "{said}");
+        assert!(
+            said.contains("login.example.org") && said.contains("postgres:5432"),
+            "{said}"
+        );
         assert_eq!(service["read_only"], true);
         assert_eq!(service["cap_drop"][0], "ALL");
     }
     assert_eq!(services["migrate"]["command"][0], "migrate");
     // A default would be a secret that everybody knows.
-    for line in text("compose.yaml").lines().filter(|line| line.contains("PASSWORD:")) {
+    for line in text("compose.yaml")
+        .lines()
+        .filter(|line| line.contains("PASSWORD:"))
+    {
         assert!(line.contains(":?"), "{line}");
     }
 }
@@ -70,7 +85,12 @@ fn compose_is_yaml_and_its_settings_are_known() {
 #[test]
 fn kubernetes_manifests_are_yaml_and_their_settings_are_known() {
     let manifests = yaml("kubernetes/keyhaven.yaml");
-    let of_kind = |kind: &str| manifests.iter().find(|manifest| manifest["kind"] == kind).unwrap();
+    let of_kind = |kind: &str| {
+        manifests
+            .iter()
+            .find(|manifest| manifest["kind"] == kind)
+            .unwrap()
+    };
     let mut settings = variables(&of_kind("ConfigMap")["data"]);
     // The authorities of PostgreSQL are read when it is connected to, the key when it is served: neither is here.
     settings.insert("KEYHAVEN_CHALLENGES_URL".into(), CHALLENGES.into());
@@ -89,8 +109,14 @@ fn kubernetes_manifests_are_yaml_and_their_settings_are_known() {
         let pod = &of_kind(kind)["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{kind}");
         let container = &pod["containers"][0];
-        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true, "{kind}");
-        assert_eq!(container["securityContext"]["allowPrivilegeEscalation"], false, "{kind}");
+        assert_eq!(
+            container["securityContext"]["readOnlyRootFilesystem"], true,
+            "{kind}"
+        );
+        assert_eq!(
+            container["securityContext"]["allowPrivilegeEscalation"], false,
+            "{kind}"
+        );
     }
     let pod = &of_kind("Deployment")["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
@@ -125,7 +151,10 @@ fn the_unit_is_one_and_its_configuration_is_known() {
     assert!(succeeds(&output).contains("https://login.example.org"));
     for line in unit.lines().filter_map(|line| line.strip_prefix("Environment=")) {
         let (name, _) = line.split_once('=').unwrap();
-        assert!(["KEYHAVEN_CONFIG", "KEYHAVEN_SECRET_KEY_FILE"].contains(&name), "{name}");
+        assert!(
+            ["KEYHAVEN_CONFIG", "KEYHAVEN_SECRET_KEY_FILE"].contains(&name),
+            "{name}"
+        );
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Process {
     pub(crate) metrics: String,
     child: Child,
     /// Gone with it, where it is the process's own.
-    _own: Option<TempDir>,
+    own: Option<TempDir>,
 }
 
 impl Process {
@@ -49,10 +49,9 @@ impl Process {
     pub(crate) fn start(environment: &[(&str, String)]) -> Self {
         let own = TempDir::new("operations");
         let path = own.path().to_owned();
-        Self {
-            _own: Some(own),
-            ..Self::start_in(&path, free_port(), environment)
-        }
+        let mut process = Self::start_in(&path, free_port(), environment);
+        process.own = Some(own);
+        process
     }
 
     pub(crate) fn start_in(directory: &Path, port: u16, environment: &[(&str, String)]) -> Self {
@@ -71,7 +70,7 @@ impl Process {
             origin,
             metrics: format!("http://127.0.0.1:{metrics_port}/metrics"),
             child,
-            _own: None,
+            own: None,
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let until = Instant::now() + Duration::from_secs(30);
@@ -127,6 +126,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.own.take());
     }
 }
 
@@ -144,7 +144,11 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> (u16, Value) {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<_> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.origin))

@@ -37,14 +37,21 @@ impl Secrets {
         assert!(self.0.len() > 10);
         for (what, secret) in &self.0 {
             assert!(secret.len() >= 10, "{what}: too short to be looked for");
-            assert!(!text.contains(secret.as_str()), "{what} is there: {}", around(text, secret));
+            assert!(
+                !text.contains(secret.as_str()),
+                "{what} is there: {}",
+                around(text, secret)
+            );
             let bytes = decoded(secret);
             if let Some(bytes) = bytes.filter(|bytes| bytes.len() >= 16) {
                 let debug = format!("{:?}", &bytes[..16]);
                 let debug = debug.trim_matches(['[', ']']);
                 assert!(!text.contains(debug), "{what} is there as bytes");
                 let hex: String = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-                assert!(!text.to_lowercase().contains(&hex), "{what} is there in hexadecimal");
+                assert!(
+                    !text.to_lowercase().contains(&hex),
+                    "{what} is there in hexadecimal"
+                );
             }
         }
     }
@@ -57,7 +64,12 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 }
 
 fn around(text: &str, secret: &str) -> String {
-    text.lines().find(|line| line.contains(secret)).unwrap_or("").chars().take(600).collect()
+    text.lines()
+        .find(|line| line.contains(secret))
+        .unwrap_or("")
+        .chars()
+        .take(600)
+        .collect()
 }
 
 /// Every ceremony, well and badly done, and everything that a session can do.
@@ -81,7 +93,11 @@ pub(crate) fn drive_everything(process: &Process) -> Secrets {
     // Badly: the same again, and a finish of nothing.
     anna.post("/register/finish", &finish(&started, &credential), 400);
 
-    for body in [json!({}), json!({"username": "anna-the-user"}), json!({"username": "nobody-of-ours"})] {
+    for body in [
+        json!({}),
+        json!({"username": "anna-the-user"}),
+        json!({"username": "nobody-of-ours"}),
+    ] {
         let started = anna.post("/login/start", &body, 200);
         secrets.add("ceremony", &started["ceremonyId"]);
         secrets.add("challenge", &started["publicKey"]["challenge"]);
@@ -112,23 +128,39 @@ pub(crate) fn drive_everything(process: &Process) -> Secrets {
     secrets.add_response(&credential);
     anna.post("/register/finish", &finish(&started, &credential), 201);
 
-    anna.post("/session/refresh", &json!({}), 200);
+    let (status, body) = anna.send("POST", "/session/refresh", &[], None);
+    assert_eq!(status, 200, "{body}");
     secrets.add_cookies(&anna);
-    for path in ["/session", "/sessions", "/credentials", "/account", "/.well-known/jwks.json", "/ready"] {
+    for path in [
+        "/session",
+        "/sessions",
+        "/credentials",
+        "/account",
+        "/.well-known/jwks.json",
+        "/ready",
+    ] {
         anna.get(path, 200);
     }
     // What is made up: an id, a token, a path, a header.
     let invented = "bm90IGEgc2VjcmV0IG9mIG91cnMgYnV0IG9mIHRoZWlycw";
     secrets.add("an invented token", &json!(invented));
     let mut stranger = process.client();
-    let cookie = anna.cookies.keys().find(|name| name.ends_with("session")).unwrap();
+    let cookie = anna
+        .cookies
+        .keys()
+        .find(|name| name.ends_with("session"))
+        .unwrap();
     stranger.cookies.insert(cookie.clone(), invented.into());
     stranger.get("/session", 401);
     stranger.get(&format!("/credentials/{invented}"), 401);
     let bearer = format!("Bearer {invented}");
     stranger.send("GET", "/session", &[("authorization", &bearer)], None);
     stranger.send("DELETE", &format!("/sessions/{invented}"), &[], None);
-    stranger.post("/login/finish", &json!({"ceremonyId": invented, "credential": {}}), 400);
+    stranger.post(
+        "/login/finish",
+        &json!({"ceremonyId": invented, "credential": {}}),
+        400,
+    );
     let (status, _) = anna.send("DELETE", "/session", &[], None);
     assert_eq!(status, 204);
     secrets
@@ -162,7 +194,10 @@ fn is_not_logged(environment: &[(&str, String)], format: &str) {
         assert!(lines.len() > 100);
         for line in lines {
             let line: Value = serde_json::from_str(line).unwrap();
-            assert!(line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+            assert!(
+                line["level"].is_string() && line["timestamp"].is_string(),
+                "{line}"
+            );
         }
     }
 }

@@ -27,7 +27,8 @@ fn collector() -> (String, Received) {
             let mut stream = BufReader::new(stream.unwrap());
             while let Some(request) = read(&mut stream) {
                 keep.lock().unwrap().push(request);
-                let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+                let answer =
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
                 stream.get_mut().write_all(answer.as_bytes()).unwrap();
             }
         }
@@ -104,7 +105,10 @@ fn requests_and_calls_of_stores_arrive_as_spans_without_secrets() {
             spans.extend(resource.scope_spans.into_iter().flat_map(|scope| scope.spans));
         }
     }
-    let finish: Vec<_> = spans.iter().filter(|span| span.name == "POST /login/finish").collect();
+    let finish: Vec<_> = spans
+        .iter()
+        .filter(|span| span.name == "POST /login/finish")
+        .collect();
     assert_eq!(finish.len(), 5);
     for span in &finish {
         assert_eq!(span.kind, i32::from(SpanKind::Server));
@@ -137,17 +141,31 @@ fn requests_and_calls_of_stores_arrive_as_spans_without_secrets() {
     // Whom a trusted proxy names as the parent is, and what it does not want recorded is not.
     let versions: Vec<_> = spans.iter().filter(|span| span.name == "GET /version").collect();
     assert_eq!(versions.len(), 1);
-    let id: String = versions[0].trace_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id: String = versions[0]
+        .trace_id
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     assert_eq!(id, "4bf92f3577b34da6a3ce929d0e0e4736");
-    assert_eq!(versions[0].parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
+    assert_eq!(
+        versions[0].parent_span_id,
+        0x00f0_67aa_0ba9_02b7_u64.to_be_bytes()
+    );
     // Log lines tell the same traces.
-    assert!(!process.log().contains("traces were not sent"), "{}", process.log());
+    assert!(
+        !process.log().contains("traces were not sent"),
+        "{}",
+        process.log()
+    );
 }
 
 #[test]
 fn a_stranger_chooses_no_trace_and_a_collector_that_is_away_costs_nothing() {
     let process = Process::start(&[
-        ("KEYHAVEN_TELEMETRY__TRACES_URL", "http://127.0.0.1:1/v1/traces".to_owned()),
+        (
+            "KEYHAVEN_TELEMETRY__TRACES_URL",
+            "http://127.0.0.1:1/v1/traces".to_owned(),
+        ),
         ("KEYHAVEN_LOG__FILTER", "keyhaven_api=debug".to_owned()),
     ]);
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -105,7 +105,11 @@ async fn a_store_that_hangs_is_away_within_a_second() {
     let (app, _) = ailing(Health::Hangs).await;
     let began = tokio::time::Instant::now();
     let answer = app.native().get("/ready").await.expect(503);
-    assert!(began.elapsed() <= Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() <= Duration::from_millis(1_500),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(
         answer["stores"]["ceremonies"],
         json!({"status": "down", "reason": "timeout"})
@@ -156,9 +160,7 @@ async fn ceremonies_are_counted_with_the_reason_that_the_caller_is_not_told() {
     let started = browser.post("/login/start", json!({})).await.expect(200);
     let mut credential = device.authenticate(&started["publicKey"], &browser.page());
     credential["response"]["signature"] = json!("MEUCIQ");
-    let refused = browser
-        .post("/login/finish", finish(&started, &credential))
-        .await;
+    let refused = browser.post("/login/finish", finish(&started, &credential)).await;
     refused.refused(401, "authentication_failed");
     let text = metrics(&app).await;
     for line in [
@@ -249,10 +251,7 @@ async fn the_list_of_metrics_is_the_one_that_is_served() {
     );
     let mut served = BTreeSet::new();
     for line in texts.iter().flat_map(|text| text.lines()) {
-        if let Some((name, kind)) = line
-            .strip_prefix("# TYPE ")
-            .and_then(|rest| rest.split_once(' '))
-        {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
             let suffix = match kind {
                 "counter" => "_total",
                 "info" => "_info",

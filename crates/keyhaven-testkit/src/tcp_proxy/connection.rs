@@ -198,9 +198,13 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// The same request, with `connection: close` as its only word on the connection.
 fn asking_for_the_end(request: Vec<u8>) -> Vec<u8> {
-    let Some(end) = end_of_head(&request) else { return request };
+    let Some(end) = end_of_head(&request) else {
+        return request;
+    };
     let (head, body) = request.split_at(end);
-    let Ok(head) = std::str::from_utf8(head) else { return request };
+    let Ok(head) = std::str::from_utf8(head) else {
+        return request;
+    };
     let kept = head.split("\r\n").filter(|line| {
         let name = line.split(':').next().unwrap_or_default();
         !name.eq_ignore_ascii_case("connection")
@@ -221,7 +225,10 @@ mod tests {
                 "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nX: y\r\n\r\nbody\r\n\r\n",
                 "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nconnection: close\r\n\r\nbody\r\n\r\n",
             ),
-            ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n"),
+            (
+                "GET / HTTP/1.1\r\n\r\n",
+                "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
+            ),
             ("no head", "no head"),
         ] {
             let changed = asking_for_the_end(sent.as_bytes().to_vec());
