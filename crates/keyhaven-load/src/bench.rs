@@ -23,7 +23,7 @@ const PEOPLE: u64 = 5_000;
 const OVER_PARTS: f64 = 1.3;
 
 /// A login costs at most so many raw signature verifications.
-const OVER_RAW: [(Stores, f64); 2] = [(Stores::Memory, 2.4), (Stores::Postgres, 6.5)];
+const OVER_RAW: [(Stores, f64); 2] = [(Stores::Memory, 2.4), (Stores::RedisPostgres, 6.5)];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -49,6 +49,7 @@ struct Bench {
     echo: Running,
     echo_site: Site,
     statements: BTreeMap<By, Running>,
+    ceremonies: Running,
 }
 
 struct Loaded {
@@ -107,6 +108,9 @@ impl Bench {
             (By::Name, Running::start(&[&arguments[..], &["--name"]].concat())?),
             (By::Passkey, Running::start(&arguments)?),
         ]);
+        let with_redis = logins.iter().find_map(|loaded| loaded.backing.redis.as_ref());
+        let redis_url = with_redis.context("Redis")?.url();
+        let ceremonies = Running::start(&["redis", "--url", &redis_url])?;
         Ok(Self {
             signer: signer.clone(),
             slice,
@@ -114,6 +118,7 @@ impl Bench {
             echo,
             echo_site,
             statements,
+            ceremonies,
         })
     }
 
@@ -133,7 +138,12 @@ impl Bench {
                 let used = loaded.backing.used(&loaded.site).since(before);
                 ensure!(outcome.errors.is_empty(), "logins failed: {:?}", outcome.errors);
                 let what = name((loaded.backing.stores, by));
-                for (part, used) in [("server", used.server), ("postgres", used.postgres)] {
+                let parts = [
+                    ("server", used.server),
+                    ("postgres", used.postgres),
+                    ("redis", used.redis),
+                ];
+                for (part, used) in parts {
                     if let Some(used) = used {
                         add(&what, part, report::micros(used, outcome.logins));
                     }
@@ -165,6 +175,17 @@ impl Bench {
             sql.insert(*by, report::micros(spent, logins));
         }
         raws.push(raw()?);
+        let redis = self
+            .logins
+            .iter()
+            .find_map(|loaded| loaded.backing.redis_process());
+        let redis = redis.context("Redis")?;
+        let used = |process| cpu::used(process, false).saturating_add(cpu::used(redis, false));
+        let before = used(self.ceremonies.process_id());
+        let kept = self.ceremonies.work(self.slice)?;
+        let spent = used(self.ceremonies.process_id()).saturating_sub(before);
+        let ceremonies = report::micros(spent, kept);
+        raws.push(raw()?);
         let raw = median(&mut raws);
         for kind in self.logins.iter().flat_map(|loaded| {
             let stores = loaded.backing.stores;
@@ -181,7 +202,12 @@ impl Bench {
             if let Some(statements) = statements {
                 add(&what, "statements", statements);
             }
-            add(&what, "parts", raw + echo + statements.unwrap_or(0.0));
+            let ceremonies = kind.0.has_redis().then_some(ceremonies);
+            if let Some(ceremonies) = ceremonies {
+                add(&what, "ceremony", ceremonies);
+            }
+            let stores = statements.unwrap_or(0.0) + ceremonies.unwrap_or(0.0);
+            add(&what, "parts", raw + echo + stores);
         }
         Ok(())
     }
@@ -219,8 +245,8 @@ fn name((stores, by): Kind) -> String {
 
 fn table(samples: &Samples) -> (String, bool) {
     let mut out = String::from(
-        "| login | CPU µs | server | PostgreSQL | sum of parts | echo | statements | raw verification | ÷ parts | ÷ raw |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+        "| ceremonies + the rest | CPU µs | server | PostgreSQL | Redis | sum of parts | echo | statements | ceremony | raw verification | ÷ parts | ÷ raw |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let mut goals = String::new();
     let mut met = true;
@@ -250,13 +276,15 @@ fn table(samples: &Samples) -> (String, bool) {
         let (over_parts, over_raw) = (ratio("parts"), ratio("raw verification"));
         let _ = writeln!(
             out,
-            "| {what} | {} | {} | {} | {} | {} | {} | {} | {over_parts:.2} | {over_raw:.2} |",
+            "| {what} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {over_parts:.2} | {over_raw:.2} |",
             cell("together"),
             cell("server"),
             cell("postgres"),
+            cell("redis"),
             cell("parts"),
             cell("echo"),
             cell("statements"),
+            cell("ceremony"),
             cell("raw verification"),
         );
         let mut goal = |ratio: f64, at_most: f64, of: &str| {

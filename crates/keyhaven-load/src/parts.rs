@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::{echo, statements};
 
 /// Connections of the bare clients: as many as the server opens.
 pub(crate) const CONNECTIONS: usize = 16;
+
+/// About what a ceremony takes, in bytes.
+const PAYLOAD: usize = 300;
 
 /// Work under way at once.
 pub(crate) const CONCURRENCY: usize = 32;
@@ -29,6 +32,11 @@ pub(crate) enum Part {
         /// The body of the answer to a finish.
         #[arg(long)]
         finish: PathBuf,
+    },
+    /// Keep and take what a login keeps between start and finish.
+    Redis {
+        #[arg(long)]
+        url: String,
     },
     /// Run the statements of a login.
     Sql {
@@ -46,6 +54,11 @@ impl Part {
     pub(crate) async fn run(&self) -> anyhow::Result<bool> {
         match self {
             Self::Echo { start, finish } => echo::serve(start, finish).await?,
+            Self::Redis { url } => {
+                let client = redis::Client::open(url.as_str())?;
+                let connection = client.get_multiplexed_async_connection().await?;
+                obey(async |n| ceremony(connection.clone(), n).await).await?;
+            }
             Self::Sql { url, people, name } => {
                 let logins = Arc::new(statements::Logins::connect(url, *people, *name).await?);
                 obey(async |n| logins.one(n).await).await?;
@@ -53,6 +66,24 @@ impl Part {
         }
         Ok(true)
     }
+}
+
+/// One ceremony in Redis: kept with an end, and taken once.
+pub(crate) async fn ceremony(
+    mut connection: redis::aio::MultiplexedConnection,
+    n: u64,
+) -> anyhow::Result<()> {
+    let key = format!("bare:{n:020}:{:016x}", statements::random());
+    let payload = [b'x'; PAYLOAD];
+    let mut set = redis::cmd("SET");
+    set.arg(&key).arg(&payload[..]).arg("PX").arg(300_000);
+    let () = set.query_async(&mut connection).await?;
+    let taken: Option<Vec<u8>> = redis::cmd("GETDEL")
+        .arg(&key)
+        .query_async(&mut connection)
+        .await?;
+    ensure!(taken.is_some_and(|taken| taken.len() == PAYLOAD), "it was there");
+    Ok(())
 }
 
 /// Says `ready`; for each line `MILLISECONDS` works that long, and says how often; ends when its input does.

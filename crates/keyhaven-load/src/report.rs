@@ -39,6 +39,7 @@ pub(crate) fn costs(used: Used, logins: u64, raw: Duration) -> String {
     };
     line("server", used.server);
     line("postgres", used.postgres);
+    line("redis", used.redis);
     let total = each(used.total());
     let _ = write!(
         out,

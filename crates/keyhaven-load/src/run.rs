@@ -110,7 +110,7 @@ async fn measure(
     let raw = raw_before.min(raw_verification(signer)?);
     let stores = match &options.url {
         Some(url) => url.clone(),
-        None => options.stores.name().to_owned(),
+        None => options.stores.label().to_owned(),
     };
     println!("{stores}, {}, {} connections", by.label(), options.connections);
     print!("{}", report::outcome(&outcome));

@@ -83,9 +83,9 @@ pub(crate) async fn seed(url: &str, people: u64, signer: &Signer) -> anyhow::Res
         },
     )
     .await?;
-    client
-        .batch_execute("VACUUM (ANALYZE) accounts, credentials; CHECKPOINT")
-        .await?;
+    for statement in ["VACUUM (ANALYZE) accounts, credentials", "CHECKPOINT"] {
+        client.batch_execute(statement).await?;
+    }
     Ok(())
 }
 

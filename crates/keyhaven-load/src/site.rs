@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use keyhaven_testkit::postgres::Postgres;
 use keyhaven_testkit::process::{Server, TempDir};
+use keyhaven_testkit::redis::Redis;
 
 use crate::cpu;
 use crate::trips::Counter;
@@ -23,33 +24,42 @@ pub(crate) enum Stores {
     Memory,
     /// PostgreSQL, and ceremonies in the server's memory.
     Postgres,
+    /// Ceremonies in Redis, everything else in the server's memory.
+    #[value(name = "redis+memory")]
+    RedisMemory,
+    /// Ceremonies in Redis, everything else in PostgreSQL.
+    #[value(name = "redis+postgres")]
+    RedisPostgres,
     /// An SQLite file, and ceremonies in the server's memory.
     Sqlite,
 }
 
 impl Stores {
     /// Those that the bench of logins has.
-    pub(crate) const BENCHED: [Self; 2] = [Self::Memory, Self::Postgres];
+    pub(crate) const BENCHED: [Self; 4] = [
+        Self::Memory,
+        Self::RedisMemory,
+        Self::Postgres,
+        Self::RedisPostgres,
+    ];
 
-    /// For a table.
+    /// Ceremonies, and everything else.
     pub(crate) const fn label(self) -> &'static str {
         match self {
-            Self::Memory => "all in memory",
-            Self::Postgres => "PostgreSQL, ceremonies in memory",
-            Self::Sqlite => "SQLite, ceremonies in memory",
+            Self::Memory => "memory + memory",
+            Self::Postgres => "memory + PostgreSQL",
+            Self::RedisMemory => "Redis + memory",
+            Self::RedisPostgres => "Redis + PostgreSQL",
+            Self::Sqlite => "memory + SQLite",
         }
     }
 
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Postgres => "postgres",
-            Self::Sqlite => "sqlite",
-        }
+    pub(crate) const fn has_postgres(self) -> bool {
+        matches!(self, Self::Postgres | Self::RedisPostgres)
     }
 
-    pub(crate) fn has_postgres(self) -> bool {
-        self == Self::Postgres
+    pub(crate) const fn has_redis(self) -> bool {
+        matches!(self, Self::RedisMemory | Self::RedisPostgres)
     }
 }
 
@@ -58,6 +68,7 @@ impl Stores {
 pub(crate) struct Backing {
     pub(crate) stores: Stores,
     pub(crate) postgres: Option<Postgres>,
+    pub(crate) redis: Option<Redis>,
     secret: TempDir,
 }
 
@@ -66,6 +77,12 @@ impl Backing {
     pub(crate) fn start(stores: Stores) -> anyhow::Result<Self> {
         let postgres = if stores.has_postgres() {
             Some(Postgres::start_with(POSTGRES).map_err(|error| anyhow!(error))?)
+        } else {
+            None
+        };
+        let redis = if stores.has_redis() {
+            // It keeps nothing on disk: a ceremony that is lost is begun again.
+            Some(Redis::start().map_err(|error| anyhow!(error))?)
         } else {
             None
         };
@@ -78,6 +95,7 @@ impl Backing {
         Ok(Self {
             stores,
             postgres,
+            redis,
             secret,
         })
     }
@@ -96,9 +114,9 @@ impl Backing {
         counters: Option<&Counters>,
     ) -> anyhow::Result<Site> {
         let database_url = match (self.stores, &self.postgres) {
-            (Stores::Memory, _) => "memory:".to_owned(),
+            (Stores::Memory | Stores::RedisMemory, _) => "memory:".to_owned(),
             (Stores::Sqlite, _) => "sqlite:keyhaven.db".to_owned(),
-            (Stores::Postgres, postgres) => {
+            (Stores::Postgres | Stores::RedisPostgres, postgres) => {
                 let postgres = postgres.as_ref().context("PostgreSQL")?;
                 let url = postgres.url(database);
                 match counters.and_then(|counters| counters.postgres.as_ref()) {
@@ -112,12 +130,20 @@ impl Backing {
                 }
             }
         };
+        let challenges_url = match &self.redis {
+            None => "memory:".to_owned(),
+            Some(redis) => {
+                let counter = counters.and_then(|counters| counters.redis.as_ref());
+                let port = counter.map_or(redis.port(), |counter| counter.address.port());
+                format!("redis://127.0.0.1:{port}")
+            }
+        };
         let key = self.secret.path().join("key");
         let key = key.to_str().context("a path")?;
         let environment = [
             ("KEYHAVEN_RATE_LIMIT", "off"),
             ("KEYHAVEN_DATABASE_URL", database_url.as_str()),
-            ("KEYHAVEN_CHALLENGES_URL", "memory:"),
+            ("KEYHAVEN_CHALLENGES_URL", challenges_url.as_str()),
             ("KEYHAVEN_SECRET_KEY_FILE", key),
         ];
         let binary = binary.to_str().context("a path")?;
@@ -141,35 +167,49 @@ impl Backing {
                 .as_ref()
                 .and_then(Postgres::process_id)
                 .map(|process| cpu::used(process, true)),
+            redis: self.redis_process().map(|process| cpu::used(process, false)),
             server: site.process_id().map(|process| cpu::used(process, false)),
         }
     }
 
+    pub(crate) fn redis_process(&self) -> Option<u32> {
+        self.redis.as_ref()?.process_id().parse().ok()
+    }
+
     /// Puts counters before the stores.
     pub(crate) async fn counters(&self) -> anyhow::Result<Counters> {
-        Ok(Counters {
-            postgres: match &self.postgres {
-                None => None,
-                Some(postgres) => Some(Counter::before(postgres.port()).await?),
-            },
-        })
+        let mut counters = Counters {
+            postgres: None,
+            redis: None,
+        };
+        if let Some(postgres) = &self.postgres {
+            counters.postgres = Some(Counter::before(postgres.port()).await?);
+        }
+        if let Some(redis) = &self.redis {
+            counters.redis = Some(Counter::before(redis.port()).await?);
+        }
+        Ok(counters)
     }
 }
 
 /// Counters of round trips before the stores.
 pub(crate) struct Counters {
     pub(crate) postgres: Option<Counter>,
+    pub(crate) redis: Option<Counter>,
 }
 
 impl Counters {
     pub(crate) fn is_empty(&self) -> bool {
-        self.postgres.is_none()
+        self.postgres.is_none() && self.redis.is_none()
     }
 
     /// How many round trips each store has seen.
     pub(crate) fn trips(&self) -> Vec<(&'static str, u64)> {
-        let postgres = self.postgres.as_ref().map(|counter| ("SQL", counter.trips()));
-        postgres.into_iter().collect()
+        let trips = |name, counter: &Option<Counter>| Some((name, counter.as_ref()?.trips()));
+        [trips("SQL", &self.postgres), trips("Redis", &self.redis)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -213,6 +253,7 @@ fn loopback(url: &str) -> anyhow::Result<SocketAddr> {
 pub(crate) struct Used {
     pub(crate) driver: Duration,
     pub(crate) postgres: Option<Duration>,
+    pub(crate) redis: Option<Duration>,
     pub(crate) server: Option<Duration>,
 }
 
@@ -222,13 +263,14 @@ impl Used {
         Self {
             driver: self.driver.saturating_sub(before.driver),
             postgres: part(self.postgres, before.postgres),
+            redis: part(self.redis, before.redis),
             server: part(self.server, before.server),
         }
     }
 
     /// Server and stores together, without the driver.
     pub(crate) fn total(self) -> Duration {
-        let parts = [self.server, self.postgres];
+        let parts = [self.server, self.postgres, self.redis];
         parts.into_iter().flatten().sum()
     }
 }

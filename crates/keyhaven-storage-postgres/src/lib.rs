@@ -21,6 +21,7 @@ mod login;
 mod options;
 mod pool;
 mod registration;
+mod schema;
 mod sessions;
 mod signing_keys;
 mod store;
