@@ -31,7 +31,7 @@ mod username;
 
 use std::sync::Arc;
 
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
@@ -40,14 +40,14 @@ pub use client::{Client, SecretToken, SessionToken};
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
-pub use ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
+pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
 pub use step_up::{Granted, Purpose, StepUps};
 pub use tokens::AccessTokens;
-pub use upkeep::{Readiness, Upkeep};
+pub use upkeep::{StoreState, Upkeep};
 
 /// All use cases, ready to be called. Cheap to clone.
 #[derive(Clone)]
@@ -75,8 +75,12 @@ pub struct Surroundings {
     pub durable: Arc<dyn DurableStore>,
     /// Pending ceremonies.
     pub ceremonies: Arc<dyn CeremonyStore>,
+    /// Attempts of late; asked only where the settings have rate limits.
+    pub limits: Arc<dyn LimitStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
     /// Where every new passkey's attestation must lead; `None`: trust is not judged.
@@ -95,12 +99,15 @@ impl Keyhaven {
     pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
         let keys = secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?;
         let limits = settings.rate_limits.as_ref();
+        let limits =
+            limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
-            limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
+            limits,
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
             clock: surroundings.clock,
+            observer: surroundings.observer,
             random: surroundings.random,
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
@@ -130,12 +137,14 @@ impl Keyhaven {
         self.context.clock.now()
     }
 
-    /// Draws a secret token, for example a request's id.
+    /// Draws two identifiers, for example of a request and of its trace. They are no secrets.
     ///
     /// # Errors
     /// When the random source is not available.
-    pub fn random_token(&self) -> Result<SecretToken, RandomUnavailable> {
-        SecretToken::random(&*self.context.random)
+    pub fn random_identifiers(&self) -> Result<[[u8; 16]; 2], RandomUnavailable> {
+        let mut bytes = [[0; 16]; 2];
+        self.context.random.fill(bytes.as_flattened_mut())?;
+        Ok(bytes)
     }
 
     /// Whether an audit event is as this deployment wrote it.

@@ -9,11 +9,12 @@ use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, CrossOrigin, RelyingParty, UnsolicitedExtensions};
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
 use keyhaven_storage_postgres::PostgresOptions;
+use keyhaven_storage_redis::RedisOptions;
 use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, acceptance};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -63,6 +64,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     );
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
+    let challenges = challenges(&raw.challenges_url, &mut warnings)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
     let settings = Settings {
@@ -122,17 +124,60 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         listen,
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw)?,
-        challenges: challenges(&raw.challenges_url)?,
+        challenges,
         anchors: acceptance::anchors(&raw)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
+        migrate: raw.database_migrate == Switch::On,
+        stop: stop(&raw.stop, local)?,
+        telemetry: telemetry(&raw.telemetry)?,
         max_pending_ceremonies: raw.ceremonies.max_pending,
         settings,
         api,
         log: raw.log,
         warnings,
     })
+}
+
+fn stop(stop: &raw::Stop, local: bool) -> anyhow::Result<Stop> {
+    // Nobody balances load before localhost.
+    let notice = stop.notice_seconds.unwrap_or(if local { 0 } else { 5 });
+    ensure!(notice <= 600, "stop.notice_seconds: at most 600, not {notice}");
+    ensure!(
+        (1..=600).contains(&stop.drain_seconds),
+        "stop.drain_seconds: 1 to 600, not {}",
+        stop.drain_seconds
+    );
+    Ok(Stop {
+        notice: Duration::from_secs(notice),
+        drain: Duration::from_secs(stop.drain_seconds),
+    })
+}
+
+fn telemetry(telemetry: &raw::OpenTelemetry) -> anyhow::Result<Option<OpenTelemetry>> {
+    let sample_ratio = telemetry.sample_ratio.unwrap_or(1.0);
+    ensure!(
+        (0.0..=1.0).contains(&sample_ratio),
+        "telemetry.sample_ratio: 0 to 1, not {sample_ratio}"
+    );
+    let Some(text) = &telemetry.traces_url else {
+        ensure!(
+            telemetry.sample_ratio.is_none(),
+            "telemetry.sample_ratio: only with telemetry.traces_url"
+        );
+        return Ok(None);
+    };
+    ensure!(
+        cfg!(feature = "otlp"),
+        "telemetry.traces_url: this build sends no traces; it needs the feature otlp"
+    );
+    let url = Url::parse(text).with_context(|| format!("telemetry.traces_url: {text:?} is no URL"))?;
+    ensure!(
+        matches!(url.scheme(), "http" | "https"),
+        "telemetry.traces_url: http:// or https://, for example http://127.0.0.1:4318/v1/traces"
+    );
+    Ok(Some(OpenTelemetry { url, sample_ratio }))
 }
 
 fn rp_id(text: &str) -> anyhow::Result<RpId> {
@@ -296,11 +341,19 @@ fn database(raw: &Raw) -> anyhow::Result<DatabaseUrl> {
     Ok(DatabaseUrl::Postgres(Box::new(options)))
 }
 
-fn challenges(text: &str) -> anyhow::Result<ChallengesUrl> {
+fn challenges(text: &str, warnings: &mut Vec<String>) -> anyhow::Result<ChallengesUrl> {
     match text.split_once(':') {
         Some(("memory", "")) => Ok(ChallengesUrl::Memory),
-        Some(("redis" | "rediss", _)) => bail!("challenges_url: this version has no Redis; use memory:"),
-        _ => bail!("challenges_url: memory:"),
+        Some((scheme, _)) if scheme.starts_with("redis") => {
+            let options: RedisOptions = text.parse().context("challenges_url")?;
+            if !options.is_private() {
+                warnings.push(format!(
+                    "what travels to {options} can be read on the way; rediss: encrypts it"
+                ));
+            }
+            Ok(ChallengesUrl::Redis(Box::new(options)))
+        }
+        _ => bail!("challenges_url: memory: or redis:"),
     }
 }
 
@@ -465,6 +518,13 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         refused(|raw| raw.listen = "8080".into(), "listen");
+        refused(|raw| raw.stop.notice_seconds = Some(601), "notice_seconds");
+        refused(|raw| raw.stop.drain_seconds = 0, "drain_seconds");
+        refused(|raw| raw.telemetry.sample_ratio = Some(0.5), "sample_ratio");
+        refused(
+            |raw| raw.telemetry.traces_url = Some("collector:4318".into()),
+            "telemetry.traces_url",
+        );
         refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
         refused(
             |raw| raw.max_connections_per_address = 0,
@@ -501,7 +561,9 @@ mod tests {
             },
             "database_replica_url",
         );
-        refused(|raw| raw.challenges_url = "redis://x".into(), "Redis");
+        refused(|raw| raw.challenges_url = "memory:x".into(), "challenges_url");
+        refused(|raw| raw.challenges_url = "redis:x".into(), "redis://");
+        refused(|raw| raw.challenges_url = "redis+sentinel://x".into(), "master");
         refused(
             |raw| raw.public_url = Some("https://elsewhere.example".into()),
             "public_url",
@@ -570,6 +632,29 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.database.to_string(), "postgres://localhost:5432/kh");
         assert!(!config.describe().contains("secret"));
+    }
+
+    #[test]
+    fn a_redis_is_shown_without_its_secrets_and_warned_of_where_it_is_far_and_plain() {
+        for (url, shown, warned) in [
+            ("redis://u:secret@localhost", "redis://localhost:6379", false),
+            (
+                "rediss://u:secret@r.example.org",
+                "rediss://r.example.org:6379",
+                false,
+            ),
+            (
+                "redis://u:secret@r.example.org",
+                "redis://r.example.org:6379",
+                true,
+            ),
+        ] {
+            let config = checked(|raw| raw.challenges_url = url.into()).unwrap();
+            let described = config.describe();
+            assert!(described.contains(shown), "{described}");
+            assert!(!described.contains("secret"));
+            assert_eq!(described.contains("can be read on the way"), warned);
+        }
     }
 
     #[test]
