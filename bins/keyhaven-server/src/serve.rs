@@ -14,6 +14,7 @@ use crate::anchors::AnchorSet;
 use crate::config::{Config, Enforce};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
+use crate::sealer::Sealer;
 use crate::stores;
 
 /// How long requests under way may take after a signal to stop.
@@ -37,7 +38,7 @@ pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
     })
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -45,26 +46,13 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    // First: without it nothing is to be opened, let alone migrated.
-    let secret = stores::secret(config)?;
     let anchors = match &config.anchors {
         None => None,
         Some(files) => Some(Arc::new(
             AnchorSet::load(files, SystemClock.now()).context("attestation: trust anchors")?,
         )),
     };
-    let keyhaven = Keyhaven::new(
-        config.settings.clone(),
-        Surroundings {
-            durable: stores::durable(config).await?,
-            ceremonies: stores::ceremonies(config),
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-            crosscheck: config.crosscheck.and_then(second_verdict),
-            anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
-            secret,
-        },
-    )?;
+    let keyhaven = keyhaven(config, anchors.clone()).await?;
     keyhaven
         .access_tokens
         .maintain()
@@ -75,6 +63,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors));
+    let sealer = Sealer::start(&keyhaven, &config.audit);
     let metrics = Metrics::new();
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
@@ -96,7 +85,26 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
+    sealer.stop().await;
     Ok(())
+}
+
+/// All use cases on the stores of this configuration.
+pub(crate) async fn keyhaven(config: &Config, anchors: Option<Arc<AnchorSet>>) -> anyhow::Result<Keyhaven> {
+    // First: without it nothing is to be opened, let alone migrated.
+    let secret = stores::secret(config)?;
+    Ok(Keyhaven::new(
+        config.settings.clone(),
+        Surroundings {
+            durable: stores::durable(config).await?,
+            ceremonies: stores::ceremonies(config),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            crosscheck: config.crosscheck.and_then(second_verdict),
+            anchors: anchors.map(|anchors| -> Arc<dyn Anchors> { anchors }),
+            secret,
+        },
+    )?)
 }
 
 /// Behind a proxy, and on this machine, everybody has the same address.

@@ -1,5 +1,6 @@
 //! Which adapter serves which URL.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -27,6 +28,18 @@ pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableSt
     }
 }
 
+/// Opens the durable store to look into it: nothing is written, made or migrated.
+pub(crate) async fn read_only(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+    let named = || format!("the database {}", config.database);
+    match &config.database {
+        DatabaseUrl::Postgres(options) => Ok(Arc::new(PostgresStore::open_read_only(options))),
+        DatabaseUrl::Sqlite(options) => {
+            let store = SqliteStore::open_read_only(options).await.with_context(named)?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
 /// Opens the store of pending ceremonies.
 pub(crate) fn ceremonies(config: &Config) -> Arc<dyn CeremonyStore> {
     match config.challenges {
@@ -44,5 +57,14 @@ pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
              every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)"
         ),
         (None, DatabaseUrl::Sqlite(options)) => secret::read_or_create(&options.path.with_extension("key")),
+    }
+}
+
+/// Where the secret key is, if it is anywhere.
+pub(crate) fn secret_file(config: &Config) -> Option<PathBuf> {
+    match (&config.secret_key_file, &config.database) {
+        (Some(path), _) => Some(path.clone()),
+        (None, DatabaseUrl::Postgres(_)) => None,
+        (None, DatabaseUrl::Sqlite(options)) => Some(options.path.with_extension("key")),
     }
 }

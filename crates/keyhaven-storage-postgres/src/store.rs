@@ -37,6 +37,18 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// A store to look into a database that is there: nothing is changed or migrated, and what would write fails.
+    /// Connects when it is first asked.
+    #[must_use]
+    pub fn open_read_only(options: &PostgresOptions) -> Self {
+        let primary = options.primary.clone();
+        Self::new(&PostgresOptions {
+            primary: primary.options([("default_transaction_read_only", "on")]),
+            replica: None,
+            ..options.clone()
+        })
+    }
+
     /// Brings the schema up to date, under an advisory lock, so that of several processes one does it. Done already,
     /// it does nothing.
     ///

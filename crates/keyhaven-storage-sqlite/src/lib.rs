@@ -16,6 +16,7 @@ mod credentials;
 mod error;
 mod options;
 mod registration;
+mod sealed;
 mod sessions;
 mod signing_keys;
 mod store;

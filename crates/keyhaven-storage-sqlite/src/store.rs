@@ -40,6 +40,27 @@ impl SqliteStore {
         }
     }
 
+    /// Opens a file that is there to look into it: nothing is made, changed or migrated, and what would write fails. A
+    /// server may be running on it.
+    ///
+    /// # Errors
+    /// When the file is not there, cannot be read, or is no database.
+    pub async fn open_read_only(options: &SqliteOptions) -> Result<Self, StorageError> {
+        let connection = SqliteConnectOptions::new()
+            .filename(&options.path)
+            .busy_timeout(options.busy_timeout)
+            .read_only(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("query_only", "ON");
+        let readers = SqlitePoolOptions::new().max_connections(options.readers.max(1));
+        let opened = readers.connect_with(connection).await;
+        let readers = opened.map_err(|error| StorageError::new("store.open", error))?;
+        Ok(Self {
+            writer: readers.clone(),
+            readers,
+        })
+    }
+
     /// Brings the schema up to date: in one transaction, so that of several processes one does it. Done already, it
     /// does nothing.
     ///

@@ -27,6 +27,7 @@ mod credentials;
 mod grants;
 mod registrations;
 mod samples;
+mod sealed;
 mod sessions;
 mod signing_keys;
 
@@ -38,7 +39,7 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*,
-    registrations::*, sessions::*, signing_keys::*,
+    registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore};
 
@@ -211,8 +212,19 @@ macro_rules! durable_store_contract {
             a_new_grant_replaces_the_old
             // audit
             an_event_id_is_used_once
+            events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // the sealed log
+            a_batch_holds_a_thousand
+            a_batch_reads_back
+            a_batch_that_does_not_follow_is_refused
+            audit_keys_are_kept
+            events_wait_to_be_sealed
+            one_of_racing_sealers_seals
+            pruned_batches_are_emptied
+            sealing_while_others_append_loses_nothing
+            unsealed_events_are_found_page_by_page
             // signing keys
             a_signing_key_id_is_used_once
             expired_signing_keys_are_dropped
@@ -255,6 +267,7 @@ mod tests {
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/registrations.rs"),
+            include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),
             include_str!("contract/signing_keys.rs"),
         ]

@@ -8,6 +8,7 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //!
 //! # Adding a store
@@ -25,6 +26,7 @@ mod durable;
 mod error;
 mod ids;
 mod records;
+mod sealed;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
@@ -32,8 +34,12 @@ pub use durable::{
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
     RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
-pub use error::StorageError;
+pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
+};
+pub use sealed::{
+    AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,
+    UnsealedEvent, UnsealedPage,
 };
