@@ -93,7 +93,10 @@ impl Checkpoint {
             signature,
         };
         // One text per checkpoint: nothing is repaired.
-        let same = checkpoint.text().lines().eq([origin, total, chain, batch, sealed_at]);
+        let same = checkpoint
+            .text()
+            .lines()
+            .eq([origin, total, chain, batch, sealed_at]);
         if same && empty.is_empty() && name == origin {
             Ok(checkpoint)
         } else {
@@ -205,7 +208,8 @@ mod tests {
             let spoiled = format!("{}{other}{}", &note[..at], &note[at + c.len_utf8()..]);
             let (read, _) = read(&spoiled);
             assert!(
-                read.iter().all(|read| *read == checkpoint || !read.is_signed(&keys)),
+                read.iter()
+                    .all(|read| *read == checkpoint || !read.is_signed(&keys)),
                 "{spoiled}"
             );
             assert!(!read.contains(&checkpoint), "{spoiled}");

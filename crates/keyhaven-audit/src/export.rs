@@ -16,7 +16,12 @@ pub const VERSION: u32 = 1;
 
 /// One line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 #[expect(missing_docs, reason = "the fields are those of the records, in text form")]
 pub enum Line {
     /// What this is.
@@ -61,7 +66,11 @@ pub enum Line {
         event: Option<Box<EventBody>>,
     },
     /// The end, and how much came before.
-    End { batches: u64, events: u64, unsealed: u64 },
+    End {
+        batches: u64,
+        events: u64,
+        unsealed: u64,
+    },
 }
 
 /// The header of a batch.
@@ -153,7 +162,11 @@ impl Reader {
         }
         let mut items = Vec::new();
         if !matches!(line, Line::Member { .. }) {
-            items.extend(self.batch.take().map(|(batch, members)| Item::Batch(batch, members)));
+            items.extend(
+                self.batch
+                    .take()
+                    .map(|(batch, members)| Item::Batch(batch, members)),
+            );
         }
         match line {
             Line::Log { version, .. } => {
@@ -444,7 +457,11 @@ impl TryFrom<ProofBody> for Proof {
             origin: body.origin,
             event: body.event.try_into()?,
             index: body.index,
-            path: body.path.iter().map(|text| bytes(text)).collect::<Result<_, _>>()?,
+            path: body
+                .path
+                .iter()
+                .map(|text| bytes(text))
+                .collect::<Result<_, _>>()?,
             batches: body
                 .batches
                 .into_iter()
@@ -460,5 +477,7 @@ fn id(text: &str) -> Result<EventId, InvalidExport> {
 
 fn bytes<const N: usize>(text: &str) -> Result<[u8; N], InvalidExport> {
     let bytes = base64url::decode(text).map_err(|_| InvalidExport("base64url"))?;
-    bytes.try_into().map_err(|_| InvalidExport("a value of another length"))
+    bytes
+        .try_into()
+        .map_err(|_| InvalidExport("a value of another length"))
 }

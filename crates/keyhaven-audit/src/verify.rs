@@ -110,7 +110,10 @@ impl fmt::Display for Finding {
             (Wrong::NotSigned, _) => write!(f, "{place}: edited: its signature is not valid"),
             (Wrong::Reordered, _) => write!(f, "{place}: reordered: it was sealed at another position"),
             (Wrong::Rewritten, Place::Checkpoint(number)) => {
-                write!(f, "{place}: rewritten: batch {number} is not the one it was taken of")
+                write!(
+                    f,
+                    "{place}: rewritten: batch {number} is not the one it was taken of"
+                )
             }
             (Wrong::Rewritten, _) => write!(f, "{place}: rewritten"),
             (Wrong::Truncated(0), _) => write!(f, "{place}: truncated: the log has no batches"),
@@ -262,12 +265,10 @@ impl<'a> Verifier<'a> {
     pub fn finish(mut self) -> Report {
         let end = self.newest.as_ref().map_or(0, |newest| newest.number);
         for number in self.checkpoints.keys().filter(|number| **number > end) {
-            self.report
-                .add(Place::Checkpoint(*number), Wrong::Truncated(end));
+            self.report.add(Place::Checkpoint(*number), Wrong::Truncated(end));
         }
         for through in self.prunes.keys().filter(|through| **through > end) {
-            self.report
-                .add(Place::Prune(*through), Wrong::Truncated(end));
+            self.report.add(Place::Prune(*through), Wrong::Truncated(end));
         }
         self.report.newest = self
             .newest
@@ -292,9 +293,7 @@ impl<'a> Verifier<'a> {
             self.report.add(Place::Batch(next), Wrong::Missing);
         }
         match self.keys.get(&batch.key_id) {
-            None => self
-                .report
-                .add(place(), Wrong::UnknownKey(batch.key_id.clone())),
+            None => self.report.add(place(), Wrong::UnknownKey(batch.key_id.clone())),
             Some(key) => {
                 let checkpoint = Checkpoint::of(batch, key.name());
                 if !checkpoint.is_signed(&self.keys) {
@@ -308,7 +307,11 @@ impl<'a> Verifier<'a> {
             self.report.add(place(), Wrong::ChainBroken);
         }
         let chain = batch::chain(batch);
-        if self.checkpoints.get(&number).is_some_and(|kept| kept.chain != chain) {
+        if self
+            .checkpoints
+            .get(&number)
+            .is_some_and(|kept| kept.chain != chain)
+        {
             self.report.add(Place::Checkpoint(number), Wrong::Rewritten);
         }
         if self.prunes.get(&number).is_some_and(|prune| prune.chain != chain) {
@@ -402,9 +405,7 @@ impl<'a> Verifier<'a> {
                 Place::Event(member.event_id, Some((batch.number, member.index))),
                 Wrong::Reordered,
             ),
-            Some(_) | None => self
-                .report
-                .add(Place::Batch(batch.number), Wrong::EventsReplaced),
+            Some(_) | None => self.report.add(Place::Batch(batch.number), Wrong::EventsReplaced),
         }
     }
 }

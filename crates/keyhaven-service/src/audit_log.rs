@@ -74,7 +74,11 @@ impl AuditLog {
                 let (key, record) = self.new_key(now, older.as_ref())?;
                 // A newer key that this process cannot use must not keep it from having one.
                 let unusable = stored.last().is_some_and(|last| last.created_at > fresh_since);
-                let unless = if unusable { now } else { fresh_since.saturating_add(MILLISECOND) };
+                let unless = if unusable {
+                    now
+                } else {
+                    fresh_since.saturating_add(MILLISECOND)
+                };
                 if self.context.durable.add_audit_key(&record, unless).await? {
                     key
                 } else {
@@ -108,7 +112,9 @@ impl AuditLog {
             after = page.last().map(|(id, _)| *id);
             for (_, event) in page {
                 match event {
-                    StoredEvent::Whole(event) if self.context.event_is_authentic(&event) => events.push(event),
+                    StoredEvent::Whole(event) if self.context.event_is_authentic(&event) => {
+                        events.push(event)
+                    }
                     StoredEvent::Damaged(_) | StoredEvent::Missing | StoredEvent::Whole(_) => {
                         sealed.refused = sealed.refused.saturating_add(1);
                     }
@@ -217,10 +223,11 @@ impl AuditLog {
         let id = key.verifier_key().id();
         let mut record = AuditKey {
             verifier_key: key.verifier_key().to_string(),
-            sealed_private_key: self
-                .context
-                .keys
-                .seal(&sealing_context(&id), &*seed, &*self.context.random)?,
+            sealed_private_key: self.context.keys.seal(
+                &sealing_context(&id),
+                &*seed,
+                &*self.context.random,
+            )?,
             id,
             created_at: now,
             endorsement: None,

@@ -21,7 +21,8 @@ impl AuditLogStore for PostgresStore {
         after: Option<EventId>,
         limit: u32,
     ) -> Result<Vec<(EventId, StoredEvent)>, StorageError> {
-        self.answer("audit.waiting", || self.list_waiting(after, limit)).await
+        self.answer("audit.waiting", || self.list_waiting(after, limit))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.newest", skip_all)]
@@ -31,22 +32,26 @@ impl AuditLogStore for PostgresStore {
 
     #[instrument(level = "debug", name = "db.audit.seal", skip_all)]
     async fn seal(&self, batch: &AuditBatch, leaves: &[AuditLeaf]) -> Result<bool, StorageError> {
-        self.answer("audit.seal", || self.write_batch(batch, leaves)).await
+        self.answer("audit.seal", || self.write_batch(batch, leaves))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.batches", skip_all)]
     async fn batches(&self, after: u64, limit: u32) -> Result<Vec<AuditBatch>, StorageError> {
-        self.answer("audit.batches", || self.list_batches(after, limit)).await
+        self.answer("audit.batches", || self.list_batches(after, limit))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.members", skip_all)]
     async fn batch_members(&self, batch: u64, limit: u32) -> Result<Vec<AuditMember>, StorageError> {
-        self.answer("audit.members", || self.list_members(batch, limit)).await
+        self.answer("audit.members", || self.list_members(batch, limit))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.unsealed", skip_all)]
     async fn unsealed_events(&self, after: Option<EventId>, span: u32) -> Result<UnsealedPage, StorageError> {
-        self.answer("audit.unsealed", || self.list_unsealed(after, span)).await
+        self.answer("audit.unsealed", || self.list_unsealed(after, span))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.batch_of", skip_all)]
@@ -61,7 +66,8 @@ impl AuditLogStore for PostgresStore {
 
     #[instrument(level = "debug", name = "db.audit.add_key", skip_all)]
     async fn add_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, StorageError> {
-        self.answer("audit.add_key", || self.insert_audit_key(key, unless_newer_than)).await
+        self.answer("audit.add_key", || self.insert_audit_key(key, unless_newer_than))
+            .await
     }
 
     #[instrument(level = "debug", name = "db.audit.prunes", skip_all)]
@@ -326,7 +332,8 @@ async fn write(
     let waited = query!("DELETE FROM audit_unsealed WHERE event_id = ANY($1)", &ids)
         .execute(&mut *transaction)
         .await?;
-    if waited.rows_affected() != u64::from(batch.events) || usize::try_from(batch.events) != Ok(leaves.len()) {
+    if waited.rows_affected() != u64::from(batch.events) || usize::try_from(batch.events) != Ok(leaves.len())
+    {
         transaction.rollback().await?;
         return Ok(false);
     }
@@ -339,7 +346,11 @@ async fn add_key(
     key: &AuditKey,
     unless_newer_than: UnixTime,
 ) -> Result<bool, sqlx::Error> {
-    let (by, signature) = key.endorsement.as_ref().map(|(by, bytes)| (by, &bytes[..])).unzip();
+    let (by, signature) = key
+        .endorsement
+        .as_ref()
+        .map(|(by, bytes)| (by, &bytes[..]))
+        .unzip();
     let mut transaction = connection.begin().await?;
     // First the lock, then the look: the statement below sees what the process before has committed.
     query!("LOCK TABLE audit_keys IN SHARE ROW EXCLUSIVE MODE")

@@ -269,9 +269,12 @@ impl SqliteStore {
     }
 
     async fn find_batch_of(&self, event: EventId) -> Result<Option<u64>, Failure> {
-        let number = query_scalar!(r#"SELECT batch AS "batch!" FROM audit_members WHERE event_id = ?1"#, event.0)
-            .fetch_optional(&self.readers)
-            .await?;
+        let number = query_scalar!(
+            r#"SELECT batch AS "batch!" FROM audit_members WHERE event_id = ?1"#,
+            event.0
+        )
+        .fetch_optional(&self.readers)
+        .await?;
         Ok(number
             .map(|number| columns::count(number, "batch number"))
             .transpose()?)
@@ -288,7 +291,11 @@ impl SqliteStore {
     }
 
     async fn insert_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, Failure> {
-        let (by, signature) = key.endorsement.as_ref().map(|(by, bytes)| (by, &bytes[..])).unzip();
+        let (by, signature) = key
+            .endorsement
+            .as_ref()
+            .map(|(by, bytes)| (by, &bytes[..]))
+            .unzip();
         // One statement: SQLite lets one writer at a time in.
         let added = query!(
             "INSERT INTO audit_keys (id, verifier_key, sealed_private_key, created_at, endorsed_by, endorsement)

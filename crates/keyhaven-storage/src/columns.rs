@@ -336,9 +336,7 @@ macro_rules! audit_key_columns {
             sealed_private_key: $row.sealed_private_key,
             created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
             endorsement: match ($row.endorsed_by, $row.endorsement) {
-                (Some(by), Some(signature)) => {
-                    Some((by, $crate::columns::bytes(&signature, "endorsement")?))
-                }
+                (Some(by), Some(signature)) => Some((by, $crate::columns::bytes(&signature, "endorsement")?)),
                 (_, _) => None,
             },
         }

@@ -12,9 +12,8 @@ pub trait DurableStore:
 {
 }
 
-impl<
-    T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized,
-> DurableStore for T
+impl<T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized>
+    DurableStore for T
 {
 }
 

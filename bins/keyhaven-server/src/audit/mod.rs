@@ -14,7 +14,7 @@ use keyhaven_service::AuditSecrets;
 use keyhaven_storage::EventId;
 
 use crate::config::{Config, Flags};
-use crate::{secret, sealer, serve, stores};
+use crate::{sealer, secret, serve, stores};
 
 /// What can be done with the audit log.
 #[derive(Subcommand)]

@@ -49,7 +49,9 @@ impl Prove {
         );
         let mut batches: Vec<AuditBatch> = Vec::new();
         while batches.last().map_or(0, |batch| batch.number) < last {
-            let after = batches.last().map_or(number.saturating_sub(1), |batch| batch.number);
+            let after = batches
+                .last()
+                .map_or(number.saturating_sub(1), |batch| batch.number);
             let mut page = store.batches(after, 1000).await?;
             page.retain(|batch| batch.number <= last);
             ensure!(!page.is_empty(), "there is no batch {last} yet");
@@ -57,7 +59,9 @@ impl Prove {
         }
         let members = store.batch_members(number, MAX_BATCH_EVENTS).await?;
         let keys = store.audit_keys().await?;
-        let key = batches.last().and_then(|batch| keys.iter().find(|key| key.id == batch.key_id));
+        let key = batches
+            .last()
+            .and_then(|batch| keys.iter().find(|key| key.id == batch.key_id));
         let key: VerifierKey = key
             .and_then(|key| key.verifier_key.parse().ok())
             .context("the key of the batch is not there: run keyhaven audit verify")?;

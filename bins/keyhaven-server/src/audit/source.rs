@@ -155,7 +155,11 @@ async fn gone(store: &dyn DurableStore) -> anyhow::Result<Vec<EventId>> {
         let missing = page
             .iter()
             .filter(|(_, event)| matches!(event, StoredEvent::Missing));
-        gone.extend(missing.map(|(id, _)| *id).take(usize::try_from(PAGE).unwrap_or(0)));
+        gone.extend(
+            missing
+                .map(|(id, _)| *id)
+                .take(usize::try_from(PAGE).unwrap_or(0)),
+        );
     }
 }
 

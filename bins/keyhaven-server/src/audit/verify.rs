@@ -176,5 +176,12 @@ fn print(report: &Report) {
     if !report.macs_checked {
         println!("no secret key was named: MACs were not checked, and events that are not sealed not at all");
     }
-    println!("{}", if report.is_sound() { "verified" } else { "NOT VERIFIED" });
+    println!(
+        "{}",
+        if report.is_sound() {
+            "verified"
+        } else {
+            "NOT VERIFIED"
+        }
+    );
 }

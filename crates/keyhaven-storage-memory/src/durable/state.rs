@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId, Session,
-    SessionId, SigningKey, TokenHash,
+    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId,
+    Session, SessionId, SigningKey, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 

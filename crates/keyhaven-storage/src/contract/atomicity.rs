@@ -210,7 +210,7 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
         "audit_unsealed",
     ] {
         for commit in 0..COMMITS {
-            n += 5;
+            n += 4;
             let furnished = furnish(&*store, n).await;
             let before = snapshot(&*store, furnished.0).await;
             if !subject.break_table(table).await {

@@ -1,8 +1,8 @@
 //! The sealed log: what waits is sealed once, and stays.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::samples::{account, at, event};
 use super::{DurableSubject, count, race};
@@ -55,8 +55,16 @@ pub async fn events_wait_to_be_sealed(subject: impl DurableSubject) {
     let store = subject.store();
     assert_eq!(store.waiting_events(None, 10).await.unwrap(), []);
     append(&*store, [3, 1, 2]).await;
-    let whole = |n| (event(n, account(1).id).id, StoredEvent::Whole(event(n, account(1).id)));
-    assert_eq!(store.waiting_events(None, 10).await.unwrap(), [1, 2, 3].map(whole));
+    let whole = |n| {
+        (
+            event(n, account(1).id).id,
+            StoredEvent::Whole(event(n, account(1).id)),
+        )
+    };
+    assert_eq!(
+        store.waiting_events(None, 10).await.unwrap(),
+        [1, 2, 3].map(whole)
+    );
     let after = Some(event(1, account(1).id).id);
     assert_eq!(store.waiting_events(after, 1).await.unwrap(), [whole(2)]);
     // An id that was refused does not wait twice, nor does it come to nothing.
@@ -79,7 +87,10 @@ pub async fn a_batch_reads_back(mut subject: impl DurableSubject) {
     subject.reopen().await;
     let store = subject.store();
     assert_eq!(store.newest_batch().await.unwrap(), Some(second.clone()));
-    assert_eq!(store.batches(0, 10).await.unwrap(), [first.clone(), second.clone()]);
+    assert_eq!(
+        store.batches(0, 10).await.unwrap(),
+        [first.clone(), second.clone()]
+    );
     assert_eq!(store.batches(0, 1).await.unwrap(), [first]);
     assert_eq!(store.batches(1, 10).await.unwrap(), [second]);
     assert_eq!(store.batches(2, 10).await.unwrap(), []);
@@ -112,7 +123,10 @@ pub async fn a_batch_that_does_not_follow_is_refused(subject: impl DurableSubjec
         (2, vec![ids[2], ids[2]]),
     ] {
         let (refused, leaves) = batch(number, &events);
-        assert!(!store.seal(&refused, &leaves).await.unwrap(), "{number} {events:?}");
+        assert!(
+            !store.seal(&refused, &leaves).await.unwrap(),
+            "{number} {events:?}"
+        );
     }
     assert_eq!(store.newest_batch().await.unwrap(), Some(first));
     assert_eq!(waiting(&*store).await, ids[2..]);
