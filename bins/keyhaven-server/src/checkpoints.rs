@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use keyhaven_api::Metrics;
 use keyhaven_audit::Checkpoint;
 
 use crate::config::AuditConfig;
@@ -21,18 +22,18 @@ pub(crate) struct Exporter {
     interval: Duration,
     in_file: AtomicU64,
     at_url: AtomicU64,
-    failures: AtomicU64,
+    metrics: Metrics,
 }
 
 impl Exporter {
-    pub(crate) fn new(config: &AuditConfig) -> Self {
+    pub(crate) fn new(config: &AuditConfig, metrics: Metrics) -> Self {
         Self {
             file: config.checkpoint_file.clone(),
             url: config.checkpoint_url.clone(),
             interval: config.checkpoint_interval,
             in_file: AtomicU64::new(0),
             at_url: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            metrics,
         }
     }
 
@@ -74,10 +75,9 @@ impl Exporter {
                 true
             }
             Err(error) => {
-                let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                self.metrics.checkpoint_failed();
                 tracing::warn!(
                     batch = checkpoint.batch,
-                    failures,
                     error = format!("{error:#}"),
                     "a checkpoint of the audit log could not be kept; it is tried again"
                 );

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyhaven_api::Metrics;
 use keyhaven_audit::Checkpoint;
 use keyhaven_service::{AuditLog, Clock as _, Error, Keyhaven, Sealed};
 use keyhaven_types::UnixTime;
@@ -33,12 +34,13 @@ pub(crate) struct Sealer {
 
 impl Sealer {
     /// Starts it.
-    pub(crate) fn start(keyhaven: &Keyhaven, config: &AuditConfig) -> Self {
+    pub(crate) fn start(keyhaven: &Keyhaven, config: &AuditConfig, metrics: &Metrics) -> Self {
         let (stop, stopped) = watch::channel(false);
         let work = Work {
             log: keyhaven.audit_log.clone(),
             config: config.clone(),
-            exporter: Arc::new(Exporter::new(config)),
+            exporter: Arc::new(Exporter::new(config, metrics.clone())),
+            metrics: metrics.clone(),
             stopped,
             failing: false,
             refused: 0,
@@ -64,6 +66,7 @@ struct Work {
     log: AuditLog,
     config: AuditConfig,
     exporter: Arc<Exporter>,
+    metrics: Metrics,
     stopped: watch::Receiver<bool>,
     /// Whether the last attempt failed: said once, not twice a second.
     failing: bool,
@@ -117,6 +120,7 @@ impl Work {
             match sealed {
                 Ok(sealed) => {
                     self.failing = false;
+                    self.metrics.sealed(sealed.events, sealed.refused);
                     self.tell_refused(&sealed);
                     events = events.saturating_add(sealed.events);
                     let wrote = sealed.checkpoint.is_some();

@@ -6,16 +6,15 @@ use keyhaven_storage::{
     StorageError, StoredEvent, UnsealedEvent, UnsealedPage, columns,
 };
 use keyhaven_types::UnixTime;
-use sqlx::{Connection as _, PgConnection, query, query_scalar};
-use tracing::instrument;
+use sqlx::{query, query_scalar};
 use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
+use crate::pool::Lent;
 
 #[async_trait]
 impl AuditLogStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.audit.waiting", skip_all)]
     async fn waiting_events(
         &self,
         after: Option<EventId>,
@@ -25,62 +24,51 @@ impl AuditLogStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.newest", skip_all)]
     async fn newest_batch(&self) -> Result<Option<AuditBatch>, StorageError> {
         self.answer("audit.newest", || self.find_newest_batch()).await
     }
 
-    #[instrument(level = "debug", name = "db.audit.seal", skip_all)]
     async fn seal(&self, batch: &AuditBatch, leaves: &[AuditLeaf]) -> Result<bool, StorageError> {
         self.answer("audit.seal", || self.write_batch(batch, leaves))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.batches", skip_all)]
     async fn batches(&self, after: u64, limit: u32) -> Result<Vec<AuditBatch>, StorageError> {
         self.answer("audit.batches", || self.list_batches(after, limit))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.members", skip_all)]
     async fn batch_members(&self, batch: u64, limit: u32) -> Result<Vec<AuditMember>, StorageError> {
         self.answer("audit.members", || self.list_members(batch, limit))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.unsealed", skip_all)]
     async fn unsealed_events(&self, after: Option<EventId>, span: u32) -> Result<UnsealedPage, StorageError> {
         self.answer("audit.unsealed", || self.list_unsealed(after, span))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.batch_of", skip_all)]
     async fn batch_of(&self, event: EventId) -> Result<Option<u64>, StorageError> {
         self.answer("audit.batch_of", || self.find_batch_of(event)).await
     }
 
-    #[instrument(level = "debug", name = "db.audit.keys", skip_all)]
     async fn audit_keys(&self) -> Result<Vec<AuditKey>, StorageError> {
         self.answer("audit.keys", || self.list_audit_keys()).await
     }
 
-    #[instrument(level = "debug", name = "db.audit.add_key", skip_all)]
     async fn add_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, StorageError> {
         self.answer("audit.add_key", || self.insert_audit_key(key, unless_newer_than))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.audit.prunes", skip_all)]
     async fn audit_prunes(&self) -> Result<Vec<AuditPrune>, StorageError> {
         self.answer("audit.prunes", || self.list_prunes()).await
     }
 
-    #[instrument(level = "debug", name = "db.audit.add_prune", skip_all)]
     async fn add_audit_prune(&self, prune: &AuditPrune) -> Result<bool, StorageError> {
         self.answer("audit.add_prune", || self.insert_prune(prune)).await
     }
 
-    #[instrument(level = "debug", name = "db.audit.drop_pruned", skip_all)]
     async fn drop_pruned_events(&self, limit: u32) -> Result<u64, StorageError> {
         self.answer("audit.drop_pruned", || self.drop_pruned(limit)).await
     }
@@ -289,12 +277,8 @@ impl PostgresStore {
 }
 
 /// A few round trips in one transaction: sealing is nobody's request.
-async fn write(
-    connection: &mut PgConnection,
-    batch: &AuditBatch,
-    leaves: &[AuditLeaf],
-) -> Result<bool, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+async fn write(lent: &mut Lent, batch: &AuditBatch, leaves: &[AuditLeaf]) -> Result<bool, sqlx::Error> {
+    let mut transaction = lent.begin().await?;
     let number = columns::stored(batch.number);
     // Of processes that write one number at once, the others wait here for the first, and then write nothing.
     let written = query!(
@@ -341,17 +325,13 @@ async fn write(
     Ok(true)
 }
 
-async fn add_key(
-    connection: &mut PgConnection,
-    key: &AuditKey,
-    unless_newer_than: UnixTime,
-) -> Result<bool, sqlx::Error> {
+async fn add_key(lent: &mut Lent, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, sqlx::Error> {
     let (by, signature) = key
         .endorsement
         .as_ref()
         .map(|(by, bytes)| (by, &bytes[..]))
         .unzip();
-    let mut transaction = connection.begin().await?;
+    let mut transaction = lent.begin().await?;
     // First the lock, then the look: the statement below sees what the process before has committed.
     query!("LOCK TABLE audit_keys IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)
@@ -375,8 +355,8 @@ async fn add_key(
 }
 
 /// Empties at most so many batches. Who comes second to a row waits, and finds it gone.
-async fn drop_batches(connection: &mut PgConnection, batches: i64) -> Result<u64, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+async fn drop_batches(lent: &mut Lent, batches: i64) -> Result<u64, sqlx::Error> {
+    let mut transaction = lent.begin().await?;
     let last = query_scalar!(
         r#"SELECT max(batch) AS "batch: i64" FROM (
             SELECT DISTINCT batch FROM audit_members

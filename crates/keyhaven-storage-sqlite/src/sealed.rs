@@ -7,7 +7,6 @@ use keyhaven_storage::{
 };
 use keyhaven_types::UnixTime;
 use sqlx::{query, query_scalar};
-use tracing::instrument;
 use uuid::Uuid;
 
 use crate::SqliteStore;
@@ -15,7 +14,6 @@ use crate::error::Failure;
 
 #[async_trait]
 impl AuditLogStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.audit.waiting", skip_all)]
     async fn waiting_events(
         &self,
         after: Option<EventId>,
@@ -26,73 +24,62 @@ impl AuditLogStore for SqliteStore {
             .map_err(Failure::of("audit.waiting"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.newest", skip_all)]
     async fn newest_batch(&self) -> Result<Option<AuditBatch>, StorageError> {
         self.find_newest_batch()
             .await
             .map_err(Failure::of("audit.newest"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.seal", skip_all)]
     async fn seal(&self, batch: &AuditBatch, leaves: &[AuditLeaf]) -> Result<bool, StorageError> {
         self.write_batch(batch, leaves)
             .await
             .map_err(Failure::of("audit.seal"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.batches", skip_all)]
     async fn batches(&self, after: u64, limit: u32) -> Result<Vec<AuditBatch>, StorageError> {
         self.list_batches(after, limit)
             .await
             .map_err(Failure::of("audit.batches"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.members", skip_all)]
     async fn batch_members(&self, batch: u64, limit: u32) -> Result<Vec<AuditMember>, StorageError> {
         self.list_members(batch, limit)
             .await
             .map_err(Failure::of("audit.members"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.unsealed", skip_all)]
     async fn unsealed_events(&self, after: Option<EventId>, span: u32) -> Result<UnsealedPage, StorageError> {
         self.list_unsealed(after, span)
             .await
             .map_err(Failure::of("audit.unsealed"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.batch_of", skip_all)]
     async fn batch_of(&self, event: EventId) -> Result<Option<u64>, StorageError> {
         self.find_batch_of(event)
             .await
             .map_err(Failure::of("audit.batch_of"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.keys", skip_all)]
     async fn audit_keys(&self) -> Result<Vec<AuditKey>, StorageError> {
         self.list_audit_keys().await.map_err(Failure::of("audit.keys"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.add_key", skip_all)]
     async fn add_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, StorageError> {
         self.insert_audit_key(key, unless_newer_than)
             .await
             .map_err(Failure::of("audit.add_key"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.prunes", skip_all)]
     async fn audit_prunes(&self) -> Result<Vec<AuditPrune>, StorageError> {
         self.list_prunes().await.map_err(Failure::of("audit.prunes"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.add_prune", skip_all)]
     async fn add_audit_prune(&self, prune: &AuditPrune) -> Result<bool, StorageError> {
         self.insert_prune(prune)
             .await
             .map_err(Failure::of("audit.add_prune"))
     }
 
-    #[instrument(level = "debug", name = "db.audit.drop_pruned", skip_all)]
     async fn drop_pruned_events(&self, limit: u32) -> Result<u64, StorageError> {
         self.drop_pruned(limit)
             .await

@@ -11,6 +11,8 @@
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //!
+//! [`observed::Observed`] stands before either and tells how long it takes.
+//!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
 //! a behaviour that is not in the contract does not exist, and a bug found in one adapter becomes a clause there first.
@@ -25,6 +27,7 @@ pub mod contract;
 mod durable;
 mod error;
 mod ids;
+pub mod observed;
 mod records;
 mod sealed;
 

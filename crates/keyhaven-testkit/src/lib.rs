@@ -14,3 +14,5 @@ pub mod process;
 pub mod site;
 #[cfg(feature = "tamper")]
 pub mod tamper;
+#[cfg(feature = "tcp_proxy")]
+pub mod tcp_proxy;

@@ -71,7 +71,7 @@ async fn prune(flags: &Flags, before: &str) -> anyhow::Result<ExitCode> {
         before <= sealer::ago(std::time::Duration::ZERO),
         "--before: a moment that has passed"
     );
-    let keyhaven = serve::keyhaven(&config, None).await?;
+    let keyhaven = serve::keyhaven(&config, None, &keyhaven_api::Metrics::new()).await?;
     keyhaven.audit_log.maintain(config.audit.key_rotation).await?;
     let pruned = keyhaven.audit_log.prune(before).await?;
     if pruned.through == 0 {
@@ -87,7 +87,7 @@ async fn prune(flags: &Flags, before: &str) -> anyhow::Result<ExitCode> {
 
 /// What the secret key of this configuration can check. `None`: there is none here.
 fn secrets(config: &Config) -> anyhow::Result<Option<AuditSecrets>> {
-    let Some(path) = stores::secret_file(config) else {
+    let Some(path) = stores::secret_key_file(config) else {
         return Ok(None);
     };
     if config.secret_key_file.is_none() && !path.is_file() {
