@@ -9,6 +9,7 @@
 
 mod assertion;
 mod audit;
+mod audit_log;
 mod authentication;
 mod authenticator_names;
 mod ceremony;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
@@ -54,6 +56,8 @@ pub use upkeep::{StoreState, Upkeep};
 pub struct Keyhaven {
     /// Signed access tokens.
     pub access_tokens: AccessTokens,
+    /// The sealed audit log.
+    pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
     /// The passkeys of an account.
@@ -115,6 +119,7 @@ impl Keyhaven {
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
+            audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             passkeys: Passkeys(context.clone()),
             registrations: Registrations(context.clone()),
@@ -164,6 +169,7 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(
+    AuditLog,
     Authentications,
     Keyhaven,
     Passkeys,
