@@ -1,9 +1,11 @@
-//! Fuzz targets of keyhaven-core.
+//! Fuzz targets of keyhaven-core and keyhaven-mds.
 //!
-//! The functions are in `targets.rs`, which keyhaven-core's tests include too: they send the committed corpus through
-//! it on stable Rust.
+//! The functions are in `targets.rs`, `trust.rs` and `mds.rs`, which the crates' tests include too: they send the committed
+//! corpus through them on stable Rust.
 
 #[path = "../../crates/keyhaven-core/tests/support/mod.rs"]
 mod support;
 
+pub mod mds;
 pub mod targets;
+pub mod trust;

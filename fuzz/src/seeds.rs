@@ -1,10 +1,14 @@
 //! The first inputs of each target: the specification's vectors, and ceremonies of the software authenticator.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use keyhaven_testkit::authenticator::{self, AttestationKind, Cbor};
+use keyhaven_testkit::authenticator::{
+    self, AttestationKind, Attribute, Cbor, CertificateDraft, Extension, tlv,
+};
+use x509_cert::der::{Decode as _, Encode as _};
 
 use crate::support::{Assertion, Registration, malformed_client_data};
 use crate::targets::VECTORS;
+use crate::trust::KEYS;
 
 /// Target, name and bytes of each.
 pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
@@ -116,7 +120,78 @@ pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         add("assertion", &format!("{name}-extensions"), input(&auth_data));
         add("authenticator_data", &format!("{name}-assertion"), auth_data);
     }
+    trust_paths(&mut add);
     seeds
+}
+
+/// A chain of three under an anchor: signed, and to be signed; and each way to be no chain that its fields alone tell.
+fn trust_paths(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
+    // 2026-01-01T00:00:00Z.
+    const AT: u32 = 1_767_225_600;
+    let name = |number: usize| {
+        vec![Attribute {
+            kind: 3,
+            tag: 0x0c,
+            text: number.to_string(),
+        }]
+    };
+    let draft = |number: usize, ca: bool| {
+        let mut draft = CertificateDraft::attestation(&KEYS[number], [7; 16]);
+        draft.subject = name(number);
+        draft.issuer = name((number + 1).min(3));
+        if ca {
+            draft.extensions.truncate(1);
+            draft.extensions[0].value = tlv(0x30, &tlv(0x01, &[0xff]));
+        }
+        draft
+    };
+    let chain = || [draft(0, false), draft(1, true), draft(2, true), draft(3, true)];
+    let input = |mode: u8, at: u32, chain: &[CertificateDraft]| {
+        let mut bytes = vec![mode];
+        bytes.extend(at.to_be_bytes());
+        bytes.push(1);
+        for (number, draft) in chain.iter().enumerate() {
+            let der = draft.sign(&KEYS[(number + 1).min(3)]);
+            let part = if mode == 0 {
+                der
+            } else {
+                let certificate = x509_cert::Certificate::from_der(&der).unwrap();
+                certificate.tbs_certificate().to_der().unwrap()
+            };
+            bytes.extend(u16::try_from(part.len()).unwrap().to_be_bytes());
+            bytes.extend(part);
+        }
+        bytes
+    };
+    let extension = |last: u8, value: Vec<u8>| Extension {
+        oid: vec![0x55, 0x1d, last],
+        critical: true,
+        value,
+    };
+    add("trust_path", "signed", input(0, AT, &chain()));
+    add("trust_path", "to-be-signed", input(1, AT, &chain()));
+    add("trust_path", "early", input(1, 1, &chain()));
+    for (name, value) in [
+        ("key-usage", extension(0x0f, tlv(0x03, &[7, 0x80]))),
+        (
+            "policies",
+            extension(0x20, tlv(0x30, &tlv(0x30, &tlv(0x06, &[0x2a, 0x03])))),
+        ),
+        (
+            "constraints",
+            extension(
+                0x1e,
+                tlv(0x30, &tlv(0xa1, &tlv(0x30, &tlv(0x82, b"example.org")))),
+            ),
+        ),
+    ] {
+        let mut chain = chain();
+        chain[1].extensions.push(value);
+        add("trust_path", name, input(1, AT, &chain));
+    }
+    let mut short = chain();
+    short[3].extensions[0].value = tlv(0x30, &[tlv(0x01, &[0xff]), tlv(0x02, &[1])].concat());
+    add("trust_path", "path-length", input(1, AT, &short));
 }
 
 fn joined(mode: u8, client_data: &[u8], auth_data: &[u8]) -> Vec<u8> {

@@ -23,6 +23,7 @@ use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{self, Attestation};
 
 use crate::support::{self, Assertion, Registration};
+use crate::trust::trust_path;
 
 /// What judges an input, and panics where the verifier is wrong.
 type Target = fn(&[u8]);
@@ -41,6 +42,7 @@ pub const ALL: &[(&str, Target)] = &[
     ("registration", registration),
     ("registration_json", registration_json),
     ("statement", statement),
+    ("trust_path", trust_path),
 ];
 
 /// Any text: what is decoded is encoded again as the same text, and the other way round.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use keyhaven_api::MetadataFigures;
 use keyhaven_core::{TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
 use keyhaven_mds::{Blob, Issue, MetadataSource, Signer, StatusPolicy, Verification};
 use keyhaven_service::Anchors;
@@ -51,6 +52,8 @@ pub(crate) struct AnchorSet {
     local: TrustAnchors,
     metadata: Option<Metadata>,
     current: RwLock<Arc<dyn TrustAnchorSource>>,
+    /// Apart from the progress, which is locked while a download lasts.
+    figures: Mutex<Option<MetadataFigures>>,
 }
 
 struct Metadata {
@@ -90,6 +93,7 @@ impl AnchorSet {
             current: RwLock::new(Arc::new(local.clone())),
             local,
             metadata,
+            figures: Mutex::default(),
         };
         if let Some(metadata) = &set.metadata {
             let mut progress = Progress::default();
@@ -101,6 +105,11 @@ impl AnchorSet {
             *metadata.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
         }
         Ok(set)
+    }
+
+    /// Which metadata are in use; `None`: there are none.
+    pub(crate) fn figures(&self) -> Option<MetadataFigures> {
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks for news, and takes them where they verify. Blocks while it reads and downloads.
@@ -140,7 +149,7 @@ impl AnchorSet {
             .verify(&pem::read(path)?, progress.in_use, now)
             .with_context(|| path.display().to_string())?;
         progress.read_at = changed;
-        self.take(blob, progress);
+        self.take(blob, progress, now);
         Ok(())
     }
 
@@ -168,12 +177,18 @@ impl AnchorSet {
             .with_context(|| url.to_owned())?;
         replace(path, &bytes).with_context(|| path.display().to_string())?;
         progress.read_at = changed_at(path);
-        self.take(blob, progress);
+        self.take(blob, progress, now);
         Ok(())
     }
 
-    fn take(&self, blob: Blob, progress: &mut Progress) {
+    fn take(&self, blob: Blob, progress: &mut Progress, now: UnixTime) {
         let issue = blob.issue();
+        let figures = MetadataFigures {
+            number: issue.number,
+            next_update: issue.next_update.midnight().as_millis() / 1000,
+            taken: now.as_millis() / 1000,
+        };
+        *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = Some(figures);
         progress.in_use = Some(issue);
         tracing::info!(
             number = issue.number,

@@ -1,5 +1,6 @@
 //! The second verdict, where the build has it: `keyhaven-crosscheck` as the service's port.
 
+use keyhaven_api::Metrics;
 use keyhaven_core::{
     AssertionPolicy, CredentialRecord, ExpectedAssertion, ExpectedRegistration, RegistrationPolicy,
     VerifiedAssertion, VerifiedRegistration,
@@ -8,7 +9,7 @@ use keyhaven_crosscheck::Verdict;
 use keyhaven_service::SecondVerdict;
 
 /// webauthn-rs-core, asked after the verifier.
-pub(crate) struct OtherImplementation;
+pub(crate) struct OtherImplementation(pub(crate) Metrics);
 
 impl SecondVerdict for OtherImplementation {
     fn against_registration(
@@ -18,12 +19,8 @@ impl SecondVerdict for OtherImplementation {
         policy: &RegistrationPolicy<'_>,
         verified: &VerifiedRegistration,
     ) -> Option<String> {
-        objection(keyhaven_crosscheck::registration(
-            json,
-            expected,
-            policy,
-            Ok(verified),
-        ))
+        let verdict = keyhaven_crosscheck::registration(json, expected, policy, Ok(verified));
+        self.objection("registration", verdict)
     }
 
     fn against_assertion(
@@ -34,19 +31,19 @@ impl SecondVerdict for OtherImplementation {
         policy: &AssertionPolicy,
         verified: &VerifiedAssertion,
     ) -> Option<String> {
-        objection(keyhaven_crosscheck::assertion(
-            json,
-            expected,
-            record,
-            policy,
-            Ok(verified),
-        ))
+        let verdict = keyhaven_crosscheck::assertion(json, expected, record, policy, Ok(verified));
+        self.objection("assertion", verdict)
     }
 }
 
-fn objection(verdict: Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Abstain { .. } | Verdict::Agree => None,
-        Verdict::Disagree { theirs, .. } => Some(theirs.to_string()),
+impl OtherImplementation {
+    fn objection(&self, ceremony: &'static str, verdict: Verdict) -> Option<String> {
+        let (word, objection) = match verdict {
+            Verdict::Abstain { .. } => ("abstain", None),
+            Verdict::Agree => ("agree", None),
+            Verdict::Disagree { theirs, .. } => ("disagree", Some(theirs.to_string())),
+        };
+        self.0.crosschecked(ceremony, word);
+        objection
     }
 }

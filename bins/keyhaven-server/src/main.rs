@@ -14,9 +14,11 @@ mod ports;
 mod secret;
 mod serve;
 mod stores;
+mod telemetry;
 mod verify;
 
 use std::io::{BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,11 @@ enum Command {
     Serve,
     /// Bring the database's schema up to date, then exit.
     Migrate,
+    /// Copy the SQLite database into a new file, while servers are at work on it.
+    Backup {
+        /// The file to make. The secret key is not in it: keep that too, elsewhere.
+        file: PathBuf,
+    },
     /// Look at the configuration without serving.
     Config {
         #[command(subcommand)]
@@ -102,6 +109,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
         Command::Migrate => serve::migrate(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
+        Command::Backup { file } => {
+            serve::back_up(&Config::load(&cli.flags)?, &file).map(|()| ExitCode::SUCCESS)
+        }
         Command::Config {
             command: ConfigCommand::Check,
         } => {

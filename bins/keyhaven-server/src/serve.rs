@@ -1,40 +1,51 @@
 //! Serving: wiring, background work, shutdown.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
-use keyhaven_api::{Metrics, metrics_router};
+use keyhaven_api::{Lifecycle, Metrics, Operations, Traces, metrics_router};
 use keyhaven_service::{Anchors, Clock as _, Crosscheck, Keyhaven, Surroundings};
 use tokio::net::TcpListener;
 
 use crate::anchors::AnchorSet;
-use crate::config::{Config, Enforce};
+use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::stores;
-
-/// How long requests under way may take after a signal to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// How often expired rows are dropped and signing keys looked after.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
+use crate::telemetry::Telemetry;
 
 /// Serves until a signal to stop.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
-    config.start_logging();
-    runtime()?.block_on(serve(config))
+    let telemetry = Telemetry::start(config)?;
+    let served = runtime()?.block_on(serve(config, telemetry.traces()));
+    // Last: what was said until the end is to be heard.
+    telemetry.stop();
+    served
 }
 
 /// Brings the schema up to date.
 pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
     runtime()?.block_on(async {
-        stores::durable(config).await?;
+        stores::migrate(config).await?;
         println!("{} is up to date", config.database);
         Ok(())
     })
+}
+
+/// Copies the embedded database.
+pub(crate) fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
+    runtime()?.block_on(stores::back_up(config, into))?;
+    println!("{} is copied to {}", config.database, into.display());
+    if let Some(key) = stores::secret_key_file(config) {
+        println!(
+            "The secret key is not in it: keep {} as well, apart from the copy.",
+            key.display()
+        );
+    }
+    Ok(())
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -44,7 +55,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("starting the runtime")
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     // First: without it nothing is to be opened, let alone migrated.
     let secret = stores::secret(config)?;
     let anchors = match &config.anchors {
@@ -53,14 +64,21 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             AnchorSet::load(files, SystemClock.now()).context("attestation: trust anchors")?,
         )),
     };
+    let metrics = Metrics::new();
+    if let Some(anchors) = anchors.clone() {
+        metrics.show_metadata(move || anchors.figures());
+    }
     let keyhaven = Keyhaven::new(
         config.settings.clone(),
         Surroundings {
-            durable: stores::durable(config).await?,
-            ceremonies: stores::ceremonies(config),
+            durable: stores::durable(config, &metrics).await?,
+            ceremonies: stores::ceremonies(config, &metrics),
             clock: Arc::new(SystemClock),
+            observer: Arc::new(metrics.clone()),
             random: Arc::new(SystemRandom),
-            crosscheck: config.crosscheck.and_then(second_verdict),
+            crosscheck: config
+                .crosscheck
+                .and_then(|enforce| second_verdict(enforce, &metrics)),
             anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
             secret,
         },
@@ -74,8 +92,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors));
-    let metrics = Metrics::new();
+    let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors, metrics.clone()));
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
             .await
@@ -83,16 +100,33 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         // Ends with the process: it holds nothing that could be lost.
         tokio::spawn(axum::serve(listener, metrics_router(metrics.clone())).into_future());
     }
-    let app = keyhaven_api::router(keyhaven, config.api.clone(), metrics);
+    let lifecycle = Lifecycle::default();
+    let operations = Operations {
+        lifecycle: lifecycle.clone(),
+        metrics,
+        traces,
+    };
+    let app = keyhaven_api::router(keyhaven, config.api.clone(), operations);
     print!("{}", config.greeting(address));
 
     let stop = async {
         if let Err(error) = stop_signal().await {
             tracing::error!(%error, "signals cannot be waited for");
         }
-        tracing::info!("stopping: requests under way have {} seconds", DRAIN.as_secs());
+        lifecycle.stopping();
+        let Stop { notice, drain } = config.stop;
+        tracing::info!(
+            "stopping: requests are taken for {} more seconds, and those under way then have {}",
+            notice.as_secs(),
+            drain.as_secs()
+        );
+        // Load balancers need a moment to see it. Who asks a second time does not want to wait.
+        tokio::select! {
+            () = tokio::time::sleep(notice) => {}
+            _ = stop_signal() => {}
+        }
     };
-    if !listen::serve(listener, app, bounds(config), stop, DRAIN).await {
+    if !listen::serve(listener, app, bounds(config), stop, config.stop.drain).await {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
@@ -118,16 +152,16 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 #[cfg(feature = "crosscheck")]
-fn second_verdict(Enforce(enforce): Enforce) -> Option<Crosscheck> {
+fn second_verdict(Enforce(enforce): Enforce, metrics: &Metrics) -> Option<Crosscheck> {
     Some(Crosscheck {
-        judge: Arc::new(crate::crosscheck::OtherImplementation),
+        judge: Arc::new(crate::crosscheck::OtherImplementation(metrics.clone())),
         enforce,
     })
 }
 
 /// The configuration has refused to ask for what is not there.
 #[cfg(not(feature = "crosscheck"))]
-const fn second_verdict(Enforce(_enforce): Enforce) -> Option<Crosscheck> {
+const fn second_verdict(Enforce(_enforce): Enforce, _: &Metrics) -> Option<Crosscheck> {
     None
 }
 
@@ -147,14 +181,14 @@ async fn stop_signal() -> anyhow::Result<()> {
 }
 
 /// Tidies up now and then. A store that is away is tried again next time.
-async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>) {
-    let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>, metrics: Metrics) {
     loop {
-        interval.tick().await;
         match keyhaven.upkeep.purge().await {
             Ok(0) => {}
-            Ok(dropped) => tracing::debug!(dropped, "dropped what had expired"),
+            Ok(dropped) => {
+                metrics.purged(dropped);
+                tracing::debug!(dropped, "dropped what had expired");
+            }
             Err(error) => tracing::warn!(%error, "could not drop what has expired"),
         }
         if let Some(anchors) = anchors.clone() {
@@ -166,5 +200,6 @@ async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>) {
         if let Err(error) = keyhaven.access_tokens.maintain().await {
             tracing::warn!(%error, "could not look after the access token keys");
         }
+        tokio::time::sleep(keyhaven.upkeep.pause()).await;
     }
 }

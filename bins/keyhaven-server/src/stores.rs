@@ -1,9 +1,12 @@
 //! Which adapter serves which URL.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use keyhaven_api::Metrics;
 use keyhaven_service::SecretKey;
+use keyhaven_storage::observed::Observed;
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::MemoryCeremonyStore;
 use keyhaven_storage_postgres::PostgresStore;
@@ -12,25 +15,92 @@ use keyhaven_storage_sqlite::SqliteStore;
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
 use crate::secret;
 
-/// Opens the durable store and brings its schema up to date.
-pub(crate) async fn durable(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+/// Opens the durable store, brings its schema up to date where that is asked of servers, and has it watched.
+pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn DurableStore>> {
     let named = || format!("the database {}", config.database);
+    let observer = || Arc::new(metrics.clone());
     match &config.database {
         DatabaseUrl::Postgres(options) => {
-            let store = PostgresStore::open(options).await.with_context(named)?;
-            Ok(Arc::new(store))
+            let store = if config.migrate {
+                PostgresStore::open(options).await
+            } else {
+                PostgresStore::open_as_it_is(options).await
+            };
+            let store = store.with_context(named)?;
+            let pools = store.clone();
+            metrics.show_pools(move || pools.pools());
+            Ok(Arc::new(Observed::new(Arc::new(store), "postgresql", observer())))
         }
         DatabaseUrl::Sqlite(options) => {
-            let store = SqliteStore::open(options).await.with_context(named)?;
-            Ok(Arc::new(store))
+            let store = if config.migrate {
+                SqliteStore::open(options).await
+            } else {
+                SqliteStore::open_as_it_is(options).await
+            };
+            let store = store.with_context(named)?;
+            let pools = store.clone();
+            metrics.show_pools(move || pools.pools());
+            Ok(Arc::new(Observed::new(Arc::new(store), "sqlite", observer())))
         }
     }
 }
 
-/// Opens the store of pending ceremonies.
-pub(crate) fn ceremonies(config: &Config) -> Arc<dyn CeremonyStore> {
+/// Opens the store of pending ceremonies, and has it watched.
+pub(crate) fn ceremonies(config: &Config, metrics: &Metrics) -> Arc<dyn CeremonyStore> {
+    let observer = Arc::new(metrics.clone());
     match config.challenges {
-        ChallengesUrl::Memory => Arc::new(MemoryCeremonyStore::new(config.max_pending_ceremonies)),
+        ChallengesUrl::Memory => {
+            let store = MemoryCeremonyStore::new(config.max_pending_ceremonies);
+            Arc::new(Observed::new(Arc::new(store), "memory", observer))
+        }
+    }
+}
+
+/// Brings the schema up to date.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let named = || format!("the database {}", config.database);
+    match &config.database {
+        DatabaseUrl::Postgres(options) => {
+            PostgresStore::open(options)
+                .await
+                .with_context(named)?
+                .close()
+                .await
+        }
+        DatabaseUrl::Sqlite(options) => {
+            SqliteStore::open(options)
+                .await
+                .with_context(named)?
+                .close()
+                .await;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a copy of the embedded database into a new file, while servers may be at work on it.
+pub(crate) async fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
+    match &config.database {
+        DatabaseUrl::Postgres(_) => bail!(
+            "the database {}: PostgreSQL is backed up by its own tools, for example pg_dump --format=custom",
+            config.database
+        ),
+        DatabaseUrl::Sqlite(options) => {
+            let named = || format!("the database {}", config.database);
+            let store = SqliteStore::open_as_it_is(options).await.with_context(named)?;
+            let copied = store.back_up(into).await;
+            store.close().await;
+            copied.with_context(|| format!("a copy in {}", into.display()))
+        }
+    }
+}
+
+/// Where the secret key is, or would be made.
+pub(crate) fn secret_key_file(config: &Config) -> Option<PathBuf> {
+    match (&config.secret_key_file, &config.database) {
+        (Some(path), _) => Some(path.clone()),
+        (None, DatabaseUrl::Postgres(_)) => None,
+        (None, DatabaseUrl::Sqlite(options)) => Some(options.path.with_extension("key")),
     }
 }
 

@@ -9,13 +9,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyhaven_service::{Client, SecretToken};
-use keyhaven_types::Origin;
+use keyhaven_types::{Origin, base64url};
 use tracing::Instrument as _;
 
 use crate::error::{ApiError, Problem};
 use crate::metrics::method_label;
-use crate::proxy::client_ip;
+use crate::proxy::{client_ip, is_trusted};
 use crate::state::ApiState;
+use crate::trace::{self, TraceParent, request_span};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,8 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Gives the request its id and its [`Client`], checks its origin, bounds its time, and finishes the answer: problem
 /// documents get their body, every answer gets its headers.
 pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let request_id = match request_id(&state, request.headers()) {
-        Ok(id) => id,
+    let (request_id, fresh) = match request_id(&state, request.headers()) {
+        Ok(drawn) => drawn,
         Err(error) => return finish(&state, "", error.into_response()),
     };
     let method = method_label(request.method());
@@ -36,7 +37,9 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
         .map_or("other", MatchedPath::as_str)
         .to_owned();
     let began = Instant::now();
-    let span = tracing::info_span!("request", method, route, request_id);
+    let span = request_span(method, &route, &request_id);
+    let parent = trusted_parent(&state, &request);
+    trace::begin(&*state.operations.traces, &span, (method, &route), parent, fresh);
     let answer = async {
         let client = match client(&state, &request, &request_id) {
             Ok(client) => client,
@@ -54,34 +57,43 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
     let status = answer.status().as_u16();
     let code = answer.extensions().get::<Code>().map_or("ok", |code| code.0);
     state
+        .operations
         .metrics
         .answered(method, &route, status, code, began.elapsed());
+    span.record("http.response.status_code", status);
+    if code != "ok" {
+        span.record("error.type", code);
+    }
     span.in_scope(|| tracing::debug!(status, code, "answered"));
     answer
 }
 
-/// The caller's id where it is a plain one, else a new one.
-fn request_id(state: &ApiState, headers: &HeaderMap) -> Result<String, ApiError> {
+/// The caller's id where it is a plain one, else a new one; and random bytes that nothing has been made of.
+fn request_id(state: &ApiState, headers: &HeaderMap) -> Result<(String, [u8; 16]), ApiError> {
     let plain = |id: &&str| {
         (1..=64).contains(&id.len())
             && id
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
-    if let Some(id) = headers
+    let [drawn, fresh] = state
+        .keyhaven
+        .random_identifiers()
+        .map_err(|error| ApiError::from(keyhaven_service::Error::from(error)))?;
+    let own = headers
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok())
-        .filter(plain)
-    {
-        return Ok(id.to_owned());
-    }
-    let token = state
-        .keyhaven
-        .random_token()
-        .map_err(|error| ApiError::from(keyhaven_service::Error::from(error)))?;
-    let mut id = token.to_text();
-    id.truncate(22);
-    Ok(id)
+        .filter(plain);
+    let id = own.map_or_else(|| base64url::encode(&drawn), str::to_owned);
+    Ok((id, fresh))
+}
+
+/// Where the request came from, as far as it can be believed: anybody can write the header, and so put his requests
+/// into the traces of others, or have everything recorded.
+fn trusted_parent(state: &ApiState, request: &Request) -> Option<TraceParent> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip();
+    let trusted = &state.settings.trusted_proxies;
+    is_trusted(peer.to_canonical(), trusted).then(|| TraceParent::from_headers(request.headers()))?
 }
 
 fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Client, ApiError> {

@@ -9,11 +9,13 @@ mod cookies;
 mod envelope;
 mod error;
 mod extract;
+mod lifecycle;
 mod metrics;
 mod openapi;
 mod proxy;
 mod routes;
 mod state;
+mod trace;
 
 use std::sync::Arc;
 
@@ -32,9 +34,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as paths;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-pub use metrics::{Metrics, metrics_router};
+pub use lifecycle::Lifecycle;
+pub use metrics::{MetadataFigures, Metrics, metrics_router};
 pub use proxy::ProxyHeader;
-pub use state::ApiSettings;
+pub use state::{ApiSettings, Operations};
+pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{account, credentials, login, page, register, session, step_up, system, well_known};
@@ -42,12 +46,12 @@ use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
-pub fn router(keyhaven: Keyhaven, settings: ApiSettings, metrics: Metrics) -> Router {
+pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations) -> Router {
     let base = settings.base_path.clone();
     let state = ApiState {
         keyhaven,
         settings: Arc::new(settings),
-        metrics,
+        operations,
     };
     let (api, description) = api().split_for_parts();
     let description_url = format!("{base}openapi.json");

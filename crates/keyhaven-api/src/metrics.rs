@@ -1,4 +1,9 @@
 //! What happened, in numbers, for Prometheus (OpenMetrics text). Served on a listener of its own.
+//!
+//! Every label is from a fixed set: routes, codes, operations. Nothing that a caller can make up becomes one.
+
+mod figures;
+mod process;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +14,17 @@ use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use keyhaven_service::Observer;
+use keyhaven_storage::observed::{PoolFigures, StoreCall, StoreObserver};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use figures::Figures;
+pub use figures::MetadataFigures;
 
 /// The numbers of one process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,8 +33,16 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    ceremonies: Family<Ceremony, Counter>,
+    crosschecks: Family<SecondVerdict, Counter>,
+    figures: Arc<Figures>,
+    purged: Counter,
+    rate_limited: Family<Refused, Counter>,
     requests: Family<Answer, Counter>,
     seconds: Family<Route, Histogram>,
+    store_calls: Family<StoreAnswer, Counter>,
+    store_round_trips: Family<StoreOperation, Counter>,
+    store_seconds: Family<StoreOperation, Histogram>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -31,8 +50,21 @@ struct Answer {
     method: &'static str,
     route: String,
     status: u16,
-    /// `ok`, or the stable code of the refusal: for the finishes this is the ceremony's outcome.
+    /// `ok`, or the stable code of the refusal, as the caller was told it.
     code: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Ceremony {
+    ceremony: &'static str,
+    stage: &'static str,
+    /// `ok`, or the code as the audit event has it.
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Refused {
+    route: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -41,11 +73,40 @@ struct Route {
     route: String,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct SecondVerdict {
+    ceremony: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StoreAnswer {
+    system: &'static str,
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct StoreOperation {
+    system: &'static str,
+    operation: &'static str,
+}
+
 impl Metrics {
     /// All at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("keyhaven");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(process::Process));
+        let registry = root.sub_registry_with_prefix("keyhaven");
+        registry.register(
+            "build",
+            "Which version runs",
+            Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        let figures = Arc::new(Figures::default());
+        registry.register_collector(Box::new(figures::Collected(figures.clone())));
+
         let requests = Family::default();
         registry.register(
             "requests",
@@ -62,11 +123,86 @@ impl Metrics {
             Unit::Seconds,
             seconds.clone(),
         );
+        let rate_limited = Family::default();
+        registry.register(
+            "rate_limited",
+            "Requests that were refused because there were too many",
+            rate_limited.clone(),
+        );
+        let ceremonies = Family::default();
+        registry.register(
+            "ceremonies",
+            "Starts and finishes of ceremonies, by what became of them",
+            ceremonies.clone(),
+        );
+        let crosschecks = Family::default();
+        registry.register(
+            "crosscheck_verdicts",
+            "What the second implementation said about what was accepted",
+            crosschecks.clone(),
+        );
+        let store_calls = Family::default();
+        registry.register(
+            "store_calls",
+            "Calls of stores, by what came of them",
+            store_calls.clone(),
+        );
+        // 0.1 ms to 6.5 s: longer than any store is waited for.
+        let store_seconds = Family::<StoreOperation, Histogram>::new_with_constructor(|| {
+            Histogram::new(exponential_buckets(0.0001, 2.0, 17))
+        });
+        registry.register_with_unit(
+            "store_call_duration",
+            "Time that stores took",
+            Unit::Seconds,
+            store_seconds.clone(),
+        );
+        let store_round_trips = Family::default();
+        registry.register(
+            "store_round_trips",
+            "Messages to stores on other machines that waited for an answer",
+            store_round_trips.clone(),
+        );
+        let purged = Counter::default();
+        registry.register(
+            "purged",
+            "Expired rows that this process has dropped",
+            purged.clone(),
+        );
         Self(Arc::new(Inner {
-            registry,
+            registry: root,
+            ceremonies,
+            crosschecks,
+            figures,
+            purged,
+            rate_limited,
             requests,
             seconds,
+            store_calls,
+            store_round_trips,
+            store_seconds,
         }))
+    }
+
+    /// Shows these pools. Asked each time the numbers are; the first to come is kept.
+    pub fn show_pools(&self, pools: impl Fn() -> Vec<PoolFigures> + Send + Sync + 'static) {
+        let _ = self.0.figures.pools.set(Box::new(pools));
+    }
+
+    /// Shows these metadata. Asked each time the numbers are; the first to come is kept.
+    pub fn show_metadata(&self, metadata: impl Fn() -> Option<MetadataFigures> + Send + Sync + 'static) {
+        let _ = self.0.figures.metadata.set(Box::new(metadata));
+    }
+
+    /// Counts what a second implementation said of a `registration` or an `assertion`: `agree`, `disagree`, `abstain`.
+    pub fn crosschecked(&self, ceremony: &'static str, verdict: &'static str) {
+        let said = SecondVerdict { ceremony, verdict };
+        self.0.crosschecks.get_or_create(&said).inc();
+    }
+
+    /// Counts expired rows that were dropped.
+    pub fn purged(&self, rows: u64) {
+        self.0.purged.inc_by(rows);
     }
 
     /// Counts one answer. Labels stay for ever, so what callers make up must not become one: `method` is from
@@ -80,6 +216,10 @@ impl Metrics {
         took: Duration,
     ) {
         let route = route.to_owned();
+        if code == "rate_limited" {
+            let refused = Refused { route: route.clone() };
+            self.0.rate_limited.get_or_create(&refused).inc();
+        }
         let answer = Answer {
             method,
             route: route.clone(),
@@ -98,6 +238,36 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _ = text::encode(&mut out, &self.0.registry);
         out
+    }
+}
+
+impl Observer for Metrics {
+    fn ceremony(&self, ceremony: &'static str, stage: &'static str, outcome: &'static str) {
+        let ceremony = Ceremony {
+            ceremony,
+            stage,
+            outcome,
+        };
+        self.0.ceremonies.get_or_create(&ceremony).inc();
+    }
+}
+
+impl StoreObserver for Metrics {
+    fn called(&self, call: &StoreCall) {
+        let (system, operation, outcome) = (call.system, call.operation, call.outcome);
+        let answer = StoreAnswer {
+            system,
+            operation,
+            outcome,
+        };
+        self.0.store_calls.get_or_create(&answer).inc();
+        let operation = StoreOperation { system, operation };
+        let seconds = self.0.store_seconds.get_or_create(&operation);
+        seconds.observe(call.took.as_secs_f64());
+        if call.round_trips > 0 {
+            let round_trips = self.0.store_round_trips.get_or_create(&operation);
+            round_trips.inc_by(call.round_trips.into());
+        }
     }
 }
 

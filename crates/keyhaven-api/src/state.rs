@@ -3,8 +3,10 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use keyhaven_service::Keyhaven;
 
+use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::proxy::ProxyHeader;
+use crate::trace::{LoggedTraces, Traces};
 
 /// How the API shows itself, beside what the service decides.
 #[derive(Clone, Debug)]
@@ -21,10 +23,39 @@ pub struct ApiSettings {
     pub insecure_cookies: bool,
 }
 
+/// What operators see of the process, and tell it.
+#[derive(Clone)]
+pub struct Operations {
+    /// Whether it is stopping.
+    pub lifecycle: Lifecycle,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Which trace a request belongs to.
+    pub traces: Arc<dyn Traces>,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self {
+            lifecycle: Lifecycle::default(),
+            metrics: Metrics::new(),
+            traces: Arc::new(LoggedTraces),
+        }
+    }
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations")
+            .field("lifecycle", &self.lifecycle)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiState {
     pub(crate) keyhaven: Keyhaven,
     pub(crate) settings: Arc<ApiSettings>,
-    pub(crate) metrics: Metrics,
+    pub(crate) operations: Operations,
 }

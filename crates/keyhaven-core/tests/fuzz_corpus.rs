@@ -5,6 +5,8 @@ mod seeds;
 mod support;
 #[path = "../../../fuzz/src/targets.rs"]
 mod targets;
+#[path = "../../../fuzz/src/trust.rs"]
+mod trust;
 
 use std::path::Path;
 

@@ -36,15 +36,23 @@ impl Context {
         self.event(client, action, AuditOutcome::Success, None, None, subject)
     }
 
+    /// Counts what became of an action, where it is part of a ceremony.
+    pub(crate) fn observe(&self, action: &'static str, outcome: &'static str) {
+        if let Some((ceremony @ ("login" | "registration" | "step_up"), stage)) = action.split_once('.') {
+            self.observer.ceremony(ceremony, stage, outcome);
+        }
+    }
+
     /// Records that `action` was refused, and gives the refusal back. Where the event cannot be written the answer is
     /// that failure: nothing happens unrecorded.
     pub(crate) async fn refuse(
         &self,
         client: &Client,
-        action: &str,
+        action: &'static str,
         subject: Subject,
         error: Error,
     ) -> Error {
+        self.observe(action, error.code());
         // An outage is no verdict, and a flood of attempts must not become a flood of rows.
         if matches!(
             error,

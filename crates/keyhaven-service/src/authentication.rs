@@ -53,7 +53,10 @@ impl Authentications {
         username: Option<&str>,
     ) -> Result<Started<RequestOptions>, Error> {
         match self.try_start(client, username).await {
-            Ok(started) => Ok(started),
+            Ok(started) => {
+                self.0.observe(START, "ok");
+                Ok(started)
+            }
             Err(error) => Err(self.0.refuse(client, START, Subject::default(), error).await),
         }
     }
@@ -120,7 +123,10 @@ impl Authentications {
             .try_finish(client, current, ceremony, response, &mut subject)
             .await
         {
-            Ok(authenticated) => Ok(authenticated),
+            Ok(authenticated) => {
+                self.0.observe(FINISH, "ok");
+                Ok(authenticated)
+            }
             Err(error) => {
                 let precise = self.0.refuse(client, FINISH, subject, error).await;
                 Err(if self.0.settings.disclose_existence {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
+use crate::ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
 use crate::sessions::SignedIn;
 use crate::settings::Settings;
@@ -20,6 +20,7 @@ pub(crate) struct Context {
     pub(crate) durable: Arc<dyn DurableStore>,
     pub(crate) ceremonies: Arc<dyn CeremonyStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) anchors: Option<Arc<dyn Anchors>>,
     pub(crate) crosscheck: Option<Crosscheck>,

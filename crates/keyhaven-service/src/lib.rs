@@ -42,14 +42,14 @@ pub use confirmation::Confirmation;
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
-pub use ports::{Anchors, Clock, Crosscheck, Random, RandomUnavailable, SecondVerdict};
+pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
 pub use step_up::{Granted, Purpose, StepUps};
 pub use tokens::AccessTokens;
-pub use upkeep::{Readiness, Upkeep};
+pub use upkeep::{StoreState, Upkeep};
 
 /// All use cases, ready to be called. Cheap to clone.
 #[derive(Clone)]
@@ -79,6 +79,8 @@ pub struct Surroundings {
     pub ceremonies: Arc<dyn CeremonyStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
     /// Where every new passkey's attestation must lead; `None`: trust is not judged.
@@ -103,6 +105,7 @@ impl Keyhaven {
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
             clock: surroundings.clock,
+            observer: surroundings.observer,
             random: surroundings.random,
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
@@ -132,12 +135,14 @@ impl Keyhaven {
         self.context.clock.now()
     }
 
-    /// Draws a secret token, for example a request's id.
+    /// Draws two identifiers, for example of a request and of its trace. They are no secrets.
     ///
     /// # Errors
     /// When the random source is not available.
-    pub fn random_token(&self) -> Result<SecretToken, RandomUnavailable> {
-        SecretToken::random(&*self.context.random)
+    pub fn random_identifiers(&self) -> Result<[[u8; 16]; 2], RandomUnavailable> {
+        let mut bytes = [[0; 16]; 2];
+        self.context.random.fill(bytes.as_flattened_mut())?;
+        Ok(bytes)
     }
 
     /// Whether an audit event is as this deployment wrote it.

@@ -24,6 +24,13 @@ pub trait Random: Send + Sync {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
+/// Counts what becomes of ceremonies.
+pub trait Observer: Send + Sync {
+    /// A `registration`, `login` or `step_up` came to the end of its `start` or `finish`: `ok`, or the code that the
+    /// audit event has, which can say more than the caller was told. All three are from fixed sets.
+    fn ceremony(&self, ceremony: &'static str, stage: &'static str, outcome: &'static str);
+}
+
 /// Knows the trust anchors of attestations. They may be replaced while the server runs.
 pub trait Anchors: Send + Sync {
     /// Those in force now.

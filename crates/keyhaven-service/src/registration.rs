@@ -86,7 +86,10 @@ impl Registrations {
             ..Subject::default()
         };
         match self.try_start(client, session, request).await {
-            Ok(started) => Ok(started),
+            Ok(started) => {
+                self.0.observe(START, "ok");
+                Ok(started)
+            }
             Err(error) => Err(self.0.refuse(client, START, subject, error).await),
         }
     }
@@ -252,7 +255,10 @@ impl Registrations {
             .try_finish(client, session, ceremony, response, device_name, &mut subject)
             .await
         {
-            Ok(registered) => Ok(registered),
+            Ok(registered) => {
+                self.0.observe(FINISH, "ok");
+                Ok(registered)
+            }
             Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
         }
     }

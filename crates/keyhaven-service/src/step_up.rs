@@ -130,7 +130,10 @@ impl StepUps {
         action: Option<[u8; 32]>,
     ) -> Result<Started<RequestOptions>, Error> {
         match self.try_start(client, current, purpose, action).await {
-            Ok(started) => Ok(started),
+            Ok(started) => {
+                self.0.observe(START, "ok");
+                Ok(started)
+            }
             Err(error) => Err(self.0.refuse(client, START, of(current), error).await),
         }
     }
@@ -214,7 +217,10 @@ impl StepUps {
             .try_finish(client, current, ceremony, response, &mut subject)
             .await
         {
-            Ok(granted) => Ok(granted),
+            Ok(granted) => {
+                self.0.observe(FINISH, "ok");
+                Ok(granted)
+            }
             Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
         }
     }

@@ -4,25 +4,21 @@ use keyhaven_storage::{
     NewRegistration, RegistrationOutcome, StorageError, columns,
 };
 use sqlx::{query, query_scalar};
-use tracing::instrument;
 
 use crate::PostgresStore;
 use crate::error::Failure;
 
 #[async_trait]
 impl AccountStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.account.find", skip_all)]
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
         self.answer("account.find", || self.find_account(id)).await
     }
 
-    #[instrument(level = "debug", name = "db.account.username_exists", skip_all)]
     async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
         self.answer("account.username_exists", || self.find_username(username))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.account.login_candidates", skip_all)]
     async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
         self.answer("account.login_candidates", || {
             self.find_login_candidates(username)
@@ -30,7 +26,6 @@ impl AccountStore for PostgresStore {
         .await
     }
 
-    #[instrument(level = "debug", name = "db.account.commit_registration", skip_all)]
     async fn commit_registration(
         &self,
         registration: NewRegistration,
@@ -39,13 +34,11 @@ impl AccountStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.account.commit_assertion", skip_all)]
     async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
         self.answer("account.commit_assertion", || self.record_assertion(&assertion))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.ping", skip_all)]
     async fn ping(&self) -> Result<(), StorageError> {
         self.answer("store.ping", || self.ask()).await
     }

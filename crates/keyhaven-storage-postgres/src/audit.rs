@@ -2,7 +2,6 @@ use async_trait::async_trait;
 use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query};
-use tracing::instrument;
 
 use crate::PostgresStore;
 use crate::error::Failure;
@@ -10,12 +9,10 @@ use crate::pool::Pool;
 
 #[async_trait]
 impl AuditStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.event.append", skip_all)]
     async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
         self.answer("event.append", || self.append_alone(&event)).await
     }
 
-    #[instrument(level = "debug", name = "db.event.list", skip_all)]
     async fn events_of(
         &self,
         account: AccountId,

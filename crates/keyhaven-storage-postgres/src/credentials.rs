@@ -4,26 +4,23 @@ use keyhaven_storage::{
     StorageError, columns,
 };
 use keyhaven_types::CredentialId;
-use sqlx::{Connection as _, PgConnection, query, query_scalar};
-use tracing::instrument;
+use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
+use crate::pool::Transaction;
 use crate::{PostgresStore, audit};
 
 #[async_trait]
 impl CredentialStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.credential.find", skip_all)]
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
         self.answer("credential.find", || self.find_credential(id)).await
     }
 
-    #[instrument(level = "debug", name = "db.credential.list", skip_all)]
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
         self.answer("credential.list", || self.list_credentials(account))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.credential.rename", skip_all)]
     async fn rename_credential(
         &self,
         account: AccountId,
@@ -37,7 +34,6 @@ impl CredentialStore for PostgresStore {
         .await
     }
 
-    #[instrument(level = "debug", name = "db.credential.remove", skip_all)]
     async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
         self.answer("credential.remove", || self.remove(&removal)).await
     }
@@ -135,7 +131,7 @@ impl PostgresStore {
 }
 
 async fn write_removal(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction<'_>,
     removal: &Removal,
 ) -> Result<RemovalOutcome, sqlx::Error> {
     let account = removal.account.0;
@@ -152,14 +148,14 @@ async fn write_removal(
         "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
         account
     )
-    .fetch_optional(&mut *connection)
+    .fetch_optional(&mut **transaction)
     .await?;
     let owned = query_scalar!(
         r#"SELECT count(*) AS "count!" FROM credentials WHERE credential_id = ANY($1) AND account_id = $2"#,
         &ids,
         account
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(&mut **transaction)
     .await?;
     if usize::try_from(owned) != Ok(ids.len()) {
         return Ok(RemovalOutcome::NotFound);
@@ -174,7 +170,7 @@ async fn write_removal(
             now.as_millis(),
             account
         );
-        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
             return Ok(RemovalOutcome::GrantMissing);
         }
     }
@@ -184,22 +180,22 @@ async fn write_removal(
         account,
         removal.keeps_session.map(|session| session.0)
     )
-    .execute(&mut *connection)
+    .execute(&mut **transaction)
     .await?;
     query!(
         "DELETE FROM credentials WHERE credential_id = ANY($1) AND account_id = $2",
         &ids,
         account
     )
-    .execute(&mut *connection)
+    .execute(&mut **transaction)
     .await?;
     let one_is_left = query_scalar!(
         r#"SELECT EXISTS (SELECT FROM credentials WHERE account_id = $1 AND active) AS "exists!""#,
         account
     );
-    if !one_is_left.fetch_one(&mut *connection).await? {
+    if !one_is_left.fetch_one(&mut **transaction).await? {
         return Ok(RemovalOutcome::LastCredential);
     }
-    audit::append(connection, &removal.audit).await?;
+    audit::append(transaction, &removal.audit).await?;
     Ok(RemovalOutcome::Removed)
 }

@@ -18,10 +18,15 @@ pub(crate) enum Failure {
     Migration(sqlx::migrate::MigrateError),
     /// Another version of Keyhaven was here and brought the schema further than this one knows.
     #[error(
-        "the database was made by a newer version of Keyhaven (schema {found}, this version knows {known}): \
-         run that version, or restore a backup"
+        "the database was made by a newer version of Keyhaven (schema {found}, for versions that know {oldest} or \
+         later; this one knows {known}): run that version, or restore a backup"
     )]
-    NewerSchema { found: i64, known: i64 },
+    NewerSchema { found: i64, oldest: i64, known: i64 },
+    /// The schema is not there yet, or not as far as this version needs it, and was not to be changed.
+    #[error(
+        "the database's schema is at {found} and this version needs {needed}: run `keyhaven migrate` first"
+    )]
+    OlderSchema { found: i64, needed: i64 },
     /// Every connection is in use, or no new one comes about.
     #[error("no connection within {0:?}")]
     NoConnection(std::time::Duration),
@@ -33,7 +38,24 @@ pub(crate) enum Failure {
 impl Failure {
     /// Names the operation that failed.
     pub(crate) fn of(operation: &'static str) -> impl FnOnce(Self) -> StorageError {
-        move |failure| StorageError::new(operation, failure)
+        move |failure| {
+            let reason = failure.reason();
+            StorageError::new(operation, failure).because(reason)
+        }
+    }
+
+    /// Why, in a word.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Contradiction(_) => "contradiction",
+            Self::Damaged(_) => "damaged",
+            Self::Database(error) => database_reason(error),
+            Self::Migration(_) => "migration",
+            Self::NewerSchema { .. } | Self::OlderSchema { .. } => "schema",
+            Self::NoConnection(_) => "no_connection",
+            Self::NoAnswer(_) => "timeout",
+        }
     }
 
     /// Whether the server rolled the transaction back for the sake of another one: the only failures after which the
@@ -48,6 +70,26 @@ impl Failure {
 pub(crate) fn unique_violation(error: &sqlx::Error) -> Option<&str> {
     let error = error.as_database_error()?;
     error.constraint().filter(|_| error.is_unique_violation())
+}
+
+/// What the server says by SQLSTATE (PostgreSQL, appendix A); where it says nothing, it was not reached.
+fn database_reason(error: &sqlx::Error) -> &'static str {
+    let Some(code) = code(error) else {
+        return match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "unreachable",
+            _ => "failed",
+        };
+    };
+    match code.as_str() {
+        "25006" => "read_only",
+        "53100" => "full",
+        "57014" | "55P03" => "timeout",
+        "57P03" => "starting",
+        code if code.starts_with("28") || code == "3D000" || code == "42501" => "refused",
+        code if code.starts_with("53") => "busy",
+        code if code.starts_with("08") || code.starts_with("57P") => "unreachable",
+        _ => "failed",
+    }
 }
 
 /// The SQLSTATE, where the server spoke.

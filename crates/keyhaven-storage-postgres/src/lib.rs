@@ -20,6 +20,7 @@ mod error;
 mod options;
 mod pool;
 mod registration;
+mod schema;
 mod sessions;
 mod signing_keys;
 mod store;

@@ -6,11 +6,13 @@
 //! back. Before use only a connection that has been idle for some seconds is asked whether it lives.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use keyhaven_storage::observed::{PoolFigures, PoolQueue, round_trip};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Postgres};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Failure, code};
@@ -29,9 +31,13 @@ pub(crate) struct Pool(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     acquire_timeout: Duration,
+    connections: usize,
     permits: Arc<Semaphore>,
     /// The one that came back last is lent first, so that those too many grow old.
     idle: Mutex<Vec<Idle>>,
+    waiting: AtomicU64,
+    waits: AtomicU64,
+    waited_micros: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -45,17 +51,40 @@ impl Pool {
     /// Opens no connection yet.
     pub(crate) fn new(options: PgConnectOptions, connections: u32, acquire_timeout: Duration) -> Self {
         let connections = usize::try_from(connections.max(1)).unwrap_or(usize::MAX);
+        let connections = connections.min(Semaphore::MAX_PERMITS);
         Self(Arc::new(Inner {
             options,
             acquire_timeout,
-            permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
+            connections,
+            permits: Arc::new(Semaphore::new(connections)),
             idle: Mutex::new(Vec::new()),
+            waiting: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            waited_micros: AtomicU64::new(0),
         }))
+    }
+
+    /// How it is used now.
+    pub(crate) fn figures(&self, name: &'static str) -> PoolFigures {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let free = self.0.permits.available_permits();
+        PoolFigures {
+            name,
+            most: count(self.0.connections),
+            in_use: count(self.0.connections.saturating_sub(free)),
+            idle: count(self.idle(|idle| idle.len())),
+            queue: Some(PoolQueue {
+                waiting: self.0.waiting.load(Ordering::Relaxed),
+                waits: self.0.waits.load(Ordering::Relaxed),
+                waited: Duration::from_micros(self.0.waited_micros.load(Ordering::Relaxed)),
+            }),
+        }
     }
 
     /// Lends a connection.
     pub(crate) async fn lend(&self) -> Result<Lent, Failure> {
         let limit = self.0.acquire_timeout;
+        let _waiting = Waiting::begin(&self.0);
         match tokio::time::timeout(limit, self.find()).await {
             Ok(lent) => lent,
             Err(_) => Err(Failure::NoConnection(limit)),
@@ -104,7 +133,31 @@ impl Pool {
     }
 }
 
-/// A connection on loan. Dropped without [`Self::settle`], it is closed.
+/// Somebody who waits for a connection, until this is dropped.
+struct Waiting<'a> {
+    pool: &'a Inner,
+    since: Instant,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(pool: &'a Inner) -> Self {
+        pool.waiting.fetch_add(1, Ordering::Relaxed);
+        let since = Instant::now();
+        Self { pool, since }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let micros = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.pool.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.pool.waits.fetch_add(1, Ordering::Relaxed);
+        self.pool.waited_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+/// A connection on loan; borrowed for one statement at a time, so each loan as a `PgConnection` counts as one round trip.
+/// Dropped without [`Self::settle`], it is closed.
 #[derive(Debug)]
 pub(crate) struct Lent {
     /// Always there until it is settled.
@@ -115,6 +168,11 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
+    /// Begins a transaction. Dropped, it is rolled back.
+    pub(crate) async fn begin(&mut self) -> Result<Transaction<'_>, sqlx::Error> {
+        Ok(Transaction((**self).begin().await?))
+    }
+
     /// Gives the connection back, with the result of the last that was asked of it; there is no transaction open.
     pub(crate) fn settle<T>(mut self, result: Result<T, sqlx::Error>) -> Result<T, Failure> {
         let Some(connection) = self.connection.take() else {
@@ -159,7 +217,39 @@ impl Deref for Lent {
 )]
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut PgConnection {
+        round_trip();
         self.connection.as_mut().expect("not settled yet")
+    }
+}
+
+/// A transaction on a connection on loan. Like a loan, it is borrowed for one statement at a time: that is what its round
+/// trips are counted by.
+pub(crate) struct Transaction<'c>(sqlx::Transaction<'c, Postgres>);
+
+impl Transaction<'_> {
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        round_trip();
+        self.0.commit().await
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
+        round_trip();
+        self.0.rollback().await
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        round_trip();
+        &mut self.0
     }
 }
 

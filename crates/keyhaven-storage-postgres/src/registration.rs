@@ -2,10 +2,11 @@
 
 use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome, columns};
 use keyhaven_types::{AuthenticatorTransport, UnixTime};
-use sqlx::{Connection as _, PgConnection, query, query_scalar};
+use sqlx::{PgConnection, query, query_scalar};
 
 use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
+use crate::pool::Transaction;
 
 impl PostgresStore {
     pub(crate) async fn register(
@@ -64,7 +65,7 @@ fn verdict(written: &Result<(), sqlx::Error>) -> Option<RegistrationOutcome> {
 ///
 /// First the lock, then the look: of racing additions each sees what the one before has left.
 async fn refused_addition(
-    connection: &mut PgConnection,
+    transaction: &mut Transaction<'_>,
     addition: &Addition,
 ) -> Result<Option<RegistrationOutcome>, sqlx::Error> {
     let (account, now) = (addition.account.0, addition.at.as_millis());
@@ -72,7 +73,7 @@ async fn refused_addition(
         "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
         account
     );
-    if active.fetch_optional(&mut *connection).await? != Some(true) {
+    if active.fetch_optional(&mut **transaction).await? != Some(true) {
         return Ok(Some(RegistrationOutcome::AccountUnavailable));
     }
     if let Some(session) = addition.session {
@@ -82,7 +83,7 @@ async fn refused_addition(
             account,
             now
         );
-        if live.fetch_optional(&mut *connection).await?.is_none() {
+        if live.fetch_optional(&mut **transaction).await?.is_none() {
             return Ok(Some(RegistrationOutcome::SessionEnded));
         }
     }
@@ -93,7 +94,7 @@ async fn refused_addition(
             purpose,
             now
         );
-        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
             return Ok(Some(RegistrationOutcome::GrantMissing));
         }
     }
@@ -101,7 +102,7 @@ async fn refused_addition(
         r#"SELECT count(*) AS "count!" FROM credentials WHERE account_id = $1"#,
         account
     );
-    let held = held.fetch_one(connection).await?;
+    let held = held.fetch_one(&mut **transaction).await?;
     Ok((held >= i64::from(addition.max_credentials)).then_some(RegistrationOutcome::TooManyCredentials))
 }
 

@@ -4,32 +4,28 @@ use keyhaven_storage::{
     TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
-use sqlx::{Connection as _, PgConnection, query, query_scalar};
-use tracing::instrument;
+use sqlx::{query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::pool::Lent;
 use crate::{PostgresStore, audit};
 
 #[async_trait]
 impl SessionStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.session.find", skip_all)]
     async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
         self.answer("session.find", || self.find_session(family)).await
     }
 
-    #[instrument(level = "debug", name = "db.session.list", skip_all)]
     async fn sessions_of(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, StorageError> {
         self.answer("session.list", || self.list_sessions(account, now))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.session.touch", skip_all)]
     async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError> {
         self.answer("session.touch", || self.touch(id, seen_at)).await
     }
 
-    #[instrument(level = "debug", name = "db.session.rotate", skip_all)]
     async fn rotate_session(
         &self,
         id: SessionId,
@@ -42,7 +38,6 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.session.end", skip_all)]
     async fn end_sessions(
         &self,
         account: AccountId,
@@ -54,7 +49,6 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.session.end_others", skip_all)]
     async fn end_other_sessions(
         &self,
         account: AccountId,
@@ -65,7 +59,6 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.grant.find", skip_all)]
     async fn has_grant(
         &self,
         session: SessionId,
@@ -76,7 +69,6 @@ impl SessionStore for PostgresStore {
             .await
     }
 
-    #[instrument(level = "debug", name = "db.session.purge", skip_all)]
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.answer("session.purge", || self.purge(now, limit)).await
     }
@@ -235,8 +227,8 @@ impl PostgresStore {
 }
 
 /// Rows that another process is purging at this moment are passed over.
-async fn purge(connection: &mut PgConnection, now: UnixTime, limit: i64) -> Result<u64, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+async fn purge(lent: &mut Lent, now: UnixTime, limit: i64) -> Result<u64, sqlx::Error> {
+    let mut transaction = lent.begin().await?;
     let grants = query!(
         "DELETE FROM step_up_grants WHERE ctid = ANY(ARRAY(
             SELECT ctid FROM step_up_grants WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED

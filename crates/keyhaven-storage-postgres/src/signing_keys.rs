@@ -1,21 +1,19 @@
 use async_trait::async_trait;
 use keyhaven_storage::{SigningKey, SigningKeyStore, StorageError};
 use keyhaven_types::UnixTime;
-use sqlx::{Connection as _, PgConnection, query};
-use tracing::instrument;
+use sqlx::query;
 
 use crate::PostgresStore;
 use crate::error::Failure;
+use crate::pool::Lent;
 
 #[async_trait]
 impl SigningKeyStore for PostgresStore {
-    #[instrument(level = "debug", name = "db.signing_key.list", skip_all)]
     async fn signing_keys(&self, now: UnixTime) -> Result<Vec<SigningKey>, StorageError> {
         self.answer("signing_key.list", || self.list_signing_keys(now))
             .await
     }
 
-    #[instrument(level = "debug", name = "db.signing_key.add", skip_all)]
     async fn add_signing_key(
         &self,
         key: SigningKey,
@@ -64,12 +62,8 @@ impl PostgresStore {
     }
 }
 
-async fn add(
-    connection: &mut PgConnection,
-    key: &SigningKey,
-    unless_newer_than: UnixTime,
-) -> Result<bool, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
+async fn add(lent: &mut Lent, key: &SigningKey, unless_newer_than: UnixTime) -> Result<bool, sqlx::Error> {
+    let mut transaction = lent.begin().await?;
     // First the lock, then the look: the statements below see what the process before has committed.
     query!("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")
         .execute(&mut *transaction)

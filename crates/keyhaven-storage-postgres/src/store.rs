@@ -1,16 +1,14 @@
 use std::time::Duration;
 
 use keyhaven_storage::StorageError;
-use sqlx::migrate::{MigrateError, Migrator};
+use keyhaven_storage::observed::PoolFigures;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::PostgresOptions;
 use crate::error::Failure;
 use crate::pool::Pool;
-
-/// The schema, one step per file; a released step never changes.
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+use crate::schema;
 
 /// How often a commit is tried that the server rolls back for the sake of others.
 const TRIES: u32 = 6;
@@ -30,10 +28,24 @@ impl PostgresStore {
     /// Connects, and brings the schema up to date. Processes that start together do that one after the other.
     ///
     /// # Errors
-    /// When the database cannot be reached or written, or was made by a newer version of Keyhaven.
+    /// When the database cannot be reached or written, or its schema is of a newer version that this one cannot work
+    /// with.
     pub async fn open(options: &PostgresOptions) -> Result<Self, StorageError> {
         let store = Self::new(options);
         store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Connects, and changes nothing: for processes that are not to migrate.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or its schema is not one that this version works with.
+    pub async fn open_as_it_is(options: &PostgresOptions) -> Result<Self, StorageError> {
+        let store = Self::new(options);
+        let looked = tokio::time::timeout(store.patience, store.look()).await;
+        looked
+            .unwrap_or(Err(Failure::NoAnswer(store.patience)))
+            .map_err(Failure::of("store.open"))?;
         Ok(store)
     }
 
@@ -41,28 +53,33 @@ impl PostgresStore {
     /// it does nothing.
     ///
     /// # Errors
-    /// When the database cannot be reached or written, or was made by a newer version of Keyhaven; then nothing was
-    /// changed.
+    /// When the database cannot be reached or written, or its schema is of a newer version that this one cannot work
+    /// with; then nothing was changed.
     pub async fn migrate(&self) -> Result<(), StorageError> {
         let migrate = async {
             // A connection of its own: a step may take longer than statements may, and so may waiting for others.
             let mut connection = self.options.connect().await?;
-            let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
+            let migrated = schema::migrate(&mut connection).await;
             connection.close().await.ok();
-            match migrated {
-                Ok(()) => Ok(()),
-                Err(MigrateError::VersionMissing(found)) => {
-                    let known = MIGRATIONS
-                        .iter()
-                        .map(|migration| migration.version)
-                        .max()
-                        .unwrap_or(0);
-                    Err(Failure::NewerSchema { found, known })
-                }
-                Err(error) => Err(Failure::Migration(error)),
-            }
+            migrated
         };
         migrate.await.map_err(Failure::of("store.migrate"))
+    }
+
+    async fn look(&self) -> Result<(), Failure> {
+        let mut connection = self.options.connect().await?;
+        let fits = schema::fits(&mut connection).await;
+        connection.close().await.ok();
+        fits
+    }
+
+    /// How its pools are used now.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        let replica = self.replica.iter().map(|pool| pool.figures("replica"));
+        std::iter::once(self.primary.figures("primary"))
+            .chain(replica)
+            .collect()
     }
 
     /// Closes all connections; those in use, as soon as they have their answer. Without it nothing is lost.

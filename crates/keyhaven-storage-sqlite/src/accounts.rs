@@ -4,7 +4,6 @@ use keyhaven_storage::{
     NewRegistration, RegistrationOutcome, StorageError, columns,
 };
 use sqlx::{query, query_scalar};
-use tracing::instrument;
 use uuid::Uuid;
 
 use crate::SqliteStore;
@@ -12,12 +11,10 @@ use crate::error::Failure;
 
 #[async_trait]
 impl AccountStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.account.find", skip_all)]
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
         self.find_account(id).await.map_err(Failure::of("account.find"))
     }
 
-    #[instrument(level = "debug", name = "db.account.username_exists", skip_all)]
     async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
         let found = query_scalar!(
             r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username = ?1) AS "exists!: bool""#,
@@ -27,14 +24,12 @@ impl AccountStore for SqliteStore {
         found.map_err(Failure::of("account.username_exists"))
     }
 
-    #[instrument(level = "debug", name = "db.account.login_candidates", skip_all)]
     async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
         self.find_login_candidates(username)
             .await
             .map_err(Failure::of("account.login_candidates"))
     }
 
-    #[instrument(level = "debug", name = "db.account.commit_registration", skip_all)]
     async fn commit_registration(
         &self,
         registration: NewRegistration,
@@ -44,14 +39,12 @@ impl AccountStore for SqliteStore {
             .map_err(Failure::of("account.commit_registration"))
     }
 
-    #[instrument(level = "debug", name = "db.account.commit_assertion", skip_all)]
     async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
         self.record_assertion(assertion)
             .await
             .map_err(Failure::of("account.commit_assertion"))
     }
 
-    #[instrument(level = "debug", name = "db.ping", skip_all)]
     async fn ping(&self) -> Result<(), StorageError> {
         let answer = query_scalar!(r#"SELECT 1 AS "one!: i64""#)
             .fetch_one(&self.readers)

@@ -2,7 +2,6 @@ use async_trait::async_trait;
 use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query};
-use tracing::instrument;
 use uuid::Uuid;
 
 use crate::SqliteStore;
@@ -10,14 +9,12 @@ use crate::error::Failure;
 
 #[async_trait]
 impl AuditStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.event.append", skip_all)]
     async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
         self.append_alone(&event)
             .await
             .map_err(Failure::of("event.append"))
     }
 
-    #[instrument(level = "debug", name = "db.event.list", skip_all)]
     async fn events_of(
         &self,
         account: AccountId,

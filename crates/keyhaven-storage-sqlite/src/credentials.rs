@@ -5,7 +5,6 @@ use keyhaven_storage::{
 };
 use keyhaven_types::CredentialId;
 use sqlx::{SqliteConnection, query, query_scalar};
-use tracing::instrument;
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -13,21 +12,18 @@ use crate::{SqliteStore, audit};
 
 #[async_trait]
 impl CredentialStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.credential.find", skip_all)]
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
         self.find_credential(id)
             .await
             .map_err(Failure::of("credential.find"))
     }
 
-    #[instrument(level = "debug", name = "db.credential.list", skip_all)]
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
         self.list_credentials(account)
             .await
             .map_err(Failure::of("credential.list"))
     }
 
-    #[instrument(level = "debug", name = "db.credential.rename", skip_all)]
     async fn rename_credential(
         &self,
         account: AccountId,
@@ -40,7 +36,6 @@ impl CredentialStore for SqliteStore {
             .map_err(Failure::of("credential.rename"))
     }
 
-    #[instrument(level = "debug", name = "db.credential.remove", skip_all)]
     async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
         self.remove(&removal)
             .await

@@ -12,10 +12,12 @@
 mod accounts;
 mod assertion;
 mod audit;
+mod backup;
 mod credentials;
 mod error;
 mod options;
 mod registration;
+mod schema;
 mod sessions;
 mod signing_keys;
 mod store;

@@ -5,7 +5,6 @@ use keyhaven_storage::{
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
-use tracing::instrument;
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -13,21 +12,18 @@ use crate::{SqliteStore, audit};
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.session.find", skip_all)]
     async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
         self.find_session(family)
             .await
             .map_err(Failure::of("session.find"))
     }
 
-    #[instrument(level = "debug", name = "db.session.list", skip_all)]
     async fn sessions_of(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, StorageError> {
         self.list_sessions(account, now)
             .await
             .map_err(Failure::of("session.list"))
     }
 
-    #[instrument(level = "debug", name = "db.session.touch", skip_all)]
     async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError> {
         let touched = query!(
             "UPDATE sessions SET last_seen_at = ?2 WHERE id = ?1 AND last_seen_at < ?2",
@@ -38,7 +34,6 @@ impl SessionStore for SqliteStore {
         touched.map(|_| ()).map_err(Failure::of("session.touch"))
     }
 
-    #[instrument(level = "debug", name = "db.session.rotate", skip_all)]
     async fn rotate_session(
         &self,
         id: SessionId,
@@ -52,7 +47,6 @@ impl SessionStore for SqliteStore {
             .map_err(Failure::of("session.rotate"))
     }
 
-    #[instrument(level = "debug", name = "db.session.end", skip_all)]
     async fn end_sessions(
         &self,
         account: AccountId,
@@ -64,7 +58,6 @@ impl SessionStore for SqliteStore {
             .map_err(Failure::of("session.end"))
     }
 
-    #[instrument(level = "debug", name = "db.session.end_others", skip_all)]
     async fn end_other_sessions(
         &self,
         account: AccountId,
@@ -76,7 +69,6 @@ impl SessionStore for SqliteStore {
             .map_err(Failure::of("session.end_others"))
     }
 
-    #[instrument(level = "debug", name = "db.grant.find", skip_all)]
     async fn has_grant(
         &self,
         session: SessionId,
@@ -95,7 +87,6 @@ impl SessionStore for SqliteStore {
         live.map_err(Failure::of("grant.find"))
     }
 
-    #[instrument(level = "debug", name = "db.session.purge", skip_all)]
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.purge(now, limit).await.map_err(Failure::of("session.purge"))
     }

@@ -2,21 +2,18 @@ use async_trait::async_trait;
 use keyhaven_storage::{SigningKey, SigningKeyStore, StorageError};
 use keyhaven_types::UnixTime;
 use sqlx::query;
-use tracing::instrument;
 
 use crate::SqliteStore;
 use crate::error::Failure;
 
 #[async_trait]
 impl SigningKeyStore for SqliteStore {
-    #[instrument(level = "debug", name = "db.signing_key.list", skip_all)]
     async fn signing_keys(&self, now: UnixTime) -> Result<Vec<SigningKey>, StorageError> {
         self.list_signing_keys(now)
             .await
             .map_err(Failure::of("signing_key.list"))
     }
 
-    #[instrument(level = "debug", name = "db.signing_key.add", skip_all)]
     async fn add_signing_key(
         &self,
         key: SigningKey,

@@ -5,15 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use keyhaven_storage::StorageError;
-use sqlx::migrate::{MigrateError, Migrator};
+use keyhaven_storage::observed::PoolFigures;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::SqliteOptions;
-use crate::error::Failure;
-
-/// The schema, one step per file; a released step never changes.
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+use crate::error::{Failure, primary_code};
+use crate::{backup, schema};
 
 /// Accounts, credentials, sessions, grants, signing keys and events in one SQLite file.
 #[derive(Clone, Debug)]
@@ -40,28 +38,61 @@ impl SqliteStore {
         }
     }
 
+    /// Opens the file, which must be there, and leaves its schema as it is: for processes that are not to migrate.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be opened, or its schema is not one that this version works with.
+    pub async fn open_as_it_is(options: &SqliteOptions) -> Result<Self, StorageError> {
+        let open = async {
+            std::fs::metadata(&options.path)?;
+            let store = Self::connect(options).await?;
+            match schema::look(&store).await {
+                Ok(()) => Ok(store),
+                Err(failure) => {
+                    store.close().await;
+                    Err(failure)
+                }
+            }
+        };
+        open.await.map_err(Failure::of("store.open"))
+    }
+
     /// Brings the schema up to date: in one transaction, so that of several processes one does it. Done already, it
     /// does nothing.
     ///
     /// # Errors
-    /// When the file cannot be written, or was made by a newer version of Keyhaven; then nothing was changed.
+    /// When the file cannot be written, or its schema is of a newer version that this one cannot work with; then nothing
+    /// was changed.
     pub async fn migrate(&self) -> Result<(), StorageError> {
-        let migrate = async {
-            let mut transaction = self.write().await?;
-            match MIGRATIONS.run_direct(None, &mut *transaction, false).await {
-                Ok(()) => Ok(transaction.commit().await?),
-                Err(MigrateError::VersionMissing(found)) => {
-                    let known = MIGRATIONS
-                        .iter()
-                        .map(|migration| migration.version)
-                        .max()
-                        .unwrap_or(0);
-                    Err(Failure::NewerSchema { found, known })
-                }
-                Err(error) => Err(Failure::Migration(error)),
+        schema::migrate(self).await.map_err(Failure::of("store.migrate"))
+    }
+
+    /// Writes a whole and consistent copy into a new file (mode 0600), while others read and write the database. The
+    /// copy is on the disk, under its name, or not there at all.
+    ///
+    /// # Errors
+    /// When something has that name already, or the copy cannot be written.
+    pub async fn back_up(&self, into: &Path) -> Result<(), StorageError> {
+        backup::write(self, into)
+            .await
+            .map_err(Failure::of("store.back_up"))
+    }
+
+    /// How its pools are used now.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolFigures> {
+        let figures = |name, pool: &SqlitePool| {
+            let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+            let idle = count(pool.num_idle());
+            PoolFigures {
+                name,
+                most: pool.options().get_max_connections().into(),
+                in_use: u64::from(pool.size()).saturating_sub(idle),
+                idle,
+                queue: None,
             }
         };
-        migrate.await.map_err(Failure::of("store.migrate"))
+        vec![figures("writer", &self.writer), figures("readers", &self.readers)]
     }
 
     /// Waits for what is under way, writes the log back into the file and closes it. Without it nothing is lost; the
@@ -140,9 +171,7 @@ async fn connect_patiently(
     }
 }
 
-/// Primary result codes SQLITE_BUSY and SQLITE_LOCKED; the extended ones hold them in their lowest byte.
+/// SQLITE_BUSY and SQLITE_LOCKED.
 fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    matches!(primary_code(error), Some(5 | 6))
 }

@@ -10,6 +10,8 @@
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //!
+//! [`observed::Observed`] stands before either and tells how long it takes.
+//!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
 //! a behaviour that is not in the contract does not exist, and a bug found in one adapter becomes a clause there first.
@@ -24,6 +26,7 @@ pub mod contract;
 mod durable;
 mod error;
 mod ids;
+pub mod observed;
 mod records;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};

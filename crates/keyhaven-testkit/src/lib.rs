@@ -12,3 +12,5 @@ pub mod postgres;
 pub mod process;
 #[cfg(feature = "process")]
 pub mod site;
+#[cfg(feature = "tcp_proxy")]
+pub mod tcp_proxy;

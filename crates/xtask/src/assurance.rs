@@ -20,10 +20,34 @@ const EXCLUSIONS: &str = ".cargo/mutants.toml";
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Evidence {
+    /// Of keyhaven-core by its own tests; `None` where it was never measured.
+    pub(crate) coverage: Option<Coverage>,
     /// By fuzz target.
     pub(crate) fuzz: BTreeMap<String, Fuzzed>,
     /// By source file.
     pub(crate) mutants: BTreeMap<String, Mutated>,
+}
+
+/// What of keyhaven-core its own tests run.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coverage {
+    pub(crate) date: String,
+    pub(crate) commit: String,
+    /// Of keyhaven-core's sources.
+    pub(crate) digest: String,
+    /// By source file.
+    pub(crate) files: BTreeMap<String, Covered>,
+}
+
+/// How many were run, and how many there are.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Covered {
+    pub(crate) lines: (u64, u64),
+    pub(crate) regions: (u64, u64),
+    /// Each outcome of each condition.
+    pub(crate) branches: (u64, u64),
 }
 
 /// What fuzzing one target came to, added up over the runs of one content.
@@ -80,6 +104,7 @@ impl Evidence {
             ("mutants", self.mutants_table()),
             ("exclusions", exclusions_table(exclusions)),
             ("fuzz", self.fuzz_table()),
+            ("coverage", self.coverage_table()),
         ] {
             let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
             let (before, rest) = page
@@ -119,6 +144,23 @@ impl Evidence {
         out
     }
 
+    fn coverage_table(&self) -> String {
+        let Some(coverage) = &self.coverage else {
+            return "Never measured.\n".to_owned();
+        };
+        let mut out = format!(
+            "Measured on {}, commit `{}`, content `{}`.\n\n| file | lines | regions | branches |\n|---|---|---|---|\n",
+            coverage.date, coverage.commit, coverage.digest
+        );
+        let mut all = Covered::default();
+        for (file, covered) in &coverage.files {
+            all = all.and(*covered);
+            let _ = writeln!(out, "| `{file}` | {covered} |");
+        }
+        let _ = writeln!(out, "| all {} | {all} |", coverage.files.len());
+        out
+    }
+
     fn fuzz_table(&self) -> String {
         let mut out =
             "| target | date | commit | content | executions | minutes |\n|---|---|---|---|---|---|\n"
@@ -135,6 +177,34 @@ impl Evidence {
             );
         }
         out
+    }
+}
+
+impl Covered {
+    fn and(self, other: Self) -> Self {
+        let sum = |a: (u64, u64), b: (u64, u64)| (a.0.saturating_add(b.0), a.1.saturating_add(b.1));
+        Self {
+            lines: sum(self.lines, other.lines),
+            regions: sum(self.regions, other.regions),
+            branches: sum(self.branches, other.branches),
+        }
+    }
+}
+
+/// Three cells of a table: per cent, and of how many.
+impl std::fmt::Display for Covered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cell = |(run, all): (u64, u64)| match run.saturating_mul(1000).checked_div(all) {
+            Some(tenths) => format!("{}.{} % of {all}", tenths / 10, tenths % 10),
+            None => "–".to_owned(),
+        };
+        write!(
+            f,
+            "{} | {} | {}",
+            cell(self.lines),
+            cell(self.regions),
+            cell(self.branches)
+        )
     }
 }
 
@@ -226,9 +296,16 @@ impl Evidence {
                 None => lines.push(format!("its mutants were never tested: {file}")),
             }
         }
-        let current = fuzzed_digest()?;
+        if let Some(coverage) = &self.coverage
+            && coverage.digest != digest_of(&core_sources()?)?
+        {
+            lines.push(format!(
+                "something changed since coverage was measured on {}",
+                coverage.date
+            ));
+        }
         for (target, run) in &self.fuzz {
-            if run.digest != current {
+            if run.digest != fuzzed_digest(target)? {
                 lines.push(format!(
                     "something changed since it was fuzzed on {}: {target}",
                     run.date
@@ -241,9 +318,13 @@ impl Evidence {
 
 /// The source files of keyhaven-core that are not tests, from the repository's root.
 pub(crate) fn core_sources() -> anyhow::Result<Vec<String>> {
+    sources_in("crates/keyhaven-core/src")
+}
+
+fn sources_in(directory: &str) -> anyhow::Result<Vec<String>> {
     let root = tools::root()?;
     let mut found = Vec::new();
-    let mut directories = vec![PathBuf::from("crates/keyhaven-core/src")];
+    let mut directories = vec![PathBuf::from(directory)];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(root.join(&directory))? {
             let entry = entry?;
@@ -264,10 +345,15 @@ pub(crate) fn core_sources() -> anyhow::Result<Vec<String>> {
 }
 
 /// Of everything that a fuzz target runs.
-pub(crate) fn fuzzed_digest() -> anyhow::Result<String> {
-    let sources = core_sources()?;
-    let mut files: Vec<&str> = sources.iter().map(String::as_str).collect();
-    files.push("fuzz/src/targets.rs");
+pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
+    let mut files = core_sources()?;
+    if target == "mds_blob" {
+        files.extend(sources_in("crates/keyhaven-mds/src")?);
+        files.push("fuzz/src/mds.rs".to_owned());
+    } else {
+        files.push("fuzz/src/targets.rs".to_owned());
+        files.push("fuzz/src/trust.rs".to_owned());
+    }
     digest_of(&files)
 }
 
@@ -318,13 +404,41 @@ mod tests {
                     seconds: 125,
                 },
             )]),
+            coverage: Some(Coverage {
+                date: "2026-01-01".to_owned(),
+                commit: "abc".to_owned(),
+                digest: "def".to_owned(),
+                files: BTreeMap::from([
+                    (
+                        "a.rs".to_owned(),
+                        Covered {
+                            lines: (2, 3),
+                            regions: (1, 1),
+                            branches: (0, 0),
+                        },
+                    ),
+                    (
+                        "b.rs".to_owned(),
+                        Covered {
+                            lines: (1, 1),
+                            regions: (0, 1),
+                            branches: (1, 2),
+                        },
+                    ),
+                ]),
+            }),
             ..Evidence::default()
         };
         let part = |name: &str| format!("{name}\n<!-- {name} -->\nold\n<!-- /{name} -->\n");
-        let page = ["mutants", "exclusions", "fuzz"].map(part).concat();
+        let page = ["mutants", "exclusions", "fuzz", "coverage"].map(part).concat();
         let filled = evidence.filled_in(&page, &[]).unwrap();
         assert!(!filled.contains("old"), "{filled}");
         assert!(filled.contains("| `cbor` | 2026-01-01 | `abc` | `def` | 12 | 2 |\n<!-- /fuzz -->\n"));
+        assert!(
+            filled.contains("| `a.rs` | 66.6 % of 3 | 100.0 % of 1 | – |\n"),
+            "{filled}"
+        );
+        assert!(filled.contains("| all 2 | 75.0 % of 4 | 50.0 % of 2 | 50.0 % of 2 |\n<!-- /coverage -->\n"));
         assert!(filled.contains("None."));
         assert!(evidence.filled_in("nothing is marked", &[]).is_err());
     }

@@ -67,8 +67,7 @@ pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
     let (goals, met) = goals(&timed);
     println!("{table}\n{goals}");
     let path = tools::root()?.join("docs/performance.md");
-    std::fs::write(&path, document(&table, &goals, !instructions.is_empty())?)
-        .with_context(|| path.display().to_string())?;
+    std::fs::write(&path, document(&table, &goals)?).with_context(|| path.display().to_string())?;
     Ok(met)
 }
 
@@ -180,11 +179,10 @@ fn goals(timed: &[Timed]) -> (String, bool) {
     (out, met)
 }
 
-fn document(table: &str, goals: &str, instructions: bool) -> anyhow::Result<String> {
-    let flag = if instructions { " --instructions" } else { "" };
+fn document(table: &str, goals: &str) -> anyhow::Result<String> {
     Ok(format!(
         "# Performance\n\n\
-         Written by `cargo xtask bench{flag}` on {}, commit {}, {}, {}.\n\n\
+         Written by `cargo xtask bench` on {}, commit {}, {}, {}.\n\n\
          Each case runs in slices of a quarter of a millisecond, right after or before a slice of the case that it is\n\
          divided by, once untimed before each, the cases in an order that rotates, 800 rounds. The ratio is the median of the rounds' ratios;\n\
          the middle half of the rounds lies in the span given. Absolute times depend on the machine and on what else it\n\

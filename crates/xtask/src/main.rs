@@ -5,6 +5,7 @@
 
 mod assurance;
 mod bench;
+mod coverage;
 mod figures;
 mod fuzz;
 mod gates;
@@ -21,14 +22,18 @@ cargo xtask <command>
   test [--install]   run every gate and every test; ends with `N passed, N failed`.
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
                      is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM, KEYHAVEN_POSTGRES_BIN.
-  bench [--instructions]
-                     time verification beside ring and webauthn-rs-core, count allocations, and with --instructions
-                     what valgrind counts; writes docs/performance.md
+  bench [--no-instructions]
+                     time verification beside ring and webauthn-rs-core, count allocations, and instructions where there
+                     is valgrind; writes docs/performance.md
   advisories         check the dependencies against the RustSec database (needs a network)
   assurance          write the tables of docs/assurance.md anew, and say what has changed since it was measured
+  coverage           measure which lines, regions and branches of keyhaven-core its own tests run, record it, and print
+                     the lines that none runs; needs the component llvm-tools
   figures            measure the binary: size, time to start, memory when idle
-  fuzz [--target T] [--minutes M]
-                     fuzz each target for M minutes (10), and record it; needs a nightly toolchain
+  fuzz [--target T] [--minutes M] [--resume]
+                     fuzz each target for M processor minutes (10; with --resume less what is recorded already), one
+                     after the other with the least priority, and record it every five minutes: it may be interrupted
+                     at any time, and run in the background. Needs a nightly toolchain
   fuzz --smoke       a few seconds for each target; nothing is recorded
   fuzz --seeds       write the seed corpus anew
   mutants [--file F]… [--shard i/n] [--resume]
@@ -46,10 +51,11 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["test"] => gates::test(tools::may_install()),
         ["test", "--install"] => gates::test(true),
-        ["bench"] => bench::run(false),
-        ["bench", "--instructions"] => bench::run(true),
+        ["bench"] => bench::run(true),
+        ["bench", "--no-instructions"] => bench::run(false),
         ["advisories"] => gates::advisories(),
         ["assurance"] => assurance::refresh(),
+        ["coverage"] => coverage::measure(),
         ["fuzz", options @ ..] => fuzz_options(options),
         ["mutants", options @ ..] => mutants_options(options),
         ["tree"] => tree::check(),
@@ -102,20 +108,28 @@ fn mutants_options(mut options: &[&str]) -> anyhow::Result<bool> {
 }
 
 fn fuzz_options(mut options: &[&str]) -> anyhow::Result<bool> {
-    let (mut target, mut minutes) = (None, 10);
+    let mut selection = fuzz::Selection {
+        target: None,
+        minutes: 10,
+        resume: false,
+    };
     loop {
         options = match options {
             ["--smoke"] => return fuzz::smoke().map(|count| count.failed == 0),
             ["--seeds"] => return fuzz::seeds(),
             ["--target", name, rest @ ..] => {
-                target = Some(*name);
+                selection.target = Some(*name);
                 rest
             }
             ["--minutes", number, rest @ ..] => {
-                minutes = number.parse()?;
+                selection.minutes = number.parse()?;
                 rest
             }
-            [] => return fuzz::run(target, minutes),
+            ["--resume", rest @ ..] => {
+                selection.resume = true;
+                rest
+            }
+            [] => return fuzz::run(&selection),
             [other, ..] => anyhow::bail!("fuzz: what is {other}?"),
         };
     }

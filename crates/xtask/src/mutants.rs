@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::assurance::{self, Evidence, Mutated};
 use crate::tools::{self, CARGO_MUTANTS, CARGO_NEXTEST};
@@ -19,20 +19,18 @@ pub(crate) struct Selection<'a> {
     pub(crate) resume: bool,
 }
 
-/// What a run was about, so that its outcomes can be taken up later.
-#[derive(Deserialize, Serialize)]
+/// What a run was about.
 struct Run {
     date: String,
     commit: String,
-    /// Digest by file.
-    files: BTreeMap<String, String>,
+    file: String,
+    digest: String,
 }
 
 /// A mutant as cargo-mutants describes it.
 #[derive(Deserialize)]
 struct Mutant {
     name: String,
-    file: String,
 }
 
 /// What became of a mutant.
@@ -60,16 +58,12 @@ enum Scenario {
     Mutant(Mutant),
 }
 
-/// Tests the mutants of the files selected, and records each file whose mutants were all tried. `false`: some were
-/// missed, or not tried.
+/// Tests the mutants of the files selected, one file after the other, and records each file whose mutants were all
+/// tried: an interrupted run is taken up (`--resume`) at the file that it was at. `false`: some mutants were missed, or
+/// not tried.
 pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
-    let directory = tools::target()?.join("mutants");
-    // An interrupted run left outcomes behind, unless it broke.
-    if let Err(error) = record(&directory) {
-        println!("the last run is not taken up: {error:#}");
-    }
     let evidence = Evidence::read()?;
-    let mut files = BTreeMap::new();
+    let mut files = Vec::new();
     for (index, file) in assurance::core_sources()?.into_iter().enumerate() {
         let named = selection.files.is_empty() || selection.files.iter().any(|part| file.contains(part));
         let of_shard = selection.shard.is_none_or(|(i, n)| index % n == i);
@@ -79,26 +73,40 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
             .get(&file)
             .is_some_and(|run| run.digest == digest && run.missed.is_empty());
         if named && of_shard && !(selection.resume && done) {
-            files.insert(file, digest);
+            files.push((file, digest));
         }
     }
     if files.is_empty() {
         println!("nothing to test");
-        return Ok(true);
     }
+    let mut complete = true;
+    // The tests pass before anything is changed: that is seen once.
+    let mut baseline = true;
+    for (file, digest) in files {
+        complete &= test_file(file, digest, baseline)?;
+        baseline = false;
+    }
+    Ok(complete)
+}
+
+fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<bool> {
+    let directory = tools::target()?.join("mutants");
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
     let (date, commit) = assurance::now()?;
-    let run = Run { date, commit, files };
-    std::fs::write(directory.join("run.json"), serde_json::to_string(&run)?)?;
-
+    let run = Run {
+        date,
+        commit,
+        file,
+        digest,
+    };
     // First the tests that catch most, then all of them for what these missed.
     for (pass, tests) in [(QUICK, QUICK_TESTS), (FULL, &[][..])] {
         let missed = missed_by_quick(&directory)?;
         if pass == FULL && missed.is_empty() {
             break;
         }
-        let mut command = cargo_mutants(&run.files)?;
+        let mut command = cargo_mutants(&run.file)?;
         for name in &missed {
             command.args(["--re", &format!("^{}$", escaped(name))]);
         }
@@ -109,6 +117,9 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
             "--test-tool",
             "nextest",
         ]);
+        if !baseline {
+            command.arg("--baseline=skip");
+        }
         // Generous: on a busy machine a slow test is no caught mutant.
         command.args(["--timeout", "900", "--colors", "never", "--no-times", "--output"]);
         command.arg(directory.join(pass));
@@ -126,7 +137,7 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
         }
         let _ = command.status()?;
     }
-    record(&directory)
+    record(&directory, run)
 }
 
 const QUICK: &str = "quick";
@@ -138,52 +149,42 @@ const QUICK_TESTS: &[&str] = &[
     "--test=spoiled_statements",
 ];
 
-/// Takes up the outcomes in `directory`, file by file. `false`: some mutants were missed, or not tried.
-fn record(directory: &Path) -> anyhow::Result<bool> {
-    let Ok(run) = std::fs::read_to_string(directory.join("run.json")) else {
-        return Ok(true);
-    };
-    let run: Run = serde_json::from_str(&run)?;
-    let Some(planned) = planned(&directory.join(QUICK))? else {
-        return Ok(true);
-    };
-    let excluded = excluded(&run.files, &planned)?;
+/// Takes up the outcomes in `directory`. `false`: some mutants were missed, or not tried.
+fn record(directory: &Path, run: Run) -> anyhow::Result<bool> {
+    let (planned, excluded) = mutants_of(&run.file)?;
     // What the quick tests missed is undecided until all tests have been run.
     let mut verdicts = outcomes(&directory.join(QUICK))?;
     verdicts.retain(|_, verdict| *verdict != Verdict::Missed);
     verdicts.extend(outcomes(&directory.join(FULL))?);
 
-    let mut evidence = Evidence::read()?;
-    let mut complete = true;
-    for (file, digest) in &run.files {
-        let mut of_file = Mutated {
-            date: run.date.clone(),
-            commit: run.commit.clone(),
-            digest: digest.clone(),
-            caught: 0,
-            missed: Vec::new(),
-            unviable: 0,
-            excluded: excluded.get(file).copied().unwrap_or_default(),
-        };
-        let mut left = 0_u32;
-        for mutant in planned.iter().filter(|mutant| mutant.file == *file) {
-            match verdicts.get(&mutant.name) {
-                Some(Verdict::Caught) => of_file.caught = of_file.caught.saturating_add(1),
-                Some(Verdict::Unviable) => of_file.unviable = of_file.unviable.saturating_add(1),
-                Some(Verdict::Missed) => of_file.missed.push(mutant.name.clone()),
-                None => left = left.saturating_add(1),
-            }
-        }
-        complete &= left == 0 && of_file.missed.is_empty();
-        for name in &of_file.missed {
-            println!("missed: {name}");
-        }
-        if left == 0 {
-            evidence.mutants.insert(file.clone(), of_file);
-        } else {
-            println!("{file}: {left} mutants are left to try");
+    let mut of_file = Mutated {
+        date: run.date,
+        commit: run.commit,
+        digest: run.digest,
+        caught: 0,
+        missed: Vec::new(),
+        unviable: 0,
+        excluded,
+    };
+    let mut left = 0_u32;
+    for mutant in planned {
+        match verdicts.get(&mutant.name) {
+            Some(Verdict::Caught) => of_file.caught = of_file.caught.saturating_add(1),
+            Some(Verdict::Unviable) => of_file.unviable = of_file.unviable.saturating_add(1),
+            Some(Verdict::Missed) => of_file.missed.push(mutant.name),
+            None => left = left.saturating_add(1),
         }
     }
+    for name in &of_file.missed {
+        println!("missed: {name}");
+    }
+    if left > 0 {
+        println!("{}: {left} mutants are left to try", run.file);
+        return Ok(false);
+    }
+    let complete = of_file.missed.is_empty();
+    let mut evidence = Evidence::read()?;
+    evidence.mutants.insert(run.file, of_file);
     // Files that are gone.
     let sources = assurance::core_sources()?;
     evidence.mutants.retain(|file, _| sources.contains(file));
@@ -199,14 +200,6 @@ fn missed_by_quick(directory: &Path) -> anyhow::Result<Vec<String>> {
         .filter(|(_, verdict)| *verdict == Verdict::Missed)
         .map(|(name, _)| name)
         .collect())
-}
-
-/// The mutants a pass was to try; `None` where it never began.
-fn planned(pass: &Path) -> anyhow::Result<Option<Vec<Mutant>>> {
-    match std::fs::read_to_string(pass.join("mutants.out/mutants.json")) {
-        Ok(text) => Ok(Some(serde_json::from_str(&text)?)),
-        Err(_) => Ok(None),
-    }
 }
 
 /// What became of the mutants a pass has tried so far, by name.
@@ -237,42 +230,40 @@ fn outcomes(pass: &Path) -> anyhow::Result<BTreeMap<String, Verdict>> {
     Ok(verdicts)
 }
 
-/// How many mutants of each file the configuration leaves out.
-fn excluded(files: &BTreeMap<String, String>, planned: &[Mutant]) -> anyhow::Result<BTreeMap<String, u64>> {
-    let output = cargo_mutants(files)?
-        .args(["--no-config", "--list", "--json"])
+/// The mutants of a file: those to be tried, and how many the configuration leaves out.
+fn mutants_of(file: &str) -> anyhow::Result<(Vec<Mutant>, u64)> {
+    let planned = list(file, &[])?;
+    let mut left_out = list(file, &["--no-config"])?;
+    left_out.retain(|mutant| !planned.iter().any(|planned| planned.name == mutant.name));
+    Ok((planned, u64::try_from(left_out.len())?))
+}
+
+fn list(file: &str, options: &[&str]) -> anyhow::Result<Vec<Mutant>> {
+    let output = cargo_mutants(file)?
+        .args(options)
+        .args(["--list", "--json"])
         .output()?;
     ensure!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let all: Vec<Mutant> = serde_json::from_slice(&output.stdout)?;
-    let mut excluded = BTreeMap::new();
-    for mutant in all {
-        if !planned.iter().any(|planned| planned.name == mutant.name) {
-            let of_file: &mut u64 = excluded.entry(mutant.file).or_default();
-            *of_file = of_file.saturating_add(1);
-        }
-    }
-    Ok(excluded)
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn cargo_mutants(files: &BTreeMap<String, String>) -> anyhow::Result<std::process::Command> {
+fn cargo_mutants(file: &str) -> anyhow::Result<std::process::Command> {
     let tool: PathBuf = tools::cargo_tool(&CARGO_MUTANTS)?;
     let mut command = tools::command(tool)?;
-    command.args(["mutants", "--package", "keyhaven-core"]);
-    for file in files.keys() {
-        command.args(["--file", file]);
-    }
+    command.args(["mutants", "--package", "keyhaven-core", "--file", file]);
     Ok(command)
 }
 
-/// As a regular expression that matches it alone.
+/// As a regular expression that matches it alone. Only what means something is escaped: `\<` and `\>` would mean
+/// something of their own.
 fn escaped(name: &str) -> String {
     let mut out = String::new();
     for character in name.chars() {
-        if !character.is_alphanumeric() && character.is_ascii() && character != ' ' {
+        if r"\.+*?()|[]{}^$#&-~".contains(character) {
             out.push('\\');
         }
         out.push(character);

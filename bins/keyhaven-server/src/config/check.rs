@@ -13,7 +13,7 @@ use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, acceptance};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -127,12 +127,55 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
+        migrate: raw.database_migrate == Switch::On,
+        stop: stop(&raw.stop, local)?,
+        telemetry: telemetry(&raw.telemetry)?,
         max_pending_ceremonies: raw.ceremonies.max_pending,
         settings,
         api,
         log: raw.log,
         warnings,
     })
+}
+
+fn stop(stop: &raw::Stop, local: bool) -> anyhow::Result<Stop> {
+    // Nobody balances load before localhost.
+    let notice = stop.notice_seconds.unwrap_or(if local { 0 } else { 5 });
+    ensure!(notice <= 600, "stop.notice_seconds: at most 600, not {notice}");
+    ensure!(
+        (1..=600).contains(&stop.drain_seconds),
+        "stop.drain_seconds: 1 to 600, not {}",
+        stop.drain_seconds
+    );
+    Ok(Stop {
+        notice: Duration::from_secs(notice),
+        drain: Duration::from_secs(stop.drain_seconds),
+    })
+}
+
+fn telemetry(telemetry: &raw::OpenTelemetry) -> anyhow::Result<Option<OpenTelemetry>> {
+    let sample_ratio = telemetry.sample_ratio.unwrap_or(1.0);
+    ensure!(
+        (0.0..=1.0).contains(&sample_ratio),
+        "telemetry.sample_ratio: 0 to 1, not {sample_ratio}"
+    );
+    let Some(text) = &telemetry.traces_url else {
+        ensure!(
+            telemetry.sample_ratio.is_none(),
+            "telemetry.sample_ratio: only with telemetry.traces_url"
+        );
+        return Ok(None);
+    };
+    ensure!(
+        cfg!(feature = "otlp"),
+        "telemetry.traces_url: this build sends no traces; it needs the feature otlp"
+    );
+    let url = Url::parse(text).with_context(|| format!("telemetry.traces_url: {text:?} is no URL"))?;
+    ensure!(
+        matches!(url.scheme(), "http" | "https"),
+        "telemetry.traces_url: http:// or https://, for example http://127.0.0.1:4318/v1/traces"
+    );
+    Ok(Some(OpenTelemetry { url, sample_ratio }))
 }
 
 fn rp_id(text: &str) -> anyhow::Result<RpId> {
@@ -465,6 +508,13 @@ mod tests {
     #[test]
     fn values_out_of_range_are_named() {
         refused(|raw| raw.listen = "8080".into(), "listen");
+        refused(|raw| raw.stop.notice_seconds = Some(601), "notice_seconds");
+        refused(|raw| raw.stop.drain_seconds = 0, "drain_seconds");
+        refused(|raw| raw.telemetry.sample_ratio = Some(0.5), "sample_ratio");
+        refused(
+            |raw| raw.telemetry.traces_url = Some("collector:4318".into()),
+            "telemetry.traces_url",
+        );
         refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
         refused(
             |raw| raw.max_connections_per_address = 0,

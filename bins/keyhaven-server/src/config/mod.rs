@@ -11,15 +11,17 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
 use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_storage_sqlite::SqliteOptions;
+use url::Url;
 
 use crate::anchors::AnchorFiles;
 
-pub(crate) use raw::Flags;
+pub(crate) use raw::{Flags, LogFormat};
 
 /// The configuration in force.
 pub(crate) struct Config {
@@ -31,18 +33,40 @@ pub(crate) struct Config {
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) max_connections_per_address: u32,
+    /// Whether servers bring the schema up to date when they start.
+    pub(crate) migrate: bool,
+    pub(crate) stop: Stop,
+    pub(crate) telemetry: Option<OpenTelemetry>,
     /// Whether a second implementation judges what was accepted, and whether its objection refuses.
     pub(crate) crosscheck: Option<Enforce>,
     pub(crate) max_pending_ceremonies: usize,
     pub(crate) settings: Settings,
     pub(crate) api: ApiSettings,
-    log: raw::Log,
+    pub(crate) log: raw::Log,
     warnings: Vec<String>,
 }
 
 /// Whether an objection refuses, or is only logged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Enforce(pub(crate) bool);
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stop {
+    /// So long requests are still taken, while `/ready` says that it is stopping.
+    pub(crate) notice: Duration,
+    /// So long requests under way may then take.
+    pub(crate) drain: Duration,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenTelemetry {
+    /// The collector's address for traces, OTLP over HTTP.
+    pub(crate) url: Url,
+    /// The share of the traces begun here that is sent, 0 to 1.
+    pub(crate) sample_ratio: f64,
+}
 
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]
@@ -120,19 +144,5 @@ impl Config {
         format!(
             "Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{described}"
         )
-    }
-
-    /// Sends log lines to standard error.
-    pub(crate) fn start_logging(&self) {
-        use tracing_subscriber::EnvFilter;
-        let filter = EnvFilter::try_new(&self.log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr);
-        // A second subscriber can only be set by a test that has one already.
-        let _ = match self.log.format {
-            raw::LogFormat::Json => lines.json().try_init(),
-            raw::LogFormat::Text => lines.try_init(),
-        };
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names beside the configuration's that begin with its prefix: where the file is, and what builds and tests use.
 const NOT_CONFIGURATION: [&str; 6] = [
@@ -36,6 +36,7 @@ pub(crate) struct Raw {
     pub(crate) database_url: String,
     pub(crate) database_replica_url: Option<String>,
     pub(crate) database_connections: Option<u32>,
+    pub(crate) database_migrate: Switch,
     pub(crate) challenges_url: String,
     pub(crate) secret_key_file: Option<PathBuf>,
     #[serde(deserialize_with = "list")]
@@ -52,6 +53,8 @@ pub(crate) struct Raw {
     pub(crate) log: Log,
     pub(crate) rate_limits: RateLimits,
     pub(crate) sessions: Sessions,
+    pub(crate) stop: Stop,
+    pub(crate) telemetry: OpenTelemetry,
     pub(crate) tokens: Tokens,
     pub(crate) disclose_verification_step: Option<bool>,
 }
@@ -69,6 +72,7 @@ impl Default for Raw {
             database_url: "sqlite:keyhaven.db".into(),
             database_replica_url: None,
             database_connections: None,
+            database_migrate: Switch::On,
             challenges_url: "memory:".into(),
             secret_key_file: None,
             trusted_proxies: Vec::new(),
@@ -84,6 +88,8 @@ impl Default for Raw {
             log: Log::default(),
             rate_limits: RateLimits::default(),
             sessions: Sessions::default(),
+            stop: Stop::default(),
+            telemetry: OpenTelemetry::default(),
             tokens: Tokens::default(),
             disclose_verification_step: None,
         }
@@ -308,6 +314,31 @@ impl Default for Sessions {
     }
 }
 
+/// How the process ends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Stop {
+    pub(crate) notice_seconds: Option<u64>,
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            notice_seconds: None,
+            drain_seconds: 10,
+        }
+    }
+}
+
+/// Where traces go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OpenTelemetry {
+    pub(crate) traces_url: Option<String>,
+    pub(crate) sample_ratio: Option<f64>,
+}
+
 /// Signed access tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -406,6 +437,14 @@ pub(crate) struct Flags {
     #[arg(long, global = true, value_name = "NUMBER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     database_connections: Option<u32>,
+    /// Leave the database's schema as it is, and refuse to serve where it is not up to date.
+    #[arg(long, global = true)]
+    #[serde(
+        rename = "database_migrate",
+        skip_serializing_if = "is_false",
+        serialize_with = "off"
+    )]
+    no_migrate: bool,
     /// Pending ceremonies [default: memory:].
     #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -430,6 +469,16 @@ pub(crate) struct Flags {
     #[arg(long, global = true, value_name = "on|off")]
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn off<S: Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("off")
 }
 
 /// Reads file, environment and flags.

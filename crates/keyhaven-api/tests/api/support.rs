@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use keyhaven_api::{ApiSettings, Metrics, ProxyHeader, router};
+use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_service::{
     AccessTokenSettings, Anchors, Clock, Crosscheck, Keyhaven, Random, RandomUnavailable, SecretKey,
@@ -57,6 +57,7 @@ pub(crate) struct App {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<dyn DurableStore>,
     pub(crate) metrics: Metrics,
+    pub(crate) lifecycle: Lifecycle,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -166,12 +167,14 @@ impl App {
     async fn assembled(settings: Settings, ports: Ports, base_path: &str) -> Self {
         let store = ports.durable.clone();
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
+        let operations = Operations::default();
         let keyhaven = Keyhaven::new(
             settings,
             Surroundings {
                 durable: ports.durable,
                 ceremonies: ports.ceremonies,
                 clock: clock.clone(),
+                observer: Arc::new(operations.metrics.clone()),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
                 anchors: ports.anchors,
                 crosscheck: ports.crosscheck,
@@ -187,10 +190,10 @@ impl App {
             disclose_verification_step: true,
             insecure_cookies: false,
         };
-        let metrics = Metrics::new();
         Self {
-            router: router(keyhaven.clone(), api, metrics.clone()),
-            metrics,
+            metrics: operations.metrics.clone(),
+            lifecycle: operations.lifecycle.clone(),
+            router: router(keyhaven.clone(), api, operations),
             keyhaven,
             clock,
             store,

@@ -150,7 +150,7 @@ impl<'a> Jws<'a> {
 }
 
 /// Whether the certificate names the service's host, and in the place where host names stand (RFC 6125 §6.4.4).
-fn is_for_host(leaf: &Certificate) -> bool {
+fn is_for_host(leaf: &Certificate<'_>) -> bool {
     leaf.extension(SUBJECT_ALTERNATIVE_NAME)
         .and_then(|extension| SubjectAltName::from_der(extension.extn_value.as_bytes()).ok())
         .is_some_and(|names| {

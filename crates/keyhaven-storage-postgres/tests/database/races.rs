@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use keyhaven_storage::{
     AccountStore as _, AssertionCommit, AssertionOutcome, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, StepUpGrant,
+    RegistrationOutcome, SessionStore as _, StepUpGrant, StorageError,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{Executor as _, PgConnection};
 use tokio::task::JoinHandle;
 
 use crate::records::{addition, anna, event, login, session};
-use crate::{number, raw, with_anna};
+use crate::{number, open, raw, with_anna};
 
 /// Begins `work`, which must come to wait for `other`; then lets `other` end as told, and answers what came of it.
 async fn meanwhile<T>(other: &mut PgConnection, work: JoinHandle<T>, end: &'static str) -> T {
@@ -232,4 +232,49 @@ async fn an_account_takes_a_passkey_only_while_it_is_active() {
             assert_eq!(number(&mut other, new).await, committed);
         }
     }
+}
+
+/// As many processes as there are drop what has expired at once: none waits for another, none fails, all is dropped once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn several_processes_tidy_up_at_once() {
+    let (database, store) = with_anna().await;
+    let mut connection = raw(database.url()).await;
+    for sql in [
+        "INSERT INTO sessions (id, account_id, token_family_hash, token_hash, created_at, last_seen_at, expires_at,
+            authenticated_at, aal, amr)
+        SELECT gen_random_uuid(), (SELECT id FROM accounts), sha256(n::text::bytea), sha256(''), 0, 0,
+            CASE WHEN n > 4990 THEN 2000 ELSE 1000 END, 0, 1, '[]'
+        FROM generate_series(1, 5000) AS n",
+        "INSERT INTO step_up_grants (session_id, purpose, expires_at)
+        SELECT id, 'action', 500 FROM sessions WHERE expires_at <= 2000",
+    ] {
+        connection.execute(sql).await.unwrap();
+    }
+    let now = UnixTime::from_millis(1000);
+    let mut tidying = Vec::new();
+    for _ in 0..8 {
+        let store = open(database.url()).await;
+        tidying.push(tokio::spawn(async move {
+            let mut dropped = 0;
+            loop {
+                match store.purge_expired_sessions(now, 100).await? {
+                    0 => return Ok::<_, StorageError>(dropped),
+                    some => dropped += some,
+                }
+            }
+        }));
+    }
+    let mut took_part = 0;
+    for tidying in tidying {
+        took_part += u32::from(tidying.await.unwrap().unwrap() > 0);
+    }
+    assert!(took_part > 1, "only one did anything");
+    // Rows that another process held at the last look are left to it, or to the next time.
+    while store.purge_expired_sessions(now, 100).await.unwrap() > 0 {}
+    let left = "SELECT count(*) FROM sessions WHERE expires_at <= 2000";
+    assert_eq!(number(&mut connection, left).await, 10);
+    assert_eq!(
+        number(&mut connection, "SELECT count(*) FROM step_up_grants").await,
+        0
+    );
 }

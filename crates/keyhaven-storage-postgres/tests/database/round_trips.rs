@@ -1,13 +1,18 @@
 //! What a sign-in costs, counted on the wire.
 
+use std::sync::{Arc, Mutex};
+
+use keyhaven_storage::observed::{Observed, StoreCall, StoreObserver};
 use keyhaven_storage::{
-    AccountStore as _, AssertionOutcome, AuditStore as _, CredentialStore as _, RegistrationOutcome,
-    SessionStore as _, TokenHash,
+    AccountStore as _, AssertionOutcome, AuditStore as _, CredentialStore as _, NewRegistration,
+    RegistrationOutcome, Removal, RemovalOutcome, SessionStore as _, SigningKey, SigningKeyStore as _,
+    TokenHash,
 };
 use keyhaven_testkit::postgres::Database;
+use keyhaven_types::CredentialId;
 
 use crate::proxy::Proxy;
-use crate::records::{anna, event, login};
+use crate::records::{AT, addition, anna, event, login, session};
 use crate::{open, register_anna};
 
 /// Each call is one round trip once its statement is prepared, and nothing is asked between the calls: not when a
@@ -54,4 +59,109 @@ async fn each_call_is_one_round_trip() {
         store.ping().await.unwrap();
     }
     assert_eq!(proxy.round_trips(), 2, "an event, and a ping");
+}
+
+/// Keeps what was called, and how many round trips it is said to have taken.
+#[derive(Default)]
+struct Calls(Mutex<Vec<(&'static str, &'static str, u32)>>);
+
+impl StoreObserver for Calls {
+    fn called(&self, call: &StoreCall) {
+        let call = (call.operation, call.outcome, call.round_trips);
+        self.0.lock().unwrap().push(call);
+    }
+}
+
+/// One more passkey for Anna, and its session.
+fn another(n: u8) -> NewRegistration {
+    let mut registration = anna();
+    registration.account = addition(registration.credential.account);
+    registration.credential.id = CredentialId::try_from(&[100 + n; 16][..]).unwrap();
+    registration.session = Some(session(100 + n));
+    registration.audit = event(100 + u128::from(n));
+    registration
+}
+
+/// And away with it.
+fn removal(n: u8) -> Removal {
+    let credential = another(n).credential;
+    Removal {
+        account: credential.account,
+        credentials: vec![credential.id],
+        keeps_session: None,
+        uses_grant: None,
+        audit: event(200 + u128::from(n)),
+    }
+}
+
+fn signing_key(n: u8) -> SigningKey {
+    SigningKey {
+        id: n.to_string(),
+        algorithm: "ES256".into(),
+        public_jwk: "{}".into(),
+        sealed_private_key: vec![n],
+        created_at: AT,
+        expires_at: AT,
+    }
+}
+
+/// What an operator is told about round trips is what the wire has seen.
+#[tokio::test]
+async fn round_trips_are_counted_as_they_are() {
+    let database = Database::fresh();
+    let proxy = Proxy::before(database.url()).await;
+    let store = Arc::new(open(&proxy.url).await);
+    let calls = Arc::new(Calls::default());
+    let store = Observed::new(store, "postgresql", calls.clone());
+    let work = async |n: u8| {
+        // Of one statement, and of several in a transaction.
+        store.login_candidates("anna").await.unwrap().unwrap();
+        let commit = store.commit_assertion(login(n - 1)).await.unwrap();
+        assert_eq!(commit, AssertionOutcome::Committed);
+        let added = store.commit_registration(another(n)).await.unwrap();
+        assert_eq!(added, RegistrationOutcome::Committed);
+        let removed = store.remove_credentials(removal(n)).await.unwrap();
+        assert_eq!(removed, RemovalOutcome::Removed);
+        store.purge_expired_sessions(AT, 10).await.unwrap();
+        store.signing_keys(AT).await.unwrap();
+        store.add_signing_key(signing_key(n), AT).await.unwrap();
+    };
+    store.commit_registration(anna()).await.unwrap();
+    // The first time statements are prepared, which is one more round trip each, and of no operation's doing.
+    work(1).await;
+    calls.0.lock().unwrap().clear();
+    proxy.round_trips();
+    work(2).await;
+    let seen = proxy.round_trips();
+    let calls = calls.0.lock().unwrap();
+    let told: u32 = calls.iter().map(|(_, _, round_trips)| round_trips).sum();
+    assert_eq!(u64::from(told), seen, "{calls:?}");
+    assert!(
+        calls.contains(&("account.commit_assertion", "ok", 1)),
+        "{calls:?}"
+    );
+    assert!(calls.iter().all(|(_, outcome, _)| *outcome == "ok"), "{calls:?}");
+    assert_eq!(calls.len(), 7);
+}
+
+#[tokio::test]
+async fn what_failed_or_was_abandoned_is_told_as_such() {
+    let database = Database::fresh();
+    let proxy = Proxy::before(database.url()).await;
+    let store = Arc::new(open(&proxy.url).await);
+    let calls = Arc::new(Calls::default());
+    let watched = Observed::new(store.clone(), "postgresql", calls.clone());
+    let asked = watched.ping();
+    drop(asked);
+    assert!(calls.0.lock().unwrap().is_empty(), "it was never begun");
+    tokio::select! {
+        biased;
+        _ = watched.ping() => panic!("an answer at once"),
+        () = std::future::ready(()) => {}
+    }
+    store.close().await;
+    watched.ping().await.unwrap_err();
+    let calls = calls.0.lock().unwrap();
+    let told: Vec<_> = calls.iter().map(|(name, outcome, _)| (*name, *outcome)).collect();
+    assert_eq!(told, [("store.ping", "abandoned"), ("store.ping", "closed")]);
 }

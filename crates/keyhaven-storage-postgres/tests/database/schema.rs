@@ -1,12 +1,20 @@
 //! What the schema refuses to hold, how it comes about, and how it is searched.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use keyhaven_storage::{AccountStore as _, AuditStore as _, StorageError};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_testkit::postgres::Database;
+use keyhaven_testkit::process::TempDir;
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::records::event;
 use crate::{number, open, options, raw, reason, with_anna};
+
+/// The steps, one per file.
+const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stores_that_start_together_on_a_new_database_all_start() {
@@ -32,7 +40,7 @@ async fn stores_that_start_together_on_a_new_database_all_start() {
         );
         assert_eq!(
             number(&mut connection, "SELECT count(*) FROM _sqlx_migrations").await,
-            1
+            i64::try_from(std::fs::read_dir(STEPS).unwrap().count()).unwrap()
         );
     }
 }
@@ -46,9 +54,13 @@ async fn migrating_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_for_newer_versions_is_refused_and_left_alone() {
     let (database, _store) = with_anna().await;
     let mut connection = raw(database.url()).await;
+    connection
+        .execute("UPDATE schema_compatibility SET oldest = 9999")
+        .await
+        .unwrap();
     connection
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -63,7 +75,112 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         "{}",
         reason(&refused)
     );
+    assert_eq!(refused.reason, "schema");
     assert_eq!(number(&mut connection, "SELECT count(*) FROM accounts").await, 1);
+}
+
+/// A later release's step: what this version knows goes on working.
+const EXPAND: &str =
+    "CREATE TABLE novelties (id bigint PRIMARY KEY); ALTER TABLE accounts ADD COLUMN novelty text;";
+
+/// The steps of this version, and one more.
+async fn later_version(step: &str) -> (TempDir, Migrator) {
+    let directory = TempDir::new("migrations");
+    for file in std::fs::read_dir(STEPS).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), directory.path().join(file.file_name())).unwrap();
+    }
+    std::fs::write(directory.path().join("9000_later.sql"), step).unwrap();
+    let migrator = Migrator::new(directory.path()).await.unwrap();
+    (directory, migrator)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn processes_of_this_version_serve_while_a_later_one_migrates_and_afterwards() {
+    let (database, store) = with_anna().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let serving = {
+        let (store, stop) = (store.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut served = 0;
+            while !stop.load(Ordering::Relaxed) {
+                store.append_event(event(1000 + served)).await?;
+                assert!(store.login_candidates("anna").await?.is_some());
+                served += 1;
+            }
+            Ok::<_, StorageError>(served)
+        })
+    };
+    let (_directory, later) = later_version(EXPAND).await;
+    let mut connection = raw(database.url()).await;
+    later.run_direct(None, &mut connection, false).await.unwrap();
+    // One that starts now, one that is told not to migrate, and one that is told to.
+    let started = open(database.url()).await;
+    let untouching = PostgresStore::open_as_it_is(&options(database.url()))
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    for (n, store) in [&store, &started, &untouching].into_iter().enumerate() {
+        store
+            .append_event(event(1 << 64 | u128::try_from(n).unwrap()))
+            .await
+            .unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let served = serving.await.unwrap().unwrap();
+    assert!(served > 0);
+    assert_eq!(
+        number(&mut connection, "SELECT count(*) FROM audit_events").await,
+        3 + i64::try_from(served).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_later_step_that_takes_something_away_says_so_and_is_believed() {
+    let (database, _store) = with_anna().await;
+    let contract = format!("{EXPAND} UPDATE schema_compatibility SET oldest = 9000;");
+    let (_directory, later) = later_version(&contract).await;
+    let mut connection = raw(database.url()).await;
+    later.run_direct(None, &mut connection, false).await.unwrap();
+    for refused in [
+        PostgresStore::open(&options(database.url())).await.unwrap_err(),
+        PostgresStore::open_as_it_is(&options(database.url()))
+            .await
+            .unwrap_err(),
+    ] {
+        let reason = reason(&refused);
+        assert!(
+            reason.contains("schema 9000, for versions that know 9000 or later; this one knows"),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_to_migrate_changes_nothing_and_says_what_is_missing() {
+    let database = Database::fresh();
+    let refused = PostgresStore::open_as_it_is(&options(database.url()))
+        .await
+        .unwrap_err();
+    assert!(
+        reason(&refused).contains("run `keyhaven migrate` first"),
+        "{}",
+        reason(&refused)
+    );
+    let mut connection = raw(database.url()).await;
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(number(&mut connection, tables).await, 0);
+    open(database.url()).await;
+    let store = PostgresStore::open_as_it_is(&options(database.url()))
+        .await
+        .unwrap();
+    store.append_event(event(1)).await.unwrap();
+    connection
+        .execute("DELETE FROM _sqlx_migrations WHERE version = 3")
+        .await
+        .unwrap();
+    let refused = PostgresStore::open_as_it_is(&options(database.url())).await;
+    assert_eq!(refused.unwrap_err().reason, "schema");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const MODEL: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.2");
 const VERSION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.2.3");
 
 /// The profile: version 3, an empty subject, the TPM in the alternative name, the key usage, not a CA.
-pub(super) fn check_profile(leaf: &Certificate, profile: Profile) -> Result<(), StatementFault> {
+pub(super) fn check_profile(leaf: &Certificate<'_>, profile: Profile) -> Result<(), StatementFault> {
     leaf.check_version()?;
     if !leaf.has_empty_subject() {
         return Err(TpmFault::Subject.into());

@@ -1,0 +1,169 @@
+use async_trait::async_trait;
+use keyhaven_types::{CredentialId, UnixTime};
+
+use super::Observed;
+use crate::{
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, AuditEvent, AuditStore, Credential,
+    CredentialStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationOutcome, Removal,
+    RemovalOutcome, Rotation, Session, SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore,
+    StorageError, TokenHash,
+};
+
+#[async_trait]
+impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
+        self.call("account.find", self.store.account(id)).await
+    }
+
+    async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
+        self.call("account.username_exists", self.store.username_exists(username))
+            .await
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+        self.call("account.login_candidates", self.store.login_candidates(username))
+            .await
+    }
+
+    async fn commit_registration(
+        &self,
+        registration: NewRegistration,
+    ) -> Result<RegistrationOutcome, StorageError> {
+        let answer = self.store.commit_registration(registration);
+        self.call("account.commit_registration", answer).await
+    }
+
+    async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
+        let answer = self.store.commit_assertion(assertion);
+        self.call("account.commit_assertion", answer).await
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.call("store.ping", self.store.ping()).await
+    }
+}
+
+#[async_trait]
+impl<S: AuditStore + ?Sized> AuditStore for Observed<S> {
+    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
+        self.call("event.append", self.store.append_event(event)).await
+    }
+
+    async fn events_of(
+        &self,
+        account: AccountId,
+        before: Option<UnixTime>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StorageError> {
+        self.call("event.list", self.store.events_of(account, before, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl<S: CredentialStore + ?Sized> CredentialStore for Observed<S> {
+    async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
+        self.call("credential.find", self.store.credential(id)).await
+    }
+
+    async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
+        self.call("credential.list", self.store.credentials_of(account))
+            .await
+    }
+
+    async fn rename_credential(
+        &self,
+        account: AccountId,
+        id: &CredentialId,
+        device_name: &str,
+        audit: AuditEvent,
+    ) -> Result<Option<Credential>, StorageError> {
+        let answer = self.store.rename_credential(account, id, device_name, audit);
+        self.call("credential.rename", answer).await
+    }
+
+    async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
+        self.call("credential.remove", self.store.remove_credentials(removal))
+            .await
+    }
+}
+
+#[async_trait]
+impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
+    async fn session(&self, family: &TokenHash) -> Result<Option<SignInSession>, StorageError> {
+        self.call("session.find", self.store.session(family)).await
+    }
+
+    async fn sessions_of(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, StorageError> {
+        self.call("session.list", self.store.sessions_of(account, now))
+            .await
+    }
+
+    async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError> {
+        self.call("session.touch", self.store.touch_session(id, seen_at))
+            .await
+    }
+
+    async fn rotate_session(
+        &self,
+        id: SessionId,
+        from: &TokenHash,
+        to: &TokenHash,
+        now: UnixTime,
+        audit: AuditEvent,
+    ) -> Result<Rotation, StorageError> {
+        let answer = self.store.rotate_session(id, from, to, now, audit);
+        self.call("session.rotate", answer).await
+    }
+
+    async fn end_sessions(
+        &self,
+        account: AccountId,
+        ids: &[SessionId],
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError> {
+        self.call("session.end", self.store.end_sessions(account, ids, audit))
+            .await
+    }
+
+    async fn end_other_sessions(
+        &self,
+        account: AccountId,
+        keep: Option<SessionId>,
+        audit: AuditEvent,
+    ) -> Result<u64, StorageError> {
+        let answer = self.store.end_other_sessions(account, keep, audit);
+        self.call("session.end_others", answer).await
+    }
+
+    async fn has_grant(
+        &self,
+        session: SessionId,
+        purpose: &str,
+        now: UnixTime,
+    ) -> Result<bool, StorageError> {
+        self.call("grant.find", self.store.has_grant(session, purpose, now))
+            .await
+    }
+
+    async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.call("session.purge", self.store.purge_expired_sessions(now, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl<S: SigningKeyStore + ?Sized> SigningKeyStore for Observed<S> {
+    async fn signing_keys(&self, now: UnixTime) -> Result<Vec<SigningKey>, StorageError> {
+        self.call("signing_key.list", self.store.signing_keys(now)).await
+    }
+
+    async fn add_signing_key(
+        &self,
+        key: SigningKey,
+        unless_newer_than: UnixTime,
+    ) -> Result<bool, StorageError> {
+        let answer = self.store.add_signing_key(key, unless_newer_than);
+        self.call("signing_key.add", answer).await
+    }
+}
