@@ -161,15 +161,14 @@ impl Link {
         let mut live = self.live().await?;
         let command = call.command(&live, By::Hash);
         let answer = live.connection.send(&command).await;
-        let answer = match self.sent(&live, answer) {
+        match self.sent(&live, answer) {
             Err(Failure::Redis(error)) if lacks_script(&error) => {
                 let command = call.command(&live, By::Source);
                 let answer = live.connection.send(&command).await;
                 self.sent(&live, answer)
             }
             answer => answer,
-        };
-        answer
+        }
     }
 
     /// Counts, and gives a connection up that is broken or leads to the wrong server.
