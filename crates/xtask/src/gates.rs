@@ -47,6 +47,11 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         postgres = Some(tools::postgres(install)?);
         Ok(Count::PASSED)
     });
+    let mut redis = None;
+    gate("redis", &mut || {
+        redis = Some(tools::redis(install)?);
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });
@@ -84,6 +89,9 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         run.args(["--color", "never", "--show-progress", "none"]);
         if let Some(postgres) = &postgres {
             run.env(keyhaven_testkit::postgres::SHARED_URL, postgres.root_url());
+        }
+        if let Some(redis) = &redis {
+            run.env(keyhaven_testkit::redis::SHARED_URL, redis.url());
         }
         if let Some(chromium) = &chromium {
             run.env("KEYHAVEN_CHROMIUM", chromium);
