@@ -4,6 +4,8 @@
 pub mod authenticator;
 #[cfg(feature = "browser")]
 pub mod browser;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "corpus")]
 pub mod corpus;
 #[cfg(feature = "postgres")]

@@ -199,6 +199,14 @@ pub(crate) fn redis(install: bool) -> anyhow::Result<Redis> {
     Redis::start().map_err(anyhow::Error::msg)
 }
 
+/// The library that shows a process another time, installed where it is missing and that is allowed.
+pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
+    if on_path("faketime").is_none() {
+        apt(&["faketime"], install)?;
+    }
+    Ok(())
+}
+
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
