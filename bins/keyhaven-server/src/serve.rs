@@ -68,11 +68,13 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     if let Some(anchors) = anchors.clone() {
         metrics.show_metadata(move || anchors.figures());
     }
+    let (ceremonies, limits) = stores::short_lived(config, &metrics)?;
     let keyhaven = Keyhaven::new(
         config.settings.clone(),
         Surroundings {
             durable: stores::durable(config, &metrics).await?,
-            ceremonies: stores::ceremonies(config, &metrics),
+            ceremonies,
+            limits,
             clock: Arc::new(SystemClock),
             observer: Arc::new(metrics.clone()),
             random: Arc::new(SystemRandom),

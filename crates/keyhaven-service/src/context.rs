@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{Bucket, CeremonyStore, DurableStore};
 use keyhaven_types::UnixTime;
 use uuid::Uuid;
 
@@ -29,22 +29,27 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Applies a rate limit, where there are any.
-    pub(crate) fn limit(&self, check: impl FnOnce(&Limits) -> Result<(), Error>) -> Result<(), Error> {
-        self.limits.as_ref().map_or(Ok(()), check)
+    /// Counts an attempt, where there are limits.
+    pub(crate) async fn limit(&self, buckets: impl FnOnce(&Limits) -> Vec<Bucket>) -> Result<(), Error> {
+        match &self.limits {
+            None => Ok(()),
+            Some(limits) => limits.check(buckets(limits)).await,
+        }
     }
 
     /// Counts a change that writes for the account: so many a minute by the account, and from the address.
-    pub(crate) fn limit_change(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+    pub(crate) async fn limit_change(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
         let account = current.account_id().0;
         self.limit(|limits| limits.change(client.ip, &[b"account ", &account.as_bytes()[..]].concat()))
+            .await
     }
 
     /// Counts a change that takes access away. By the session rather than the account: somebody who has stolen a
     /// session must not be able to use up what its owner needs to end it.
-    pub(crate) fn limit_ending(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+    pub(crate) async fn limit_ending(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
         let session = current.session().id.0;
         self.limit(|limits| limits.change(client.ip, &[b"session ", &session.as_bytes()[..]].concat()))
+            .await
     }
 
     /// Asks the second implementation, where there is one, about what the verifier accepted.

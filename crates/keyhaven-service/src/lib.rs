@@ -31,7 +31,7 @@ mod username;
 
 use std::sync::Arc;
 
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
@@ -75,6 +75,8 @@ pub struct Surroundings {
     pub durable: Arc<dyn DurableStore>,
     /// Pending ceremonies.
     pub ceremonies: Arc<dyn CeremonyStore>,
+    /// Attempts of late; asked only where the settings have rate limits.
+    pub limits: Arc<dyn LimitStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who counts.
@@ -97,8 +99,10 @@ impl Keyhaven {
     pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
         let keys = secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?;
         let limits = settings.rate_limits.as_ref();
+        let limits =
+            limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
-            limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
+            limits,
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,

@@ -12,6 +12,8 @@ pub mod corpus;
 pub mod postgres;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "process")]
 pub mod site;
 #[cfg(feature = "tcp_proxy")]

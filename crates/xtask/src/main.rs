@@ -22,7 +22,8 @@ cargo xtask <command>
 
   test [--install]   run every gate and every test; ends with `N passed, N failed`.
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
-                     is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM, KEYHAVEN_POSTGRES_BIN.
+                     is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM, KEYHAVEN_POSTGRES_BIN,
+                     KEYHAVEN_REDIS_SERVER.
   bench [--no-instructions]
                      time verification beside ring and webauthn-rs-core, count allocations, and instructions where there
                      is valgrind; writes docs/performance.md

@@ -258,11 +258,12 @@ fn cargo_mutants(file: &str) -> anyhow::Result<std::process::Command> {
     Ok(command)
 }
 
-/// As a regular expression that matches it alone.
+/// As a regular expression that matches it alone. Only what means something is escaped: `\<` and `\>` would mean
+/// something of their own.
 fn escaped(name: &str) -> String {
     let mut out = String::new();
     for character in name.chars() {
-        if !character.is_alphanumeric() && character.is_ascii() && character != ' ' {
+        if r"\.+*?()|[]{}^$#&-~".contains(character) {
             out.push('\\');
         }
         out.push(character);

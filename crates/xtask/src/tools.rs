@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_testkit::postgres::Postgres;
+use keyhaven_testkit::redis::Redis;
 
 /// A command of cargo's that is pinned, and built into `target/tools` where it is missing.
 pub(crate) struct CargoTool {
@@ -196,6 +197,14 @@ pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
         apt(&["faketime"], install)?;
     }
     Ok(())
+}
+
+/// A Redis server for the run, its program installed where it is missing and that is allowed.
+pub(crate) fn redis(install: bool) -> anyhow::Result<Redis> {
+    if !Redis::is_installed() {
+        apt(&["redis-server"], install)?;
+    }
+    Redis::start().map_err(anyhow::Error::msg)
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
