@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_methods, clippy::expect_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -399,9 +399,9 @@ fn command(port: u16, words: &[&str]) -> String {
     for word in words {
         request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
     }
-    // Then the server closes the connection, and its answer is whole.
-    request.push_str("*1\r\n$4\r\nQUIT\r\n");
     stream.write_all(request.as_bytes()).expect("Redis reads");
+    // Then the server answers, and closes the connection: what it says is whole.
+    let _ = stream.shutdown(Shutdown::Write);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
