@@ -13,6 +13,7 @@ mod pem;
 mod ports;
 mod secret;
 mod serve;
+mod signals;
 mod stores;
 mod telemetry;
 mod verify;

@@ -14,6 +14,7 @@ use crate::anchors::AnchorSet;
 use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
+use crate::signals::Signals;
 use crate::stores;
 use crate::telemetry::Telemetry;
 
@@ -90,6 +91,8 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         .maintain()
         .await
         .context("access token keys")?;
+    // Before anybody can see that the server is up, and ask it to stop.
+    let mut signals = Signals::catch().context("signals to stop")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
@@ -112,9 +115,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     print!("{}", config.greeting(address));
 
     let stop = async {
-        if let Err(error) = stop_signal().await {
-            tracing::error!(%error, "signals cannot be waited for");
-        }
+        signals.next().await;
         lifecycle.stopping();
         let Stop { notice, drain } = config.stop;
         tracing::info!(
@@ -125,7 +126,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         // Load balancers need a moment to see it. Who asks a second time does not want to wait.
         tokio::select! {
             () = tokio::time::sleep(notice) => {}
-            _ = stop_signal() => {}
+            () = signals.next() => {}
         }
     };
     if !listen::serve(listener, app, bounds(config), stop, config.stop.drain).await {
@@ -165,21 +166,6 @@ fn second_verdict(Enforce(enforce): Enforce, metrics: &Metrics) -> Option<Crossc
 #[cfg(not(feature = "crosscheck"))]
 const fn second_verdict(Enforce(_enforce): Enforce, _: &Metrics) -> Option<Crosscheck> {
     None
-}
-
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
-async fn stop_signal() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
 }
 
 /// Tidies up now and then. A store that is away is tried again next time.

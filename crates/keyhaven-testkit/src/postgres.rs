@@ -327,6 +327,14 @@ fn psql(url: &str, arguments: &[&OsStr]) -> Result<(), String> {
     Ok(())
 }
 
+/// One of PostgreSQL's programs, such as `pg_dump`, of the same version as the server.
+///
+/// # Errors
+/// A sentence: there is no PostgreSQL, and how to get it.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    Ok(programs()?.join(name))
+}
+
 /// PostgreSQL's programs: by variable, on the PATH, or where Debian puts them, the newest first.
 fn programs() -> Result<PathBuf, String> {
     let named = std::env::var_os(PROGRAMS).map(PathBuf::from);

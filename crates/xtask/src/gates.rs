@@ -47,13 +47,13 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         postgres = Some(tools::postgres(install)?);
         Ok(Count::PASSED)
     });
-    gate("libfaketime", &mut || {
-        tools::faketime(install)?;
-        Ok(Count::PASSED)
-    });
     let mut redis = None;
     gate("redis", &mut || {
         redis = Some(tools::redis(install)?);
+        Ok(Count::PASSED)
+    });
+    gate("libfaketime", &mut || {
+        tools::faketime(install)?;
         Ok(Count::PASSED)
     });
     gate("format", &mut || {

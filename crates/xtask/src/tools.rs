@@ -191,20 +191,20 @@ pub(crate) fn postgres(install: bool) -> anyhow::Result<Postgres> {
     Postgres::start().map_err(anyhow::Error::msg)
 }
 
-/// The library that shows a process another time, installed where it is missing and that is allowed.
-pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
-    if on_path("faketime").is_none() {
-        apt(&["faketime"], install)?;
-    }
-    Ok(())
-}
-
 /// A Redis server for the run, its program installed where it is missing and that is allowed.
 pub(crate) fn redis(install: bool) -> anyhow::Result<Redis> {
     if !Redis::is_installed() {
         apt(&["redis-server"], install)?;
     }
     Redis::start().map_err(anyhow::Error::msg)
+}
+
+/// The library that shows a process another time, installed where it is missing and that is allowed.
+pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
+    if on_path("faketime").is_none() {
+        apt(&["faketime"], install)?;
+    }
+    Ok(())
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -8,6 +8,7 @@ mod disclosure;
 mod hostile;
 mod limits;
 mod openapi;
+mod operations;
 mod passkeys;
 mod protocol;
 mod sessions;
