@@ -16,6 +16,7 @@ mod ports;
 mod sealer;
 mod secret;
 mod serve;
+mod signals;
 mod stores;
 mod telemetry;
 mod verify;

@@ -15,6 +15,7 @@ use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
 use crate::sealer::Sealer;
+use crate::signals::Signals;
 use crate::stores;
 use crate::telemetry::Telemetry;
 
@@ -73,6 +74,8 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         .maintain()
         .await
         .context("access token keys")?;
+    // Before anybody can see that the server is up, and ask it to stop.
+    let mut signals = Signals::catch().context("signals to stop")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
@@ -96,9 +99,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     print!("{}", config.greeting(address));
 
     let stop = async {
-        if let Err(error) = stop_signal().await {
-            tracing::error!(%error, "signals cannot be waited for");
-        }
+        signals.next().await;
         lifecycle.stopping();
         let Stop { notice, drain } = config.stop;
         tracing::info!(
@@ -109,7 +110,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         // Load balancers need a moment to see it. Who asks a second time does not want to wait.
         tokio::select! {
             () = tokio::time::sleep(notice) => {}
-            _ = stop_signal() => {}
+            () = signals.next() => {}
         }
     };
     if !listen::serve(listener, app, bounds(config), stop, config.stop.drain).await {
@@ -128,11 +129,13 @@ pub(crate) async fn keyhaven(
 ) -> anyhow::Result<Keyhaven> {
     // First: without it nothing is to be opened, let alone migrated.
     let secret = stores::secret(config)?;
+    let (ceremonies, limits) = stores::short_lived(config, metrics)?;
     Ok(Keyhaven::new(
         config.settings.clone(),
         Surroundings {
             durable: stores::durable(config, metrics).await?,
-            ceremonies: stores::ceremonies(config, metrics),
+            ceremonies,
+            limits,
             clock: Arc::new(SystemClock),
             observer: Arc::new(metrics.clone()),
             random: Arc::new(SystemRandom),
@@ -175,21 +178,6 @@ fn second_verdict(Enforce(enforce): Enforce, metrics: &Metrics) -> Option<Crossc
 #[cfg(not(feature = "crosscheck"))]
 const fn second_verdict(Enforce(_enforce): Enforce, _: &Metrics) -> Option<Crosscheck> {
     None
-}
-
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
-async fn stop_signal() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
 }
 
 /// Tidies up now and then. A store that is away is tried again next time.

@@ -32,7 +32,7 @@ mod username;
 
 use std::sync::Arc;
 
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
 pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
@@ -79,6 +79,8 @@ pub struct Surroundings {
     pub durable: Arc<dyn DurableStore>,
     /// Pending ceremonies.
     pub ceremonies: Arc<dyn CeremonyStore>,
+    /// Attempts of late; asked only where the settings have rate limits.
+    pub limits: Arc<dyn LimitStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who counts.
@@ -101,8 +103,10 @@ impl Keyhaven {
     pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
         let keys = secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?;
         let limits = settings.rate_limits.as_ref();
+        let limits =
+            limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
-            limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
+            limits,
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
@@ -112,6 +116,7 @@ impl Keyhaven {
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
             keys,
+            newest_uuid: std::sync::atomic::AtomicU64::default(),
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),

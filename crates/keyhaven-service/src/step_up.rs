@@ -132,7 +132,8 @@ impl StepUps {
         purpose: Purpose,
     ) -> Result<Started<RequestOptions>, Error> {
         self.0
-            .limit(|limits| limits.address(Attempt::StepUp, client.ip))?;
+            .limit(|limits| limits.address(Attempt::StepUp, client.ip))
+            .await?;
         let credentials = self.0.durable.credentials_of(current.account_id()).await?;
         let own: Vec<_> = credentials
             .into_iter()
@@ -161,7 +162,8 @@ impl StepUps {
     /// # Errors
     /// [`Error::ChallengeMissing`] (also another session's ceremony), [`Error::Assertion`],
     /// [`Error::CredentialNotFound`], [`Error::CredentialRevoked`], [`Error::AccountLocked`],
-    /// [`Error::SessionExpired`], [`Error::RateLimited`], [`Error::Storage`]. The ceremony is used up in every case.
+    /// [`Error::SessionExpired`], [`Error::RateLimited`], [`Error::Storage`]. The ceremony is used up in every case but
+    /// [`Error::RateLimited`].
     pub async fn finish(
         &self,
         client: &Client,
@@ -190,12 +192,10 @@ impl StepUps {
         response: &[u8],
         subject: &mut Subject,
     ) -> Result<Granted, Error> {
-        self.0.limit(|limits| {
-            limits.pair(
-                client.ip,
-                &[b"step-up ", &current.account_id().0.as_bytes()[..]].concat(),
-            )
-        })?;
+        let account = [b"step-up ", &current.account_id().0.as_bytes()[..]].concat();
+        self.0
+            .limit(|limits| vec![limits.pair(client.ip, &account)])
+            .await?;
         let taken = self
             .0
             .take(client, ceremony.ok_or(Error::ChallengeMissing)?)

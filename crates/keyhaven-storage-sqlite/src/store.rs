@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use keyhaven_storage::StorageError;
 use keyhaven_storage::observed::PoolFigures;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
 use crate::SqliteOptions;
 use crate::error::{Failure, primary_code};
@@ -146,6 +146,12 @@ impl SqliteStore {
             SqlitePoolOptions::new()
                 .acquire_timeout(options.busy_timeout)
                 .test_before_acquire(false)
+                // Where a disk is full SQLite rolls back by itself, and sqlx goes on to believe in the transaction: no other
+                // could be begun on that connection. It is closed, and another one opened.
+                .before_acquire(|connection, _| {
+                    let usable = !connection.is_in_transaction();
+                    Box::pin(std::future::ready(Ok(usable)))
+                })
                 .max_lifetime(None)
         };
         let writer = pool().min_connections(1).max_connections(1).idle_timeout(None);

@@ -97,6 +97,23 @@ async fn a_full_disk_is_an_error_that_leaves_nothing_and_passes() {
     store.append_event(event(written)).await.unwrap();
 }
 
+/// As SQLite does where a disk is full: then there is nothing left to roll back.
+#[tokio::test]
+async fn a_transaction_that_sqlite_rolls_back_by_itself_costs_its_connection_and_nothing_else() {
+    let (_directory, store) = open().await;
+    let mut transaction = store.write().await.unwrap();
+    crate::audit::append(&mut transaction, &event(1)).await.unwrap();
+    query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+    drop(transaction);
+    let mut next = store.write().await.unwrap();
+    crate::audit::append(&mut next, &event(2)).await.unwrap();
+    next.commit().await.unwrap();
+    assert_eq!(
+        number(&store.readers, "SELECT count(*) FROM audit_events").await,
+        1
+    );
+}
+
 /// A client that goes away drops its request wherever it stands.
 #[tokio::test]
 async fn an_abandoned_commit_frees_the_writer() {

@@ -6,6 +6,7 @@
 //! ```ignore
 //! mod support;
 //! keyhaven_storage::ceremony_store_contract!(support::open_ceremonies); // async fn(max_pending: usize) -> impl CeremonySubject
+//! keyhaven_storage::limit_store_contract!(support::open_limits); // async fn() -> impl LimitSubject
 //! keyhaven_storage::durable_store_contract!(support::open); // async fn() -> impl DurableSubject
 //! ```
 //!
@@ -25,6 +26,7 @@ mod audit;
 mod ceremonies;
 mod credentials;
 mod grants;
+mod limits;
 mod registrations;
 mod samples;
 mod sealed;
@@ -38,10 +40,10 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*,
+    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
     registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
-use crate::{CeremonyStore, DurableStore};
+use crate::{CeremonyStore, DurableStore, LimitStore};
 
 /// The bound on pending ceremonies of a store under test.
 pub const MAX_PENDING: usize = 256;
@@ -56,6 +58,12 @@ pub trait CeremonySubject: Send + Sync {
     async fn reopen(&mut self) -> bool {
         false
     }
+}
+
+/// A store of limits under test, and what has to live as long as it.
+pub trait LimitSubject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn LimitStore>;
 }
 
 /// A durable store under test, and what has to live as long as it.
@@ -89,6 +97,12 @@ impl<S: CeremonyStore + 'static> CeremonySubject for Arc<S> {
 
 impl<S: DurableStore + 'static> DurableSubject for Arc<S> {
     fn store(&self) -> Arc<dyn DurableStore> {
+        Self::clone(self)
+    }
+}
+
+impl<S: LimitStore + 'static> LimitSubject for Arc<S> {
+    fn store(&self) -> Arc<dyn LimitStore> {
         Self::clone(self)
     }
 }
@@ -138,6 +152,24 @@ macro_rules! ceremony_store_contract {
             racing_puts_keep_the_bound
             take_has_one_winner
             taking_makes_room
+        }
+    };
+}
+
+/// Stamps the promises of [`LimitStore`](crate::LimitStore) out as tests.
+#[macro_export]
+macro_rules! limit_store_contract {
+    ($open:path) => {
+        $crate::contract_tests! {
+            $open();
+            a_bucket_holds_a_minutes_worth
+            a_bucket_of_none_holds_one
+            a_bucket_refills_as_it_told
+            a_refusal_takes_from_no_bucket
+            buckets_are_counted_apart
+            no_bucket_refuses_nothing
+            racing_attempts_get_what_the_bucket_holds
+            the_first_empty_bucket_tells_how_long_to_wait
         }
     };
 }
@@ -266,6 +298,7 @@ mod tests {
             include_str!("contract/ceremonies.rs"),
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
+            include_str!("contract/limits.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

@@ -10,8 +10,9 @@
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
+//! * [`LimitStore`]: how many attempts there were of late.
 //!
-//! [`observed::Observed`] stands before either and tells how long it takes.
+//! [`observed::Observed`] stands before any of them and tells how long it takes.
 //!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
@@ -27,6 +28,7 @@ pub mod contract;
 mod durable;
 mod error;
 mod ids;
+mod limits;
 pub mod observed;
 mod records;
 mod sealed;
@@ -39,6 +41,7 @@ pub use durable::{
 };
 pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
 };

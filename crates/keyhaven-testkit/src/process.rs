@@ -58,7 +58,12 @@ impl Server {
     /// Starts `binary` for RP ID `localhost` with these variables beside the usual ones, and waits until it answers.
     #[must_use]
     pub fn start(binary: &str, environment: &[(&str, &str)]) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), binary, environment)
+    }
+
+    /// As [`Self::start`], on a port that was chosen before.
+    #[must_use]
+    pub fn start_on(port: u16, binary: &str, environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::new("server");
         let mut all = vec![
             ("KEYHAVEN_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
@@ -159,6 +164,12 @@ impl Server {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://localhost:{}", self.port)
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The server's process id.

@@ -14,7 +14,7 @@
 //! # Ok(())
 //! # }
 //! ```
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
+#![expect(clippy::expect_used, reason = "tests")]
 
 mod connection;
 

@@ -47,6 +47,15 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         postgres = Some(tools::postgres(install)?);
         Ok(Count::PASSED)
     });
+    let mut redis = None;
+    gate("redis", &mut || {
+        redis = Some(tools::redis(install)?);
+        Ok(Count::PASSED)
+    });
+    gate("libfaketime", &mut || {
+        tools::faketime(install)?;
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });
@@ -84,6 +93,9 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         run.args(["--color", "never", "--show-progress", "none"]);
         if let Some(postgres) = &postgres {
             run.env(keyhaven_testkit::postgres::SHARED_URL, postgres.root_url());
+        }
+        if let Some(redis) = &redis {
+            run.env(keyhaven_testkit::redis::SHARED_URL, redis.url());
         }
         if let Some(chromium) = &chromium {
             run.env("KEYHAVEN_CHROMIUM", chromium);
@@ -217,7 +229,7 @@ fn prepare_sqlite() -> anyhow::Result<bool> {
     Ok(succeeded)
 }
 
-fn cargo(arguments: &[&str]) -> anyhow::Result<Command> {
+pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = tools::command("cargo")?;
     command.args(arguments);
     Ok(command)
@@ -233,7 +245,7 @@ fn passes(command: &mut Command) -> anyhow::Result<Count> {
 }
 
 /// Runs a command, showing what it prints as it prints it, and keeping it.
-fn shown(command: &mut Command) -> anyhow::Result<(bool, String)> {
+pub(crate) fn shown(command: &mut Command) -> anyhow::Result<(bool, String)> {
     // Runners write their summaries to either stream: both go through one pipe.
     let (reader, writer) = std::io::pipe()?;
     let mut child = command

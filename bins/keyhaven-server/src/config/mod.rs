@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod audit;
 mod check;
 mod raw;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
 use keyhaven_storage_postgres::PostgresOptions;
+use keyhaven_storage_redis::RedisOptions;
 use keyhaven_storage_sqlite::SqliteOptions;
 use url::Url;
 
@@ -100,10 +102,20 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Where pending ceremonies live.
-#[derive(Clone, Copy, Debug)]
+/// Where pending ceremonies live, and attempts are counted.
+#[derive(Clone, Debug)]
 pub(crate) enum ChallengesUrl {
     Memory,
+    Redis(Box<RedisOptions>),
+}
+
+impl fmt::Display for ChallengesUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory: (in this process; a ceremony does not survive a restart)"),
+            Self::Redis(options) => write!(f, "{options} (with the rate limits, for all processes)"),
+        }
+    }
 }
 
 impl Config {
@@ -132,12 +144,7 @@ impl Config {
         line("RP ID", &relying_party.id);
         line("origins", &origins.join(", "));
         line("database", &self.database);
-        line(
-            "challenges",
-            &match self.challenges {
-                ChallengesUrl::Memory => "memory: (in this process; a ceremony does not survive a restart)",
-            },
-        );
+        line("challenges", &self.challenges);
         line(
             "rate limits",
             &if self.settings.rate_limits.is_some() {

@@ -74,9 +74,9 @@ pub(super) fn carry(mut client: TcpStream, shared: &Arc<Shared>) {
     }
     let answers = {
         let (connection, shared) = (Arc::clone(&connection), Arc::clone(shared));
-        std::thread::spawn(move || Pump::new(&connection, Direction::ToClient, &shared).run(Vec::new()))
+        std::thread::spawn(move || Pump::new(&connection, Direction::ToClient, &shared).run(&[]))
     };
-    Pump::new(&connection, Direction::ToServer, shared).run(begin);
+    Pump::new(&connection, Direction::ToServer, shared).run(&begin);
     drop(connection);
     let _ = answers.join();
 }
@@ -100,12 +100,12 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn run(&mut self, begin: Vec<u8>) {
+    fn run(&mut self, begin: &[u8]) {
         let (mut from, to) = match self.direction {
             Direction::ToClient => (&self.connection.server, &self.connection.client),
             Direction::ToServer => (&self.connection.client, &self.connection.server),
         };
-        if !begin.is_empty() && self.pass(to, &begin).is_none() {
+        if !begin.is_empty() && self.pass(to, begin).is_none() {
             return;
         }
         let mut buffer = vec![0; 16 * 1024];
@@ -122,7 +122,7 @@ impl<'a> Pump<'a> {
                     return;
                 }
                 // One side is gone: so is the other.
-                Ok(_) | Err(_) => {
+                Err(_) => {
                     let _ = to.shutdown(Shutdown::Both);
                     return;
                 }
