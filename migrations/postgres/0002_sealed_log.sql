@@ -2,6 +2,8 @@
 --
 -- The triggers stand in the way of mistakes. Against somebody who can drop them stand the signatures.
 
+SET LOCAL lock_timeout = '2s';
+
 -- Events that no batch holds yet: each is put here by the commit that appends it, whoever wrote that commit, and taken
 -- out by the one that seals it. Small and busy: cleaned often.
 CREATE TABLE audit_unsealed (

@@ -162,47 +162,43 @@ fn pause(events: u32, took: Duration) -> Duration {
     cycle.saturating_sub(took)
 }
 
-/// Keeps the newest checkpoint elsewhere, as often as configured; what fails is tried again.
+/// Keeps the newest checkpoint elsewhere, as often as configured; what fails is tried again. Ends when nothing is sealed any
+/// more, with the last one.
 async fn export(exporter: Arc<Exporter>, mut newest: watch::Receiver<Option<Checkpoint>>) {
     if !exporter.is_wanted() {
         return;
     }
-    let mut open = true;
-    while open {
-        open = newest.changed().await.is_ok();
-        loop {
-            let checkpoint = newest.borrow_and_update().clone();
-            let Some(checkpoint) = checkpoint else { break };
-            let work = Arc::clone(&exporter);
-            let done = tokio::task::spawn_blocking(move || work.export(&checkpoint)).await;
-            let done = done.unwrap_or_else(|error| {
-                tracing::error!(%error, "keeping a checkpoint");
-                false
-            });
-            // Not more often than configured, unless it is the last.
-            tokio::select! {
-                () = tokio::time::sleep(exporter.interval()) => {}
-                () = closed(&mut newest, &mut open) => {}
-            }
-            if done {
-                break;
-            }
-            if !open {
-                // The last one: once more, then the next start does it.
-                let last = newest.borrow().clone();
-                let work = Arc::clone(&exporter);
-                let last = tokio::task::spawn_blocking(move || last.is_none_or(|last| work.export(&last)));
-                let _ = last.await;
-                break;
-            }
+    let mut end = newest.clone();
+    let mut kept = true;
+    loop {
+        if kept && newest.changed().await.is_err() {
+            break;
+        }
+        kept = keep(&exporter, &mut newest).await;
+        tokio::select! {
+            () = tokio::time::sleep(exporter.interval()) => {}
+            () = closed(&mut end) => break,
         }
     }
+    keep(&exporter, &mut newest).await;
+}
+
+/// Keeps the newest checkpoint where it is not kept yet; tells whether it is everywhere now.
+async fn keep(exporter: &Arc<Exporter>, newest: &mut watch::Receiver<Option<Checkpoint>>) -> bool {
+    let Some(checkpoint) = newest.borrow_and_update().clone() else {
+        return true;
+    };
+    let work = Arc::clone(exporter);
+    let kept = tokio::task::spawn_blocking(move || work.export(&checkpoint)).await;
+    kept.unwrap_or_else(|error| {
+        tracing::error!(%error, "keeping a checkpoint");
+        false
+    })
 }
 
 /// Waits until nothing is sealed any more.
-async fn closed(newest: &mut watch::Receiver<Option<Checkpoint>>, open: &mut bool) {
+async fn closed(newest: &mut watch::Receiver<Option<Checkpoint>>) {
     while newest.changed().await.is_ok() {}
-    *open = false;
 }
 
 async fn upkeep(log: AuditLog, config: AuditConfig) {

@@ -118,6 +118,7 @@ impl Keyhaven {
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
             keys,
+            newest_uuid: std::sync::atomic::AtomicU64::default(),
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),

@@ -80,10 +80,12 @@ impl Intruder {
                     .await
                     .expect("the file");
                 let rows = connection.fetch_all(AssertSqlSafe(query.to_owned())).await;
+                connection.close().await.expect("its end");
                 rows.expect(query).iter().map(|row| row.get(0)).collect()
             } else {
                 let mut connection = PgConnection::connect(&self.url).await.expect("the server");
                 let rows = connection.fetch_all(AssertSqlSafe(query.to_owned())).await;
+                connection.close().await.expect("its end");
                 rows.expect(query).iter().map(|row| row.get(0)).collect()
             }
         })

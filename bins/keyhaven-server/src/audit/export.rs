@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use keyhaven_audit::export::{self, Line, VERSION};
-use keyhaven_storage::{AuditBatch, AuditMember, StoredEvent, UnsealedEvent};
+use keyhaven_storage::{AuditBatch, AuditMember, AuditPrune, StoredEvent, UnsealedEvent};
 
 use super::source::{self, Sink};
 use crate::config::{Config, Flags};
@@ -30,9 +30,6 @@ async fn write(config: &Config) -> anyhow::Result<()> {
     })?;
     for key in store.audit_keys().await.context("reading the keys")? {
         lines.write(&(&key).into())?;
-    }
-    for prune in store.audit_prunes().await? {
-        lines.write(&(&prune).into())?;
     }
     source::push(&*store, &mut lines).await?;
     let (batches, events, unsealed) = lines.counts;
@@ -59,6 +56,10 @@ impl<W: Write> Lines<W> {
 }
 
 impl<W: Write> Sink for Lines<W> {
+    fn prune(&mut self, prune: AuditPrune) -> anyhow::Result<()> {
+        self.write(&(&prune).into())
+    }
+
     fn batch(&mut self, batch: &AuditBatch, members: &[AuditMember]) -> anyhow::Result<()> {
         self.counts.0 = self.counts.0.saturating_add(1);
         self.write(&Line::Batch(batch.into()))?;

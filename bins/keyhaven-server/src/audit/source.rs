@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use keyhaven_audit::{Checkpoint, CheckpointReader, TrustedKeys, VerifierKey};
 use keyhaven_storage::{
-    AuditBatch, AuditMember, Damaged, DurableStore, EventId, MAX_BATCH_EVENTS, StorageError, StoredEvent,
-    UnsealedEvent,
+    AuditBatch, AuditMember, AuditPrune, Damaged, DurableStore, EventId, MAX_BATCH_EVENTS, StorageError,
+    StoredEvent, UnsealedEvent,
 };
 
 use super::Trust;
@@ -63,6 +63,7 @@ pub(super) fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = std::io:
 
 /// What a database's log is pushed to.
 pub(super) trait Sink {
+    fn prune(&mut self, prune: AuditPrune) -> anyhow::Result<()>;
     fn batch(&mut self, batch: &AuditBatch, members: &[AuditMember]) -> anyhow::Result<()>;
     fn damaged_batch(&mut self, number: u64, what: &'static str) -> anyhow::Result<()>;
     fn unsealed(&mut self, unsealed: &UnsealedEvent) -> anyhow::Result<()>;
@@ -70,6 +71,8 @@ pub(super) trait Sink {
 
 /// Pushes the log: its batches up to the one that is the newest now, then what no batch holds.
 pub(super) async fn push(store: &dyn DurableStore, sink: &mut impl Sink) -> anyhow::Result<()> {
+    let mut pruned = 0;
+    push_prunes(store, sink, &mut pruned).await?;
     let newest = match store.newest_batch().await {
         Ok(newest) => newest.map_or(0, |newest| newest.number),
         // It is met again, in its place.
@@ -85,7 +88,7 @@ pub(super) async fn push(store: &dyn DurableStore, sink: &mut impl Sink) -> anyh
                 Some(what) => {
                     while let Some(batch) = store.batches(after, 1).await.unwrap_or_default().first() {
                         after = batch.number;
-                        push_batch(store, sink, batch).await?;
+                        push_batch(store, sink, batch, &mut pruned).await?;
                     }
                     sink.damaged_batch(after.saturating_add(1), what)?;
                     break 'batches;
@@ -97,7 +100,7 @@ pub(super) async fn push(store: &dyn DurableStore, sink: &mut impl Sink) -> anyh
             break;
         }
         for batch in page.iter().take_while(|batch| batch.number <= newest) {
-            push_batch(store, sink, batch).await?;
+            push_batch(store, sink, batch, &mut pruned).await?;
         }
         after = page.last().map_or(u64::MAX, |last| last.number);
     }
@@ -123,16 +126,34 @@ pub(super) async fn push(store: &dyn DurableStore, sink: &mut impl Sink) -> anyh
     Ok(())
 }
 
+/// Pushes the prune records that reach farther than `pruned`.
+async fn push_prunes(store: &dyn DurableStore, sink: &mut impl Sink, pruned: &mut u64) -> anyhow::Result<()> {
+    for prune in store.audit_prunes().await? {
+        if prune.through > *pruned {
+            *pruned = prune.through;
+            sink.prune(prune)?;
+        }
+    }
+    Ok(())
+}
+
 async fn push_batch(
     store: &dyn DurableStore,
     sink: &mut impl Sink,
     batch: &AuditBatch,
+    pruned: &mut u64,
 ) -> anyhow::Result<()> {
     match store
         .batch_members(batch.number, MAX_BATCH_EVENTS.saturating_add(1))
         .await
     {
-        Ok(members) => sink.batch(batch, &members),
+        Ok(members) => {
+            // It may have been emptied just now; the record of that is written first.
+            if members.is_empty() {
+                push_prunes(store, sink, pruned).await?;
+            }
+            sink.batch(batch, &members)
+        }
         Err(error) => match damaged(&error) {
             Some(what) => {
                 sink.damaged_batch(batch.number, what)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use keyhaven_audit::export::{Item, Line, Reader};
 use keyhaven_audit::{EventCheck, Report, TrustedKeys, Verifier};
 use keyhaven_service::AuditSecrets;
-use keyhaven_storage::{AuditBatch, AuditKey, AuditMember, UnsealedEvent};
+use keyhaven_storage::{AuditBatch, AuditKey, AuditMember, AuditPrune, UnsealedEvent};
 
 use super::source::{self, Sink};
 use super::{Trust, proof, time_text};
@@ -54,9 +54,6 @@ impl Verify {
         let store = stores::read_only(config).await?;
         let stored = store.audit_keys().await.context("reading the keys")?;
         let mut verifier = self.verifier(&stored, secrets)?;
-        for prune in store.audit_prunes().await? {
-            verifier.prune(prune);
-        }
         source::push(&*store, &mut verifier).await?;
         Ok(verifier.finish())
     }
@@ -130,6 +127,11 @@ impl Verify {
 }
 
 impl Sink for Verifier<'_> {
+    fn prune(&mut self, prune: AuditPrune) -> anyhow::Result<()> {
+        Verifier::prune(self, prune);
+        Ok(())
+    }
+
     fn batch(&mut self, batch: &AuditBatch, members: &[AuditMember]) -> anyhow::Result<()> {
         Verifier::batch(self, batch, members);
         Ok(())

@@ -14,7 +14,7 @@ use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{AuditConfig, ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         database: database(&raw)?,
         challenges,
         anchors: acceptance::anchors(&raw)?,
-        audit: audit(&raw.audit)?,
+        audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
@@ -356,44 +356,6 @@ fn challenges(text: &str, warnings: &mut Vec<String>) -> anyhow::Result<Challeng
         }
         _ => bail!("challenges_url: memory: or redis:"),
     }
-}
-
-fn audit(raw: &raw::Audit) -> anyhow::Result<AuditConfig> {
-    const DAY: u64 = 24 * 3600;
-    if let Some(text) = &raw.checkpoint_url {
-        let url = Url::parse(text).with_context(|| format!("audit.checkpoint_url: {text:?} is no URL"))?;
-        let near = match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        ensure!(
-            url.scheme() == "https" || url.scheme() == "http" && near,
-            "audit.checkpoint_url: an https URL; http is only for this machine"
-        );
-    }
-    ensure!(
-        (1..=3600).contains(&raw.checkpoint_seconds),
-        "audit.checkpoint_seconds: 1 to 3600"
-    );
-    ensure!(
-        (1..=3650).contains(&raw.key_rotation_days),
-        "audit.key_rotation_days: 1 to 3650"
-    );
-    ensure!(
-        raw.retention_days.is_none_or(|days| (1..=36_500).contains(&days)),
-        "audit.retention_days: 1 to 36500, or nothing to keep all events"
-    );
-    Ok(AuditConfig {
-        checkpoint_file: raw.checkpoint_file.clone(),
-        checkpoint_url: raw.checkpoint_url.clone(),
-        checkpoint_interval: Duration::from_secs(raw.checkpoint_seconds),
-        key_rotation: Duration::from_secs(raw.key_rotation_days.saturating_mul(DAY)),
-        retention: raw
-            .retention_days
-            .map(|days| Duration::from_secs(days.saturating_mul(DAY))),
-    })
 }
 
 fn sessions(raw: &Raw) -> anyhow::Result<SessionSettings> {

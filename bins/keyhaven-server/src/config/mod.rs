@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod audit;
 mod check;
 mod raw;
 

@@ -126,7 +126,10 @@ impl Log {
                 ("KEYHAVEN_SECRET_KEY_FILE", key.as_str()),
             ],
         );
-        assert!(server.stop().unwrap().success());
+        // It answers a moment before it listens to signals.
+        std::thread::sleep(Duration::from_millis(500));
+        let status = server.stop().unwrap();
+        assert!(status.success(), "{status}");
     }
 
     /// A copy, to be tampered with.
