@@ -1,4 +1,8 @@
 //! The product as the browser finds it: one origin, whatever is behind it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "which stores to test with is not the configuration of what is tested"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 
