@@ -39,6 +39,13 @@ pub(crate) struct Config {
     /// Whether servers bring the schema up to date when they start.
     pub(crate) migrate: bool,
     pub(crate) stop: Stop,
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(
+            dead_code,
+            reason = "checked in every build, so that a file is right or wrong in all of them"
+        )
+    )]
     pub(crate) telemetry: Option<OpenTelemetry>,
     /// Whether a second implementation judges what was accepted, and whether its objection refuses.
     pub(crate) crosscheck: Option<Enforce>,
@@ -79,6 +86,13 @@ pub(crate) struct Stop {
 
 /// Where traces go.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(
+        dead_code,
+        reason = "checked in every build, so that a file is right or wrong in all of them"
+    )
+)]
 pub(crate) struct OpenTelemetry {
     /// The collector's address for traces, OTLP over HTTP.
     pub(crate) url: Url,
