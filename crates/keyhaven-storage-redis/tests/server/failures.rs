@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use keyhaven_storage::{Allowance, CeremonyStore, LimitStore, Put};
 use keyhaven_storage_redis::RedisStore;
 use keyhaven_testkit::redis::Redis;
+use keyhaven_testkit::tcp_proxy::{Conduct, Cut, Direction, TcpProxy};
 
 use crate::support::{fresh_rp_id, options};
 use crate::{NOW, bucket, ceremony, counted, id, open, works};
@@ -83,6 +84,31 @@ async fn a_connection_that_was_cut_is_made_again() {
     for _ in 0..3 {
         let _ = redis.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
         recovers(&store).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ceremony_whose_answer_was_lost_is_an_error_and_then_gone() {
+    let redis = Redis::start().unwrap();
+    let proxy = TcpProxy::before(redis.port());
+    let store = open(&format!("redis://127.0.0.1:{}", proxy.port()));
+    works(&store).await;
+    for (n, conduct) in [
+        (
+            2,
+            Conduct::Cut {
+                after: 0,
+                how: Cut::Reset,
+            },
+        ),
+        (3, Conduct::Hold),
+    ] {
+        assert_eq!(store.put(id(n), ceremony(), NOW).await.unwrap(), Put::Stored);
+        proxy.set(Direction::ToClient, conduct);
+        CeremonyStore::take(&store, id(n), NOW).await.unwrap_err();
+        proxy.pass();
+        recovers(&store).await;
+        assert_eq!(CeremonyStore::take(&store, id(n), NOW).await.unwrap(), None);
     }
 }
 
