@@ -227,9 +227,14 @@ async fn two_stores_share_one_file_and_one_sign_count() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_for_newer_versions_is_refused_and_left_alone() {
     let (_directory, path, store) = with_anna().await;
     store.close().await;
+    raw(&path)
+        .await
+        .execute("UPDATE schema_compatibility SET oldest = 9999")
+        .await
+        .unwrap();
     raw(&path)
         .await
         .execute(
