@@ -90,6 +90,10 @@ mod tests {
         (0..n).map(|n| leaf_hash(&[&n.to_be_bytes()])).collect()
     }
 
+    fn number(n: usize) -> u64 {
+        u64::try_from(n).unwrap()
+    }
+
     fn hex(text: &str) -> Hash {
         let bytes: Vec<u8> = (0..32)
             .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
@@ -147,12 +151,12 @@ mod tests {
             let root = root(&leaves);
             for index in 0..size {
                 let way = path(&leaves, index).unwrap();
-                let (at, of) = (index as u64, size as u64);
+                let (at, of) = (number(index), number(size));
                 assert_eq!(root_from_path(leaves[index], at, of, &way), Some(root));
                 for other in 0..size + 2 {
                     if other != index {
                         assert_ne!(
-                            root_from_path(leaves[index], other as u64, of, &way),
+                            root_from_path(leaves[index], number(other), of, &way),
                             Some(root),
                             "{index} as {other} of {size}"
                         );
@@ -168,21 +172,21 @@ mod tests {
         fn a_spoiled_path_leads_elsewhere(size in 1_usize..1000, at in any::<prop::sample::Index>(), bit in 0_usize..256) {
             let leaves = leaves(size);
             let (index, root) = (at.index(size), root(&leaves));
-            let (of, way) = (size as u64, path(&leaves, at.index(size)).unwrap());
-            prop_assert_eq!(root_from_path(leaves[index], index as u64, of, &way), Some(root));
+            let (of, way) = (number(size), path(&leaves, at.index(size)).unwrap());
+            prop_assert_eq!(root_from_path(leaves[index], number(index), of, &way), Some(root));
             let mut leaf = leaves[index];
             leaf[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_ne!(root_from_path(leaf, index as u64, of, &way), Some(root));
+            prop_assert_ne!(root_from_path(leaf, number(index), of, &way), Some(root));
             for n in 0..way.len() {
                 let mut other = way.clone();
                 other[n][bit / 8] ^= 1 << (bit % 8);
-                prop_assert_ne!(root_from_path(leaves[index], index as u64, of, &other), Some(root));
+                prop_assert_ne!(root_from_path(leaves[index], number(index), of, &other), Some(root));
             }
             let mut longer = way.clone();
             longer.push(root);
-            prop_assert_eq!(root_from_path(leaves[index], index as u64, of, &longer), None);
+            prop_assert_eq!(root_from_path(leaves[index], number(index), of, &longer), None);
             if let Some((_, shorter)) = way.split_last() {
-                prop_assert_ne!(root_from_path(leaves[index], index as u64, of, shorter), Some(root));
+                prop_assert_ne!(root_from_path(leaves[index], number(index), of, shorter), Some(root));
             }
         }
 

@@ -19,6 +19,10 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(ORIGIN, &[seed; 32]).unwrap()
 }
 
+fn number(n: usize) -> u64 {
+    u64::try_from(n).unwrap()
+}
+
 fn keys() -> TrustedKeys {
     let mut keys = TrustedKeys::default();
     keys.trust(key(1).verifier_key().clone());
@@ -34,7 +38,9 @@ fn event(n: u32) -> AuditEvent {
         outcome: AuditOutcome::Refused,
         code: Some("challenge_missing".into()),
         step: None,
-        account: (n % 3 == 0).then(|| AccountId(Uuid::from_u128(u128::from(n)))),
+        account: n
+            .is_multiple_of(3)
+            .then(|| AccountId(Uuid::from_u128(u128::from(n)))),
         credential: Some(CredentialId::try_from(&n.to_be_bytes()[..]).unwrap()),
         session: None,
         ip: Some("192.0.2.1".into()),
@@ -80,9 +86,9 @@ impl Log {
         };
         let mut n = 0;
         for size in sizes {
-            let events = (n..n + size).rev().map(event).collect();
+            let events: Vec<_> = (n..n + size).rev().map(event).collect();
             n += size;
-            log.seal(events, &key(1));
+            log.seal(&events, &key(1));
         }
         for n in n..n + 2 {
             log.unsealed.push(UnsealedEvent {
@@ -94,10 +100,10 @@ impl Log {
         log
     }
 
-    fn seal(&mut self, events: Vec<AuditEvent>, key: &SigningKey) {
+    fn seal(&mut self, events: &[AuditEvent], key: &SigningKey) {
         let newest = self.batches.last().map(|(batch, _)| batch);
         let at = UnixTime::from_millis(1_800_000_000_000 + i64::try_from(self.batches.len()).unwrap());
-        let (batch, leaves) = seal(newest, events.clone(), at, key).unwrap();
+        let (batch, leaves) = seal(newest, events.to_vec(), at, key).unwrap();
         let members = (0..).zip(leaves).map(|(index, leaf)| AuditMember {
             index,
             event_id: leaf.event,
@@ -119,7 +125,8 @@ impl Log {
     }
 
     fn verify_with(&self, checkpoints: &[Checkpoint], macs: bool) -> Report {
-        let mut verifier = Verifier::new(keys(), macs.then_some(&Macs as &dyn EventCheck));
+        let macs: Option<&dyn EventCheck> = if macs { Some(&Macs) } else { None };
+        let mut verifier = Verifier::new(keys(), macs);
         for checkpoint in checkpoints {
             verifier.checkpoint(checkpoint.clone());
         }
@@ -157,9 +164,9 @@ impl Log {
         }
         lines.extend(self.unsealed.iter().map(unsealed));
         lines.push(Line::End {
-            batches: self.batches.len() as u64,
-            events: events as u64,
-            unsealed: self.unsealed.len() as u64,
+            batches: number(self.batches.len()),
+            events: number(events),
+            unsealed: number(self.unsealed.len()),
         });
         let mut read = Self::of(&[]);
         read.unsealed.clear();
@@ -252,7 +259,7 @@ fn only_pruned_batches_may_be_empty_and_only_by_a_signed_record() {
 #[test]
 fn whoever_has_no_key_cannot_continue_the_log() {
     let mut log = Log::of(&[2, 2]);
-    log.seal(vec![event(100)], &key(2));
+    log.seal(&[event(100)], &key(2));
     let report = log.verify();
     assert_eq!(report.problems, 1);
     assert_eq!(report.findings[0].place, Place::Batch(3));
@@ -265,8 +272,8 @@ fn whoever_has_no_key_cannot_continue_the_log() {
 #[test]
 fn two_histories_of_one_log_show_against_a_checkpoint_although_both_are_signed() {
     let (mut one, mut other) = (Log::of(&[2, 2]), Log::of(&[2, 2]));
-    one.seal(vec![event(100)], &key(1));
-    other.seal(vec![event(200)], &key(1));
+    one.seal(&[event(100)], &key(1));
+    other.seal(&[event(200)], &key(1));
     assert!(one.verify().is_sound() && other.verify().is_sound());
     assert!(one.verify_with(&[one.checkpoint(2)], false).is_sound());
     let report = one.verify_with(&[other.checkpoint(2)], false);

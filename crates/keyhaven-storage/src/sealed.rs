@@ -40,10 +40,7 @@ pub struct AuditLeaf {
 
 /// An event as it was found, whatever has become of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are whole, and none is kept for long"
-)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are whole")]
 pub enum StoredEvent {
     /// There is a row, with a value in it that no version of Keyhaven writes.
     Damaged(Damaged),
