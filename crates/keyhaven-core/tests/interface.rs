@@ -1,5 +1,4 @@
 //! What the public interface tells beside verdicts.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use keyhaven_core::cbor::Value;
 use keyhaven_core::*;

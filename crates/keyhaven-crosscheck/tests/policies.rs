@@ -1,5 +1,5 @@
 //! A refusal that a profile or a policy of ours demands is no disagreement: the other implementation has no word for it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use keyhaven_core::{
     AssertionPolicy, AttestationPolicy, AuthenticationResponse, BackupPolicy, Challenge, CosePublicKey,

@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod audit;
 mod check;
 mod raw;
 
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) secret_key_file: Option<PathBuf>,
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
+    pub(crate) audit: AuditConfig,
     pub(crate) max_connections_per_address: u32,
     /// Whether servers bring the schema up to date when they start.
     pub(crate) migrate: bool,
@@ -45,6 +47,21 @@ pub(crate) struct Config {
     pub(crate) api: ApiSettings,
     pub(crate) log: raw::Log,
     warnings: Vec<String>,
+}
+
+/// What becomes of the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditConfig {
+    /// Checkpoints are appended to this file.
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    /// Checkpoints are posted there.
+    pub(crate) checkpoint_url: Option<String>,
+    /// How often at most.
+    pub(crate) checkpoint_interval: Duration,
+    /// How long one key signs.
+    pub(crate) key_rotation: Duration,
+    /// Events that were sealed longer ago are dropped; `None`: none are.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// Whether an objection refuses, or is only logged.
