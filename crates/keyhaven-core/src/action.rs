@@ -29,6 +29,7 @@ mod tests {
         let expected = "VIHV4pjiXexCwIO6bZz7pefg2JZLUdxCoKNa4mo8FI4";
         let challenge = action_challenge(&[1; 32], &[2; 32]);
         assert_eq!(keyhaven_types::base64url::encode(challenge.as_bytes()), expected);
-        assert_ne!(challenge, action_challenge(&[2; 32], &[1; 32]));
+        let other = action_challenge(&[2; 32], &[1; 32]);
+        assert_ne!(challenge.as_bytes(), other.as_bytes());
     }
 }
