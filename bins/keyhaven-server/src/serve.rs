@@ -14,6 +14,7 @@ use crate::anchors::AnchorSet;
 use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
+use crate::sealer::Sealer;
 use crate::signals::Signals;
 use crate::stores;
 use crate::telemetry::Telemetry;
@@ -49,7 +50,7 @@ pub(crate) fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -57,8 +58,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
-    // First: without it nothing is to be opened, let alone migrated.
-    let secret = stores::secret(config)?;
     let anchors = match &config.anchors {
         None => None,
         Some(files) => Some(Arc::new(
@@ -69,23 +68,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     if let Some(anchors) = anchors.clone() {
         metrics.show_metadata(move || anchors.figures());
     }
-    let (ceremonies, limits) = stores::short_lived(config, &metrics)?;
-    let keyhaven = Keyhaven::new(
-        config.settings.clone(),
-        Surroundings {
-            durable: stores::durable(config, &metrics).await?,
-            ceremonies,
-            limits,
-            clock: Arc::new(SystemClock),
-            observer: Arc::new(metrics.clone()),
-            random: Arc::new(SystemRandom),
-            crosscheck: config
-                .crosscheck
-                .and_then(|enforce| second_verdict(enforce, &metrics)),
-            anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
-            secret,
-        },
-    )?;
+    let keyhaven = keyhaven(config, anchors.clone(), &metrics).await?;
     keyhaven
         .access_tokens
         .maintain()
@@ -98,6 +81,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors, metrics.clone()));
+    let sealer = Sealer::start(&keyhaven, &config.audit, &metrics);
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
             .await
@@ -133,7 +117,35 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
+    sealer.stop().await;
     Ok(())
+}
+
+/// All use cases on the stores of this configuration.
+pub(crate) async fn keyhaven(
+    config: &Config,
+    anchors: Option<Arc<AnchorSet>>,
+    metrics: &Metrics,
+) -> anyhow::Result<Keyhaven> {
+    // First: without it nothing is to be opened, let alone migrated.
+    let secret = stores::secret(config)?;
+    let (ceremonies, limits) = stores::short_lived(config, metrics)?;
+    Ok(Keyhaven::new(
+        config.settings.clone(),
+        Surroundings {
+            durable: stores::durable(config, metrics).await?,
+            ceremonies,
+            limits,
+            clock: Arc::new(SystemClock),
+            observer: Arc::new(metrics.clone()),
+            random: Arc::new(SystemRandom),
+            crosscheck: config
+                .crosscheck
+                .and_then(|enforce| second_verdict(enforce, metrics)),
+            anchors: anchors.map(|anchors| -> Arc<dyn Anchors> { anchors }),
+            secret,
+        },
+    )?)
 }
 
 /// Behind a proxy, and on this machine, everybody has the same address.

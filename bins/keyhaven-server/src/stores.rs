@@ -50,6 +50,21 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
     }
 }
 
+/// Opens the durable store to look into it: nothing is written, made or migrated.
+pub(crate) async fn read_only(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+    let named = || format!("the database {}", config.database);
+    match &config.database {
+        DatabaseUrl::Postgres(options) => {
+            let store = PostgresStore::open_read_only(options).await.with_context(named)?;
+            Ok(Arc::new(store))
+        }
+        DatabaseUrl::Sqlite(options) => {
+            let store = SqliteStore::open_read_only(options).await.with_context(named)?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
 /// The stores of what is gone in minutes, watched: pending ceremonies, and attempts of late. They are reached when they
 /// are first asked, and again when they were away: a server that starts before its Redis is not ready, and then is.
 pub(crate) fn short_lived(

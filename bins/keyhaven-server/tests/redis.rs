@@ -22,13 +22,14 @@ struct Site {
 }
 
 impl Site {
-    fn of(processes: usize, redis: Redis) -> Self {
+    fn of(processes: usize, redis: Redis, rate_limit: &str) -> Self {
         let directory = TempDir::new("site");
         let database = format!("sqlite:{}", directory.path().join("keyhaven.db").display());
         let environment = [
             ("KEYHAVEN_ORIGINS", ORIGIN),
             ("KEYHAVEN_DATABASE_URL", database.as_str()),
             ("KEYHAVEN_CHALLENGES_URL", &redis.url()),
+            ("KEYHAVEN_RATE_LIMIT", rate_limit),
         ];
         let servers = (0..processes)
             .map(|_| Server::start(env!("CARGO_BIN_EXE_keyhaven"), &environment))
@@ -68,11 +69,12 @@ impl Site {
         started
     }
 
-    /// Until it answers, as an operator would: a process finds a broken connection when it uses it.
-    fn becomes_ready(&self, process: usize) {
+    /// Until it says so: what it says can be a second old.
+    fn becomes(&self, process: usize, status: u16) -> String {
         for _ in 0..200 {
-            if self.ready(process).0 == 200 {
-                return;
+            let (said, body) = self.ready(process);
+            if said == status {
+                return body;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -86,7 +88,7 @@ fn finish(started: &Value, credential: &Value) -> Value {
 
 #[test]
 fn a_ceremony_is_finished_by_another_process_and_after_a_restart_and_once() {
-    let mut site = Site::of(2, Redis::start().unwrap());
+    let mut site = Site::of(2, Redis::start().unwrap(), "off");
     let mut device = SoftwareAuthenticator::new("device");
     let started = site.start(0, "/register/start", &json!({"username": "alice"}));
     let credential = device.register(&started["publicKey"], ORIGIN);
@@ -113,7 +115,7 @@ fn a_ceremony_is_finished_by_another_process_and_after_a_restart_and_once() {
 
 #[test]
 fn attempts_are_counted_for_all_processes_together() {
-    let site = Site::of(2, Redis::start().unwrap());
+    let site = Site::of(2, Redis::start().unwrap(), "on");
     for attempt in 0..5 {
         let _ = site.start(attempt % 2, "/login/start", &json!({"username": "alice"}));
     }
@@ -126,9 +128,9 @@ fn attempts_are_counted_for_all_processes_together() {
 
 #[test]
 fn a_redis_that_is_away_is_a_503_until_it_is_back() {
-    let mut site = Site::of(1, Redis::start().unwrap());
+    let mut site = Site::of(1, Redis::start().unwrap(), "on");
     let mut device = SoftwareAuthenticator::new("device");
-    site.becomes_ready(0);
+    let _ = site.becomes(0, 200);
     let started = site.start(0, "/register/start", &json!({"username": "alice"}));
     let credential = device.register(&started["publicKey"], ORIGIN);
     site.redis.stop();
@@ -140,11 +142,11 @@ fn a_redis_that_is_away_is_a_503_until_it_is_back() {
         let (status, refused) = site.post(0, path, &body);
         assert_eq!((status, &refused["code"]), (503, &json!("storage_unavailable")));
     }
-    let (status, body) = site.ready(0);
-    assert!(status == 503 && body.contains("unreachable"), "{status} {body}");
+    let body = site.becomes(0, 503);
+    assert!(body.contains("unreachable"), "{body}");
 
     site.redis.run().unwrap();
-    site.becomes_ready(0);
+    let _ = site.becomes(0, 200);
     // What was pending is gone with the Redis that had it; everything else goes on.
     let (status, refused) = site.post(0, "/register/finish", &finish(&started, &credential));
     assert_eq!((status, &refused["code"]), (400, &json!("challenge_missing")));
@@ -157,11 +159,11 @@ fn a_redis_that_is_away_is_a_503_until_it_is_back() {
 #[test]
 fn a_redis_that_may_drop_ceremonies_is_not_ready() {
     let redis = Redis::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "volatile-ttl"]).unwrap();
-    let site = Site::of(1, redis);
-    let (status, body) = site.ready(0);
-    assert!(status == 503 && body.contains("may_evict"), "{status} {body}");
+    let site = Site::of(1, redis, "on");
+    let body = site.becomes(0, 503);
+    assert!(body.contains("may_evict"), "{body}");
     let _ = site
         .redis
         .command(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    site.becomes_ready(0);
+    let _ = site.becomes(0, 200);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyhaven_core::{AuthenticationResponse, ExpectedUser};
 use keyhaven_storage::{Account, CeremonyId, Credential, Session};
+use keyhaven_types::Challenge;
 use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
 
 use crate::assertion::{Effects, Expected};
@@ -80,7 +81,8 @@ impl Authentications {
                 username: None,
                 allowed,
             };
-            return self.0.begin_assertion(client, Vec::new(), kind).await;
+            let challenge = self.0.new_challenge()?;
+            return self.0.begin_assertion(client, challenge, Vec::new(), kind).await;
         };
         let found = self.0.durable.login_candidates(username.as_str()).await?;
         // Made whether they are needed or not, so that the work does not depend on the account.
@@ -99,7 +101,10 @@ impl Authentications {
         });
         let username = Some(username.as_str().to_owned());
         let kind = |allowed| Kind::Login { username, allowed };
-        self.0.begin_assertion(client, descriptors.collect(), kind).await
+        let challenge = self.0.new_challenge()?;
+        self.0
+            .begin_assertion(client, challenge, descriptors.collect(), kind)
+            .await
     }
 
     /// Finishes a sign-in: verifies the response, then stores sign count, session and event together.
@@ -211,10 +216,10 @@ impl Context {
     pub(crate) async fn begin_assertion(
         &self,
         client: &Client,
+        challenge: Challenge,
         allow_credentials: Vec<CredentialDescriptor>,
         kind: impl FnOnce(AllowList) -> Kind,
     ) -> Result<Started<RequestOptions>, Error> {
-        let challenge = self.new_challenge()?;
         let allowed = AllowList::of(allow_credentials.iter().map(|descriptor| &descriptor.id));
         let options = RequestOptions {
             challenge: challenge.clone(),

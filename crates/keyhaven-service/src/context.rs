@@ -1,6 +1,7 @@
 //! What every use case shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyhaven_storage::{Bucket, CeremonyStore, DurableStore};
 use keyhaven_types::UnixTime;
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) keys: Keys,
     pub(crate) known: Known,
     pub(crate) limits: Option<Limits>,
+    /// Time and count of the newest time-ordered UUID.
+    pub(crate) newest_uuid: AtomicU64,
 }
 
 impl Context {
@@ -83,11 +86,19 @@ impl Context {
         Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// A version 7 UUID of this moment.
+    /// A version 7 UUID of this moment, above all that this process has made before (RFC 9562 §6.2, method 1: twelve bits
+    /// that count): so what happens within one millisecond keeps its order.
     pub(crate) fn time_ordered_uuid(&self, at: UnixTime) -> Result<Uuid, RandomUnavailable> {
         let mut bytes = [0; 10];
         self.random.fill(&mut bytes)?;
-        let millis = u64::try_from(at.as_millis()).unwrap_or(0);
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+        let now = u64::try_from(at.as_millis()).unwrap_or(0) << 12;
+        let next = |last: u64| now.max(last.saturating_add(1));
+        let last = self
+            .newest_uuid
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let tick = next(last.unwrap_or_default());
+        let [.., high, low] = tick.to_be_bytes();
+        (bytes[0], bytes[1]) = (high & 0x0f, low);
+        Ok(uuid::Builder::from_unix_timestamp_millis(tick >> 12, &bytes).into_uuid())
     }
 }

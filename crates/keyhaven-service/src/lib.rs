@@ -9,10 +9,12 @@
 
 mod assertion;
 mod audit;
+mod audit_log;
 mod authentication;
 mod authenticator_names;
 mod ceremony;
 mod client;
+mod confirmation;
 mod context;
 mod decoy;
 mod error;
@@ -34,10 +36,12 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
+pub use confirmation::Confirmation;
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
@@ -55,6 +59,8 @@ pub use upkeep::{StoreState, Upkeep};
 pub struct Keyhaven {
     /// Signed access tokens.
     pub access_tokens: AccessTokens,
+    /// The sealed audit log.
+    pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
     /// The passkeys of an account.
@@ -114,9 +120,11 @@ impl Keyhaven {
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
             keys,
+            newest_uuid: std::sync::atomic::AtomicU64::default(),
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
+            audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             passkeys: Passkeys(context.clone()),
             registrations: Registrations(context.clone()),
@@ -166,6 +174,7 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(
+    AuditLog,
     Authentications,
     Keyhaven,
     Passkeys,

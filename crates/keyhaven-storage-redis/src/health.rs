@@ -1,9 +1,10 @@
 //! Whether a server is fit to keep what must not be lost at its convenience.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{Cmd, ErrorKind, RedisResult, Value};
+use redis::{Cmd, ErrorKind, RedisResult};
 
 use crate::topology::Connection;
 
@@ -28,13 +29,10 @@ pub(crate) async fn ask(connection: &mut Connection) -> RedisResult<Vec<String>>
     match connection {
         Connection::Cluster(cluster) => {
             let masters = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
-            match cluster.route_command(command, masters).await? {
-                Value::Map(reports) => reports
-                    .into_iter()
-                    .map(|(_, report)| Ok(redis::from_redis_value(report)?))
-                    .collect(),
-                report => Ok(vec![redis::from_redis_value(report)?]),
-            }
+            // By the names of the nodes.
+            let reports = cluster.route_command(command, masters).await?;
+            let reports: HashMap<String, String> = redis::from_redis_value(reports)?;
+            Ok(reports.into_values().collect())
         }
         Connection::One(one) => Ok(vec![command.query_async(one).await?]),
     }

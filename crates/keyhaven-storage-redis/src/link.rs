@@ -31,7 +31,6 @@ struct Shared {
     patience: Duration,
     state: Mutex<State>,
     made: AtomicU64,
-    round_trips: AtomicU64,
     /// What was said about it last.
     unfit: AtomicBool,
 }
@@ -91,18 +90,12 @@ impl Link {
             patience: options.patience(),
             state: Mutex::new(State::Idle),
             made: AtomicU64::new(0),
-            round_trips: AtomicU64::new(0),
             unfit: AtomicBool::new(false),
         })))
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
         self.0.topology.is_cluster()
-    }
-
-    /// How often something was sent and an answer waited for.
-    pub(crate) fn round_trips(&self) -> u64 {
-        self.0.round_trips.load(Ordering::Relaxed)
     }
 
     /// Runs a script, within the time there is.
@@ -168,21 +161,19 @@ impl Link {
         let mut live = self.live().await?;
         let command = call.command(&live, By::Hash);
         let answer = live.connection.send(&command).await;
-        let answer = match self.sent(&live, answer) {
+        match self.sent(&live, answer) {
             Err(Failure::Redis(error)) if lacks_script(&error) => {
                 let command = call.command(&live, By::Source);
                 let answer = live.connection.send(&command).await;
                 self.sent(&live, answer)
             }
             answer => answer,
-        };
-        answer
+        }
     }
 
     /// Counts, and gives a connection up that is broken or leads to the wrong server.
     fn sent<T>(&self, live: &Live, answer: Result<T, RedisError>) -> Result<T, Failure> {
         observed::round_trip();
-        self.0.round_trips.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = &answer
             && needs_new_connection(error)
             // A Cluster's connection leads to all nodes, and looks after them by itself.

@@ -13,7 +13,8 @@ use crate::topology::Topology;
 pub struct RedisOptions {
     pub(crate) kind: Kind,
     /// The server, the Sentinels, or some nodes of the Cluster.
-    pub(crate) nodes: Vec<ConnectionAddr>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) tls: bool,
     pub(crate) login: RedisConnectionInfo,
     pub(crate) certificates: Option<TlsCertificates>,
     /// How long to wait for a connection, at each server that is tried.
@@ -24,6 +25,14 @@ pub struct RedisOptions {
     /// of the bound. The same for all processes: it is part of the keys. 1 on a single server, where the bound is exact;
     /// 64 on a Cluster, where one part can be full a little before the others.
     pub shards: u16,
+}
+
+/// Where a server listens.
+#[derive(Clone)]
+pub(crate) struct Node {
+    /// A name or an address, without brackets.
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,12 +76,28 @@ impl RedisOptions {
     /// Whether nobody between here and Redis can read along: it is on this machine, or TLS is spoken.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        self.nodes.iter().all(|node| match node {
-            ConnectionAddr::Tcp(host, _) => {
-                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        let is_here = |node: &Node| {
+            node.host == "localhost" || node.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        };
+        self.tls || self.nodes.iter().all(is_here)
+    }
+
+    /// Where the nodes are, as the driver names it.
+    pub(crate) fn addresses(&self) -> Vec<ConnectionAddr> {
+        let address = |node: &Node| {
+            let (host, port) = (node.host.clone(), node.port);
+            if self.tls {
+                ConnectionAddr::TcpTls {
+                    host,
+                    port,
+                    insecure: false,
+                    tls_params: None,
+                }
+            } else {
+                ConnectionAddr::Tcp(host, port)
             }
-            _ => true,
-        })
+        };
+        self.nodes.iter().map(address).collect()
     }
 }
 
@@ -118,7 +143,7 @@ impl FromStr for RedisOptions {
         }
         let nodes = hosts
             .into_iter()
-            .map(|host| node(host, port, tls))
+            .map(|host| node(host, port))
             .collect::<Result<_, _>>()?;
         let certificates = if tls { query.certificates()? } else { None };
         query.is_used_up()?;
@@ -127,6 +152,7 @@ impl FromStr for RedisOptions {
             login: login(user, database, &kind)?,
             kind,
             nodes,
+            tls,
             certificates,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
@@ -140,8 +166,7 @@ impl FromStr for RedisOptions {
 /// Scheme, hosts, ports and the master's name; no user, no password.
 impl fmt::Display for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tls = matches!(self.nodes.first(), Some(ConnectionAddr::TcpTls { .. }));
-        f.write_str(if tls { "rediss" } else { "redis" })?;
+        f.write_str(if self.tls { "rediss" } else { "redis" })?;
         f.write_str(match self.kind {
             Kind::Cluster => "+cluster://",
             Kind::Sentinel { .. } => "+sentinel://",
@@ -149,15 +174,11 @@ impl fmt::Display for RedisOptions {
         })?;
         for (n, node) in self.nodes.iter().enumerate() {
             f.write_str(if n == 0 { "" } else { "," })?;
-            match node {
-                ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                    if host.contains(':') {
-                        write!(f, "[{host}]:{port}")?;
-                    } else {
-                        write!(f, "{host}:{port}")?;
-                    }
-                }
-                other => write!(f, "{other}")?,
+            let Node { host, port } = node;
+            if host.contains(':') {
+                write!(f, "[{host}]:{port}")?;
+            } else {
+                write!(f, "{host}:{port}")?;
             }
         }
         match &self.kind {
@@ -179,7 +200,7 @@ fn refused(reason: &str) -> InvalidRedisUrl {
     }
 }
 
-fn node(text: &str, default_port: u16, tls: bool) -> Result<ConnectionAddr, InvalidRedisUrl> {
+fn node(text: &str, default_port: u16) -> Result<Node, InvalidRedisUrl> {
     let url = Url::parse(&format!("redis://{text}")).map_err(|error| refused(&format!("a host: {error}")))?;
     let host = match url.host() {
         // Without the brackets that it has in a URL.
@@ -191,16 +212,7 @@ fn node(text: &str, default_port: u16, tls: bool) -> Result<ConnectionAddr, Inva
         return Err(refused("a host is missing"));
     }
     let port = url.port().unwrap_or(default_port);
-    Ok(if tls {
-        ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: false,
-            tls_params: None,
-        }
-    } else {
-        ConnectionAddr::Tcp(host, port)
-    })
+    Ok(Node { host, port })
 }
 
 fn login(user: &str, database: &str, kind: &Kind) -> Result<RedisConnectionInfo, InvalidRedisUrl> {

@@ -37,12 +37,6 @@ impl RedisStore {
             name: options.to_string(),
         })
     }
-
-    /// How often this store has sent something and waited for the answer. Only ever grows.
-    #[must_use]
-    pub fn round_trips(&self) -> u64 {
-        self.link.round_trips()
-    }
 }
 
 impl fmt::Debug for RedisStore {

@@ -6,9 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisResult, TlsMode, Value,
-};
+use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo as _, RedisResult, TlsMode, Value};
 use tokio::sync::Mutex;
 
 use crate::options::{Kind, RedisOptions};
@@ -39,8 +37,9 @@ impl Topology {
             .set_connection_timeout(Some(options.connect_timeout))
             .set_response_timeout(Some(options.response_timeout))
             .set_pipeline_buffer_size(QUEUE);
-        let infos = options.nodes.iter().map(|node| {
-            let info = node.clone().into_connection_info()?;
+        let addresses = options.addresses();
+        let infos = addresses.iter().map(|address| {
+            let info = address.clone().into_connection_info()?;
             Ok(info.set_redis_settings(options.login.clone()))
         });
         let infos: Vec<_> = infos.collect::<RedisResult<_>>()?;
@@ -58,9 +57,8 @@ impl Topology {
                 Self::Cluster(builder.build()?)
             }
             Kind::Sentinel { master, login } => {
-                let mut builder =
-                    SentinelClientBuilder::new(options.nodes.clone(), master, SentinelServerType::Master)?
-                        .set_client_to_redis_db(options.login.db());
+                let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+                    .set_client_to_redis_db(options.login.db());
                 if let Some(username) = options.login.username() {
                     builder = builder.set_client_to_redis_username(username);
                 }
@@ -73,11 +71,7 @@ impl Topology {
                 if let Some(password) = &login.password {
                     builder = builder.set_client_to_sentinel_password(password);
                 }
-                if options
-                    .nodes
-                    .iter()
-                    .any(|node| matches!(node, ConnectionAddr::TcpTls { .. }))
-                {
+                if options.tls {
                     builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
                     if let Some(certificates) = &options.certificates {
                         builder = builder

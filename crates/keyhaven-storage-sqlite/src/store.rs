@@ -38,6 +38,31 @@ impl SqliteStore {
         }
     }
 
+    /// Opens a file that is there to look into it: nothing is made, changed or migrated, and what would write fails. A
+    /// server may be running on it.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be read, or its schema is not one that this version works with.
+    pub async fn open_read_only(options: &SqliteOptions) -> Result<Self, StorageError> {
+        let connection = SqliteConnectOptions::new()
+            .filename(&options.path)
+            .busy_timeout(options.busy_timeout)
+            .read_only(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("query_only", "ON");
+        let readers = SqlitePoolOptions::new().max_connections(options.readers.max(1));
+        let open = async {
+            let readers = readers.connect_with(connection).await?;
+            let store = Self {
+                writer: readers.clone(),
+                readers,
+            };
+            schema::look(&store).await?;
+            Ok(store)
+        };
+        open.await.map_err(Failure::of("store.open"))
+    }
+
     /// Opens the file, which must be there, and leaves its schema as it is: for processes that are not to migrate.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod grants;
 mod limits;
 mod registrations;
 mod samples;
+mod sealed;
 mod sessions;
 mod signing_keys;
 
@@ -40,7 +41,7 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    registrations::*, sessions::*, signing_keys::*,
+    registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -244,8 +245,19 @@ macro_rules! durable_store_contract {
             a_new_grant_replaces_the_old
             // audit
             an_event_id_is_used_once
+            events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // the sealed log
+            a_batch_holds_a_thousand
+            a_batch_reads_back
+            a_batch_that_does_not_follow_is_refused
+            audit_keys_are_kept
+            events_wait_to_be_sealed
+            one_of_racing_sealers_seals
+            pruned_batches_are_emptied
+            sealing_while_others_append_loses_nothing
+            unsealed_events_are_found_page_by_page
             // signing keys
             a_signing_key_id_is_used_once
             expired_signing_keys_are_dropped
@@ -289,6 +301,7 @@ mod tests {
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
             include_str!("contract/registrations.rs"),
+            include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),
             include_str!("contract/signing_keys.rs"),
         ]

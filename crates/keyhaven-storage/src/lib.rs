@@ -8,6 +8,7 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -30,6 +31,7 @@ mod ids;
 mod limits;
 pub mod observed;
 mod records;
+mod sealed;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
@@ -37,9 +39,13 @@ pub use durable::{
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
     Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
-pub use error::StorageError;
+pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
+};
+pub use sealed::{
+    AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,
+    UnsealedEvent, UnsealedPage,
 };

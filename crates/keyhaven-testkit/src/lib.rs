@@ -16,5 +16,7 @@ pub mod process;
 pub mod redis;
 #[cfg(feature = "process")]
 pub mod site;
+#[cfg(feature = "tamper")]
+pub mod tamper;
 #[cfg(feature = "tcp_proxy")]
 pub mod tcp_proxy;

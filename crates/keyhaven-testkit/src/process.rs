@@ -116,6 +116,15 @@ impl Server {
     /// Kills the process and starts it again on the same files and port.
     pub fn restart(&mut self) {
         self.kill();
+        let mut command = self.command(&[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        self.child = Some(command.spawn().expect("the server starts"));
+        self.wait_until_healthy();
+    }
+
+    /// The same binary with these arguments, and the server's variables and directory.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         // What the tests are started with must not reach what they test.
         for (name, _) in std::env::vars_os() {
@@ -124,12 +133,8 @@ impl Server {
             }
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).current_dir(self.directory.path());
         command
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        self.child = Some(command.spawn().expect("the server starts"));
-        self.wait_until_healthy();
     }
 
     fn wait_until_healthy(&mut self) {

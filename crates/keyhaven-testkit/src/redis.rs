@@ -333,6 +333,22 @@ impl Cluster {
     pub fn url(&self) -> String {
         format!("redis+cluster://{}", addresses(&self.nodes))
     }
+
+    /// Waits until each node says that all is well: after a start, of one or of all.
+    ///
+    /// # Errors
+    /// After a minute.
+    pub fn wait(&self) -> Result<(), String> {
+        wait_until("the Cluster is up", || {
+            self.nodes.iter().all(|node| {
+                let info = node.command(&["CLUSTER", "INFO"]);
+                let nodes = node.command(&["CLUSTER", "NODES"]);
+                info.contains("cluster_state:ok")
+                    && info.contains("cluster_known_nodes:3")
+                    && !nodes.contains("fail")
+            })
+        })
+    }
 }
 
 /// Starts three masters that share the slots.
@@ -364,12 +380,7 @@ pub fn cluster() -> Result<Cluster, String> {
         }
     }
     let cluster = Cluster { nodes };
-    wait_until("the Cluster is up", || {
-        cluster.nodes.iter().all(|node| {
-            let info = node.command(&["CLUSTER", "INFO"]);
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-        })
-    })?;
+    cluster.wait()?;
     Ok(cluster)
 }
 

@@ -14,7 +14,7 @@ use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -127,6 +127,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         database: database(&raw, local)?,
         challenges,
         anchors: acceptance::anchors(&raw)?,
+        audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,

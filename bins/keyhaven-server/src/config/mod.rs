@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod audit;
 mod check;
 mod raw;
 
@@ -33,10 +34,18 @@ pub(crate) struct Config {
     pub(crate) secret_key_file: Option<PathBuf>,
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
+    pub(crate) audit: AuditConfig,
     pub(crate) max_connections_per_address: u32,
     /// Whether servers bring the schema up to date when they start.
     pub(crate) migrate: bool,
     pub(crate) stop: Stop,
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(
+            dead_code,
+            reason = "checked in every build, so that a file is right or wrong in all of them"
+        )
+    )]
     pub(crate) telemetry: Option<OpenTelemetry>,
     /// Whether a second implementation judges what was accepted, and whether its objection refuses.
     pub(crate) crosscheck: Option<Enforce>,
@@ -45,6 +54,21 @@ pub(crate) struct Config {
     pub(crate) api: ApiSettings,
     pub(crate) log: raw::Log,
     warnings: Vec<String>,
+}
+
+/// What becomes of the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditConfig {
+    /// Checkpoints are appended to this file.
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    /// Checkpoints are posted there.
+    pub(crate) checkpoint_url: Option<String>,
+    /// How often at most.
+    pub(crate) checkpoint_interval: Duration,
+    /// How long one key signs.
+    pub(crate) key_rotation: Duration,
+    /// Events that were sealed longer ago are dropped; `None`: none are.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// Whether an objection refuses, or is only logged.
@@ -62,6 +86,13 @@ pub(crate) struct Stop {
 
 /// Where traces go.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(
+        dead_code,
+        reason = "checked in every build, so that a file is right or wrong in all of them"
+    )
+)]
 pub(crate) struct OpenTelemetry {
     /// The collector's address for traces, OTLP over HTTP.
     pub(crate) url: Url,

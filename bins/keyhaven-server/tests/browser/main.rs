@@ -130,6 +130,7 @@ impl Drop for Visit {
         // Whatever a test is about: a page that throws or breaks its own policy is broken.
         if !std::thread::panicking() {
             assert_eq!(self.browser.complaints(), Vec::<String>::new());
+            assert!(self.site.all_were_asked(), "one process did it all");
         }
     }
 }

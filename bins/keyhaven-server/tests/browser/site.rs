@@ -1,4 +1,8 @@
 //! The product as the browser finds it: one origin, whatever is behind it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "which stores to test with is not the configuration of what is tested"
+)]
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -18,12 +22,12 @@ const SHARED: &str = "postgres,redis";
 pub(crate) struct Site {
     pub(crate) origin: String,
     servers: Vec<Server>,
-    _shared: Option<Shared>,
+    shared: Option<Shared>,
 }
 
 /// What several processes share.
 struct Shared {
-    _proxy: TcpProxy,
+    proxy: TcpProxy,
     _database: Database,
     _redis: Redis,
     _files: TempDir,
@@ -38,7 +42,7 @@ impl Site {
                 Self {
                     origin: server.origin(),
                     servers: vec![server],
-                    _shared: None,
+                    shared: None,
                 }
             }
             Ok(SHARED) => Self::start_two(binary, environment),
@@ -68,13 +72,19 @@ impl Site {
         Self {
             origin,
             servers: servers.into(),
-            _shared: Some(Shared {
-                _proxy: proxy,
+            shared: Some(Shared {
+                proxy,
                 _database: database,
                 _redis: redis,
                 _files: files,
             }),
         }
+    }
+
+    /// Whether every process had a part in it.
+    pub(crate) fn all_were_asked(&self) -> bool {
+        let asked = self.shared.as_ref().map(|shared| shared.proxy.counts().given);
+        asked.is_none_or(|given| given.iter().all(|requests| *requests > 1))
     }
 
     /// Kills every process and starts it again.

@@ -160,8 +160,13 @@ impl Cluster {
             .map(|proxy| proxy.counts().cut)
             .sum();
         let cut = (cut > 0).then(|| format!("{cut} connections to it cut; "));
-        conclude(scenario, &cut.unwrap_or_default(), load, recovery, async || {
-            PostgresStore::open(&options).await.unwrap()
-        });
+        conclude(
+            scenario,
+            &cut.unwrap_or_default(),
+            &self.servers[0],
+            load,
+            recovery,
+            async || PostgresStore::open(&options).await.unwrap(),
+        );
     }
 }

@@ -107,10 +107,14 @@ fn the_disk_of_sqlite_is_full() {
         disk.make_room();
         recovery = recovery.max(load.until_recovered());
     }
-    conclude("the disk of SQLite full, twice", "", load, recovery, async || {
-        store(&file).await
-    });
-    drop(server);
+    conclude(
+        "the disk of SQLite full, twice",
+        "",
+        &server,
+        load,
+        recovery,
+        async || store(&file).await,
+    );
 }
 
 /// Without root: no file of the process may grow, as under a quota.
@@ -148,6 +152,7 @@ fn the_files_of_sqlite_may_not_grow() {
     conclude(
         "the files of SQLite at their quota, twice",
         "",
+        &server,
         load,
         recovery,
         async || store(&file).await,

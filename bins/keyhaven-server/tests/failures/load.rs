@@ -217,9 +217,9 @@ impl Worker {
                 .filter(|n| matches!(accounts[*n].registration, Told::Done(_)))
                 .collect();
             match known.last() {
-                Some(newest) if turn % 5 != 0 => {
+                Some(newest) if !turn.is_multiple_of(5) => {
                     // The newest, and now and then one of the old.
-                    let chosen = if turn % 3 == 0 {
+                    let chosen = if turn.is_multiple_of(3) {
                         known[turn % known.len()]
                     } else {
                         *newest
@@ -258,7 +258,7 @@ impl Worker {
 
     fn sign_in(&mut self, account: &mut Account, turn: usize) {
         // By name, and without.
-        let asked = if turn % 2 == 0 {
+        let asked = if turn.is_multiple_of(2) {
             json!({"username": account.username})
         } else {
             json!({})
@@ -272,11 +272,11 @@ impl Worker {
         let (mut told, answer) = self.finished("/login/finish", &body);
         match told {
             // It was taken: it is not taken again, by whichever process.
-            Told::Done(_) if turn % 4 == 0 => {
+            Told::Done(_) if turn.is_multiple_of(4) => {
                 self.verdict("replayed", "/login/finish", &body, &["challenge_missing"]);
             }
             // Whoever heard nothing may ask again, and then it counts once.
-            Told::Unknown if turn % 2 == 0 => {
+            Told::Unknown if turn.is_multiple_of(2) => {
                 let again = self.verdict("asked again", "/login/finish", &body, &["", "challenge_missing"]);
                 if let Some(answer) = again.filter(Answer::is_success) {
                     told = Told::Done(session_id(&answer));

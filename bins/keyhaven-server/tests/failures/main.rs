@@ -17,6 +17,7 @@ mod redis;
 use std::time::{Duration, Instant};
 
 use keyhaven_storage::DurableStore;
+use keyhaven_testkit::process::Server;
 
 use crate::load::Load;
 
@@ -34,13 +35,14 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
-/// Ends the load, holds what the clients were told against the store, and prints the figures of the scenario.
-/// `done` tells what was done to them, in numbers, where that is not said; `recovery` is the longest time from when something
-/// was mended until every client had succeeded again.
+/// Ends the load, holds what the clients were told against the store, has a server of the scenario verify the audit log, and
+/// prints the figures. `done` tells what was done to them, in numbers, where that is not said; `recovery` is the longest
+/// time from when something was mended until every client had succeeded again.
 #[track_caller]
 fn conclude<S: DurableStore>(
     scenario: &str,
     done: &str,
+    server: &Server,
     load: Load,
     recovery: Duration,
     open: impl AsyncFnOnce() -> S,
@@ -51,8 +53,15 @@ fn conclude<S: DurableStore>(
         .build()
         .unwrap();
     let stored = runtime.block_on(async { ledger::check(&record, &open().await).await });
+    let verified = server.command(&["audit", "verify"]).output().unwrap();
+    assert!(
+        verified.status.success(),
+        "the audit log does not verify: {}{}",
+        String::from_utf8_lossy(&verified.stdout),
+        String::from_utf8_lossy(&verified.stderr)
+    );
     println!(
-        "figures: {scenario}: {done}{}; all of it kept ({stored}); recovered in {} ms",
+        "figures: {scenario}: {done}{}; all of it kept ({stored}), the audit log verifies; recovered in {} ms",
         record.figures,
         recovery.as_millis()
     );

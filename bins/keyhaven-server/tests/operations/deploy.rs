@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::process::{keyhaven, succeeds};
 
 /// Where ceremonies are, in the secret that is made by hand.
-const CHALLENGES: &str = "memory:";
+const CHALLENGES: &str = "rediss://keyhaven:x@redis.stores.svc:6379";
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -63,7 +63,6 @@ fn compose_is_yaml_and_its_settings_are_known() {
                 .replace("${REDIS_PASSWORD:?a password for Redis}", "x");
             assert!(!value.contains("${"), "{value}");
         }
-        settings.insert("KEYHAVEN_CHALLENGES_URL".into(), CHALLENGES.into());
         let said = checked(&settings);
         assert!(
             said.contains("login.example.org") && said.contains("postgres:5432"),

@@ -3,6 +3,7 @@
 
 mod backup;
 mod deploy;
+mod metrics;
 mod migrate;
 mod process;
 mod secrecy;

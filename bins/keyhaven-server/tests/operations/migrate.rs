@@ -1,6 +1,7 @@
 //! Schemas: several processes at once, and those that are not to migrate.
 
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use keyhaven_testkit::postgres::Database;
 use keyhaven_testkit::process::TempDir;
@@ -52,10 +53,22 @@ fn a_server_that_is_not_to_migrate_leaves_the_database_alone() {
             ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
             ("KEYHAVEN_LISTEN", "127.0.0.1:0".to_owned()),
         ];
-        let refused = keyhaven(directory.path(), &environment)
+        let mut server = keyhaven(directory.path(), &environment)
             .args(["serve", "--no-migrate"])
-            .output()
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while server.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                let _ = server.kill();
+                let _ = server.wait();
+                panic!("it serves {url}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let refused = server.wait_with_output().unwrap();
         assert_eq!(refused.status.code(), Some(2));
         let said = String::from_utf8_lossy(&refused.stderr);
         assert!(

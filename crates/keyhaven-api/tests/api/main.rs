@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod attestation;
+mod audit_log;
 mod ceremonies;
 mod crosscheck;
 mod disclosure;

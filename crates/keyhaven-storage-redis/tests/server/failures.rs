@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use keyhaven_storage::{CeremonyStore, Put};
+use keyhaven_storage::{Allowance, CeremonyStore, LimitStore, Put};
 use keyhaven_storage_redis::RedisStore;
 use keyhaven_testkit::redis::Redis;
+use keyhaven_testkit::tcp_proxy::{Conduct, Cut, Direction, TcpProxy};
 
 use crate::support::{fresh_rp_id, options};
-use crate::{NOW, bucket, ceremony, id, open, works};
+use crate::{NOW, bucket, ceremony, counted, id, open, works};
 
 /// Far more than the store takes to answer, far less than a hanging request.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -18,9 +19,7 @@ async fn refuses(store: &RedisStore) {
     assert_eq!(away.reason, "unreachable", "{away:?}");
     store.put(id(9), ceremony(), NOW).await.unwrap_err();
     CeremonyStore::take(store, id(9), NOW).await.unwrap_err();
-    keyhaven_storage::LimitStore::take(store, &[bucket(9, 1)])
-        .await
-        .unwrap_err();
+    LimitStore::take(store, &[bucket(9, 1)]).await.unwrap_err();
     assert!(started.elapsed() < AT_ONCE);
 }
 
@@ -89,6 +88,31 @@ async fn a_connection_that_was_cut_is_made_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ceremony_whose_answer_was_lost_is_an_error_and_then_gone() {
+    let redis = Redis::start().unwrap();
+    let proxy = TcpProxy::before(redis.port());
+    let store = open(&format!("redis://127.0.0.1:{}", proxy.port()));
+    works(&store).await;
+    for (n, conduct) in [
+        (
+            2,
+            Conduct::Cut {
+                after: 0,
+                how: Cut::Reset,
+            },
+        ),
+        (3, Conduct::Hold),
+    ] {
+        assert_eq!(store.put(id(n), ceremony(), NOW).await.unwrap(), Put::Stored);
+        proxy.set(Direction::ToClient, conduct);
+        CeremonyStore::take(&store, id(n), NOW).await.unwrap_err();
+        proxy.pass();
+        recovers(&store).await;
+        assert_eq!(CeremonyStore::take(&store, id(n), NOW).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_snapshot_brings_back_is_not_given_out_again() {
     let mut redis = Redis::start().unwrap();
     let (rp_id, options) = (fresh_rp_id(), options(&redis.url()));
@@ -153,16 +177,20 @@ async fn scripts_that_were_forgotten_are_sent_again() {
     let redis = Redis::start().unwrap();
     let store = open(&redis.url());
     works(&store).await;
-    let round_trips = async |store: &RedisStore| {
-        let before = store.round_trips();
+    let (store, count) = counted(store);
+    let login = async || {
         assert_eq!(store.put(id(1), ceremony(), NOW).await.unwrap(), Put::Stored);
-        assert!(CeremonyStore::take(store, id(1), NOW).await.unwrap().is_some());
-        let _ = keyhaven_storage::LimitStore::take(store, &[bucket(2, 9), bucket(3, 9)]).await;
-        store.round_trips() - before
+        assert!(CeremonyStore::take(&store, id(1), NOW).await.unwrap().is_some());
+        let buckets = [bucket(2, 9), bucket(3, 9)];
+        assert_eq!(
+            LimitStore::take(&store, &buckets).await.unwrap(),
+            Allowance::Granted
+        );
+        count.take()
     };
     // One for each call: that is what a login costs.
-    assert_eq!(round_trips(&store).await, 3);
+    assert_eq!(login().await, 3);
     let _ = redis.command(&["SCRIPT", "FLUSH"]);
-    assert_eq!(round_trips(&store).await, 6);
-    assert_eq!(round_trips(&store).await, 3);
+    assert_eq!(login().await, 6);
+    assert_eq!(login().await, 3);
 }

@@ -21,7 +21,7 @@ async fn everything_ends_by_itself() {
         let n = u8::try_from(end.rem_euclid(100)).unwrap() + 2;
         assert_eq!(store.put(id(n), odd, NOW).await.unwrap(), Put::Stored);
     }
-    let _ = LimitStore::take(&store, &[bucket(1, 1), bucket(2, 1_000_000)])
+    let _ = LimitStore::take(&store, &[bucket(1, 1), bucket(2, 100)])
         .await
         .unwrap();
     let keys = redis.command(&["KEYS", "*"]);
@@ -33,7 +33,8 @@ async fn everything_ends_by_itself() {
     for key in keys {
         let left = redis.command(&["PTTL", key]);
         let left: i64 = left.lines().next().unwrap()[1..].parse().unwrap();
-        assert!(left > 0, "{key} {left}");
+        // -1 would be for ever; those of a moment are gone already.
+        assert_ne!(left, -1, "{key}");
     }
 }
 
