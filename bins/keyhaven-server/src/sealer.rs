@@ -26,6 +26,9 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// How long the last batch and its checkpoint may take when the server stops.
 const LAST: Duration = Duration::from_secs(5);
 
+/// How soon the last batch is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// The running sealer.
 pub(crate) struct Sealer {
     stop: watch::Sender<bool>,
@@ -97,6 +100,11 @@ impl Work {
         }
         upkeep.abort();
         self.seal_all(&newest).await;
+        // A store that is away for a moment: until it is back, or [`LAST`] is over.
+        while self.failing {
+            tokio::time::sleep(AGAIN).await;
+            self.seal_all(&newest).await;
+        }
         // The end of the channel is the end of the export, once it has kept the newest.
         drop(newest);
         let _ = exporting.await;

@@ -144,7 +144,7 @@ pub struct Report {
     pub pruned: Option<(u64, u64, UnixTime)>,
     /// The newest batch: number, chained root, when it was sealed.
     pub newest: Option<(u64, Hash, UnixTime)>,
-    /// What is wrong, first things first; the first [`MAX_FINDINGS`].
+    /// What is wrong, first things first; the first `MAX_FINDINGS`.
     pub findings: Vec<Finding>,
     /// How many things are wrong.
     pub problems: u64,

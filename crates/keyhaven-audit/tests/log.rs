@@ -282,6 +282,51 @@ fn two_histories_of_one_log_show_against_a_checkpoint_although_both_are_signed()
     assert_eq!(report.findings[0].wrong, Wrong::Rewritten);
 }
 
+/// Each batch is signed by the right key, and yet they are of two histories.
+#[test]
+fn batches_of_two_histories_are_no_chain() {
+    let (mut one, mut other) = (Log::of(&[]), Log::of(&[]));
+    for (log, first) in [(&mut one, 100), (&mut other, 200)] {
+        log.seal(&[event(first)], &key(1));
+        log.seal(&[event(first + 1)], &key(1));
+        assert!(log.verify().is_sound());
+    }
+    one.batches[1] = other.batches[1].clone();
+    let report = one.verify();
+    assert_eq!(report.problems, 1);
+    assert_eq!(report.findings[0].place, Place::Batch(2));
+    assert_eq!(report.findings[0].wrong, Wrong::ChainBroken);
+}
+
+/// Whoever has the signing key alone can seal what the server did not write; whoever has the secret key sees it.
+#[test]
+fn a_sealed_event_with_a_wrong_mac_is_named() {
+    let mut log = Log::of(&[]);
+    let mut forged = event(1);
+    forged.mac[0] ^= 1;
+    log.seal(&[event(0), forged.clone()], &key(1));
+    assert!(log.verify().is_sound());
+    let report = log.verify_with(&[], true);
+    assert_eq!(report.problems, 1);
+    assert_eq!(report.findings[0].place, Place::Event(forged.id, Some((1, 1))));
+    assert_eq!(report.findings[0].wrong, Wrong::Edited);
+}
+
+#[test]
+fn one_event_too_many_is_named_as_such() {
+    let mut log = Log::of(&[3]);
+    let mut more = log.batches[0].1[2].clone();
+    more.index = 3;
+    more.event_id = event(500).id;
+    log.batches[0].1.push(more);
+    let report = log.verify();
+    assert_eq!(
+        report.findings[0].place,
+        Place::Event(event(500).id, Some((1, 3)))
+    );
+    assert_eq!(report.findings[0].wrong, Wrong::Inserted);
+}
+
 #[test]
 fn every_event_has_a_proof_and_a_spoiled_one_proves_nothing() {
     let log = Log::of(&[3, 7, 1]);

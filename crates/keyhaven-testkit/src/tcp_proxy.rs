@@ -72,9 +72,9 @@ pub struct Counts {
     pub cut: u64,
     /// Connections for which no server could be reached.
     pub unreachable: u64,
-    /// Bytes passed on to clients.
+    /// Bytes passed on to clients, or tried to.
     pub to_client: u64,
-    /// Bytes passed on to servers.
+    /// Bytes passed on to servers, or tried to.
     pub to_server: u64,
 }
 

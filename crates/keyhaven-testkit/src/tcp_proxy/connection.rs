@@ -162,10 +162,9 @@ impl<'a> Pump<'a> {
         if self.connection.is_cut() {
             return None;
         }
+        // Counted first: who has received it finds it counted.
+        self.shared.state().count(self.direction, passing.len());
         let written = to.write_all(passing);
-        if written.is_ok() {
-            self.shared.state().count(self.direction, passing.len());
-        }
         if let Some(how) = ends {
             self.connection.cut(how, self.shared);
             return None;
