@@ -200,7 +200,8 @@ pub fn methods(json: &str) -> Result<Vec<String>, Damaged> {
     serde_json::from_str(json).map_err(|_| Damaged("list of methods"))
 }
 
-/// As [`event`], of a row that need not be there: every column may be null. Answers a [`StoredEvent`].
+/// As [`event`], of a row that need not be there: every column may be null. Answers a
+/// [`StoredEvent`](crate::StoredEvent).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! found_event_columns {
