@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use keyhaven_api::MetadataFigures;
-use keyhaven_core::{TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
+use keyhaven_core::{KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
 use keyhaven_mds::{Blob, Issue, MetadataSource, Signer, StatusPolicy, Verification};
 use keyhaven_service::Anchors;
 
@@ -30,6 +30,8 @@ const MAX_BLOB: u64 = 64 << 20;
 pub(crate) struct AnchorFiles {
     /// The operator's own, in PEM.
     pub(crate) local: Option<PathBuf>,
+    /// Whether these certify only authenticators that keep keys in hardware.
+    pub(crate) local_hardware: bool,
     /// FIDO metadata.
     pub(crate) metadata: Option<MetadataFiles>,
 }
@@ -79,7 +81,14 @@ impl AnchorSet {
     pub(crate) fn load(files: &AnchorFiles, now: UnixTime) -> anyhow::Result<Self> {
         let local = match &files.local {
             None => TrustAnchors::new(),
-            Some(path) => pem::certificates(path)?.into_iter().collect(),
+            Some(path) => {
+                let anchors: TrustAnchors = pem::certificates(path)?.into_iter().collect();
+                if files.local_hardware {
+                    anchors.with_protection(KeyProtection::Hardware)
+                } else {
+                    anchors
+                }
+            }
         };
         let metadata = match &files.metadata {
             None => None,
@@ -324,6 +333,7 @@ mod tests {
             );
             std::fs::write(&root_file, pem).unwrap();
             let files = AnchorFiles {
+                local_hardware: false,
                 local: None,
                 metadata: Some(MetadataFiles {
                     blob: directory.path().join("blob.jwt"),

@@ -1,6 +1,6 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
-use keyhaven_service::authenticator_name;
+use keyhaven_service::{authentication_context, authenticator_name};
 use keyhaven_storage::{Account, Credential, Session};
 use keyhaven_types::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -227,6 +227,9 @@ pub(crate) struct SessionBody {
     /// Authenticator assurance level (NIST SP 800-63B).
     aal: u8,
     amr: Vec<String>,
+    /// Authentication context class (OpenID Connect EAP ACR Values 1.0): `phrh`, `phr`; absent without a passkey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'static str>,
     auth_time: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<String>,
@@ -243,6 +246,7 @@ impl SessionBody {
             expires_at: rfc3339(session.expires_at),
             aal: session.aal,
             amr: session.amr.clone(),
+            acr: authentication_context(session),
             auth_time: rfc3339(session.authenticated_at),
             access_token: None,
             token_type: None,
@@ -326,6 +330,9 @@ pub(crate) struct GrantBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) confirmation: Option<keyhaven_service::Confirmation>,
+    /// The session's new token, as `session.refreshToken`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refresh_token: Option<String>,
 }
 
 #[cfg(test)]

@@ -92,6 +92,18 @@ pub enum AttestationType {
     Uncertain,
 }
 
+/// Where a credential's private key is kept.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KeyProtection {
+    /// Where no software can read it out: a security key, a secure element, a trusted execution environment.
+    Hardware,
+    /// Software keeps it.
+    Software,
+    /// Nobody says.
+    #[default]
+    Unknown,
+}
+
 /// Why an attestation statement was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{} attestation: {fault}", .format.as_str())]
@@ -122,6 +134,8 @@ pub(crate) struct AttestedPath<'a> {
     pub(crate) certificates: Vec<Cow<'a, [u8]>>,
     /// The device's serial number, where enterprise attestation was asked for and tells it.
     pub(crate) serial_number: Option<Box<[u8]>>,
+    /// What the statement itself says of where the key is kept. Worth as much as whoever signed it.
+    pub(crate) protection: KeyProtection,
 }
 
 /// What every statement is verified against.
@@ -260,7 +274,12 @@ impl<'a> AttestedPath<'a> {
             attestation_type,
             certificates,
             serial_number: None,
+            protection: KeyProtection::Unknown,
         }
+    }
+
+    fn with_protection(self, protection: KeyProtection) -> Self {
+        Self { protection, ..self }
     }
 }
 

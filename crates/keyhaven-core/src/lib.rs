@@ -79,8 +79,8 @@ pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_
 pub use attestation::{
     AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,
     AttestationObjectError, AttestationPolicy, AttestationType, CertificateError, CompoundFault,
-    CompoundPolicy, EnterpriseAttestation, FidoU2fFault, Profile, SafetyNetFault, SafetyNetPolicy,
-    StatementFault, TpmFault, TpmStructureError,
+    CompoundPolicy, EnterpriseAttestation, FidoU2fFault, KeyProtection, Profile, SafetyNetFault,
+    SafetyNetPolicy, StatementFault, TpmFault, TpmStructureError,
 };
 pub use authenticator_data::{AttestedCredentialData, AuthenticatorData, AuthenticatorDataError};
 pub use cbor::CanonicalCbor;

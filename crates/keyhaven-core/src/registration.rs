@@ -448,6 +448,12 @@ impl VerifiedRegistration {
         self.trust.is_trusted()
     }
 
+    /// Whether a trusted attestation says that the key is kept by hardware.
+    #[must_use]
+    pub fn attestation_hardware(&self) -> bool {
+        self.trust.is_hardware()
+    }
+
     /// The expected origin the ceremony ran on.
     #[must_use]
     pub const fn origin(&self) -> &Origin {

@@ -9,7 +9,7 @@ use std::fmt;
 use keyhaven_types::{Aaguid, UnixTime};
 
 use crate::aaguid::{AttestedAaguid, ClaimedAaguid};
-use crate::attestation::{AttestationFormat, AttestationType, Attested, AttestedPath};
+use crate::attestation::{AttestationFormat, AttestationType, Attested, AttestedPath, KeyProtection};
 use crate::crypto::Sha1;
 use crate::crypto::certificate_signatures::key_identifier;
 use crate::trace::Tracer;
@@ -69,6 +69,8 @@ pub struct AcceptableAnchor<'a> {
     pub anchor: &'a TrustAnchor,
     /// What was asked to find it.
     pub scope: AnchorScope,
+    /// Where the authenticators it vouches for keep their keys, as its source says.
+    pub protection: KeyProtection,
 }
 
 /// What an anchor vouches for.
@@ -144,6 +146,8 @@ pub struct TrustedPath {
     pub anchor_fingerprint: [u8; 32],
     /// What the anchor vouches for.
     pub scope: AnchorScope,
+    /// Where the key is kept, as the statement and the anchor's source say together.
+    pub protection: KeyProtection,
 }
 
 /// Trust anchors that the operator has chosen: for every authenticator, or for one model.
@@ -151,6 +155,7 @@ pub struct TrustedPath {
 pub struct TrustAnchors {
     for_any: Vec<TrustAnchor>,
     for_model: Vec<(Aaguid, TrustAnchor)>,
+    protection: KeyProtection,
 }
 
 impl TrustAnchors {
@@ -160,7 +165,14 @@ impl TrustAnchors {
         Self {
             for_any: Vec::new(),
             for_model: Vec::new(),
+            protection: KeyProtection::Unknown,
         }
+    }
+
+    /// The same, the operator knowing that all of them certify only authenticators that keep keys so.
+    #[must_use]
+    pub fn with_protection(self, protection: KeyProtection) -> Self {
+        Self { protection, ..self }
     }
 
     /// Adds an anchor for authenticators of any model.
@@ -178,7 +190,7 @@ impl FromIterator<TrustAnchor> for TrustAnchors {
     fn from_iter<T: IntoIterator<Item = TrustAnchor>>(anchors: T) -> Self {
         Self {
             for_any: anchors.into_iter().collect(),
-            for_model: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -195,10 +207,12 @@ impl TrustAnchorSource for TrustAnchors {
             .map(|(_, anchor)| AcceptableAnchor {
                 anchor,
                 scope: AnchorScope::Model,
+                protection: self.protection,
             })
             .chain(self.for_any.iter().map(|anchor| AcceptableAnchor {
                 anchor,
                 scope: AnchorScope::AnyModel,
+                protection: self.protection,
             }))
             .collect())
     }
@@ -209,6 +223,20 @@ impl TrustDecision {
     #[must_use]
     pub const fn is_trusted(&self) -> bool {
         matches!(self, Self::Trusted(_))
+    }
+
+    /// Whether it is trusted, and says that the key is kept by hardware: every path of it.
+    #[must_use]
+    pub fn is_hardware(&self) -> bool {
+        match self {
+            Self::Ignored => false,
+            Self::Trusted(paths) => {
+                !paths.is_empty()
+                    && paths
+                        .iter()
+                        .all(|path| path.protection == KeyProtection::Hardware)
+            }
+        }
     }
 }
 
@@ -245,10 +273,12 @@ pub(crate) fn judge(
         let certificates: Vec<&[u8]> = member.certificates.iter().map(AsRef::as_ref).collect();
         let anchored = validate_path(&certificates, &candidates, at, sha1)
             .map_err(|error| TrustError::Path { format, error })?;
-        let scope = acceptable
+        let found = acceptable
             .iter()
-            .find(|acceptable| std::ptr::eq(acceptable.anchor, anchored.anchor()))
-            .map_or(AnchorScope::AnyModel, |acceptable| acceptable.scope);
+            .find(|acceptable| std::ptr::eq(acceptable.anchor, anchored.anchor()));
+        let (scope, vouched) = found.map_or((AnchorScope::AnyModel, KeyProtection::Unknown), |found| {
+            (found.scope, found.protection)
+        });
         if proves_aaguid(member, scope, claimed) {
             proven = claimed.attest();
         }
@@ -258,9 +288,19 @@ pub(crate) fn judge(
             anchor: anchored.anchor().label().into(),
             anchor_fingerprint: anchored.anchor().fingerprint(),
             scope,
+            protection: together(member.protection, vouched),
         });
     }
     Ok((paths, proven))
+}
+
+/// One word for software outweighs the other for hardware.
+const fn together(statement: KeyProtection, source: KeyProtection) -> KeyProtection {
+    match (statement, source) {
+        (KeyProtection::Software, _) | (_, KeyProtection::Software) => KeyProtection::Software,
+        (KeyProtection::Hardware, _) | (_, KeyProtection::Hardware) => KeyProtection::Hardware,
+        (KeyProtection::Unknown, KeyProtection::Unknown) => KeyProtection::Unknown,
+    }
 }
 
 type Collected<'m, 'a> = Vec<(&'m AttestedPath<'m>, Vec<AcceptableAnchor<'a>>)>;

@@ -142,7 +142,8 @@ fn anchors_for_any_model_are_found_for_each() {
         anchors.anchors_for(&query),
         Ok(vec![AcceptableAnchor {
             anchor: &anchor,
-            scope: AnchorScope::AnyModel
+            scope: AnchorScope::AnyModel,
+            protection: KeyProtection::Unknown,
         }])
     );
 }

@@ -212,6 +212,7 @@ impl TrustAnchorSource for Source {
         Ok(vec![AcceptableAnchor {
             anchor,
             scope: AnchorScope::AnyModel,
+            protection: KeyProtection::Unknown,
         }])
     }
 }

@@ -115,6 +115,7 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
         backup_state: true,
         used_at: now,
         grant: None,
+        rotation: None,
         ends_session: None,
         audit: AuditEvent {
             id: EventId(Uuid::from_u128(event)),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use keyhaven_core::{
     Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
-    TrustAnchorSource, TrustAnchors, TrustQuery,
+    KeyProtection, TrustAnchorSource, TrustAnchors, TrustQuery,
 };
 
 use crate::{Blob, Entry, Refusal, Statement, StatusPolicy};
@@ -113,12 +113,11 @@ impl TrustAnchorSource for MetadataSource {
             if let Some(statement) = &entry.statement
                 && attests_so(statement, query.attestation_type)
             {
-                anchors.extend(
-                    statement
-                        .anchors
-                        .iter()
-                        .map(|anchor| AcceptableAnchor { anchor, scope }),
-                );
+                anchors.extend(statement.anchors.iter().map(|anchor| AcceptableAnchor {
+                    anchor,
+                    scope,
+                    protection: protection(statement),
+                }));
             }
         }
         anchors.extend(self.local.anchors_for(query)?);
@@ -139,4 +138,17 @@ fn attests_so(statement: &Statement, attestation_type: AttestationType) -> bool 
         .attestation_types
         .iter()
         .any(|name| names.contains(&name.as_ref()))
+}
+
+/// Where the model keeps its keys, as its maker says (FIDO Registry §3.2). `remote_handle` says that the key travels
+/// wrapped; by what is said beside it.
+fn protection(statement: &Statement) -> KeyProtection {
+    let says = |name: &str| statement.key_protection.iter().any(|word| **word == *name);
+    if says("software") {
+        KeyProtection::Software
+    } else if ["hardware", "secure_element", "tee"].into_iter().any(says) {
+        KeyProtection::Hardware
+    } else {
+        KeyProtection::Unknown
+    }
 }

@@ -8,7 +8,7 @@ use keyhaven_core::{
 };
 use keyhaven_storage::{
     AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Remembered, Session, SessionId,
-    StepUpGrant,
+    SessionRotation, StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
 
@@ -42,8 +42,19 @@ pub(crate) struct Expected<'a> {
 pub(crate) struct Effects {
     pub(crate) session: Option<Session>,
     pub(crate) grant: Option<StepUpGrant>,
+    pub(crate) rotation: Option<SessionRotation>,
     pub(crate) ends_session: Option<SessionId>,
     pub(crate) audit: AuditEvent,
+}
+
+/// An assertion that holds, and is recorded.
+pub(crate) struct Asserted<T> {
+    /// The credential, as it is now, and its account.
+    pub(crate) owned: OwnedCredential,
+    /// What the effects came with.
+    pub(crate) result: T,
+    /// Whether the session's token was rotated, where that was an effect.
+    pub(crate) rotated: bool,
 }
 
 impl Context {
@@ -58,7 +69,7 @@ impl Context {
         expected: &Expected<'_>,
         subject: &mut Subject,
         mut effects: impl FnMut(&OwnedCredential, &VerifiedAssertion) -> Result<(Effects, T), Error>,
-    ) -> Result<(OwnedCredential, T), Error> {
+    ) -> Result<Asserted<T>, Error> {
         let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
@@ -107,16 +118,21 @@ impl Context {
                 used_at,
                 session: effects.session,
                 grant: effects.grant,
+                rotation: effects.rotation,
                 ends_session: effects.ends_session,
                 audit: effects.audit,
             };
             let outcome = self.durable.commit_assertion(commit).await;
-            if !matches!(outcome, Ok(AssertionOutcome::Committed)) {
+            let committed = matches!(
+                outcome,
+                Ok(AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated)
+            );
+            if !committed {
                 self.known.forget(&id);
             }
             match outcome? {
                 AssertionOutcome::AccountLocked => return Err(Error::AccountLocked),
-                AssertionOutcome::Committed => {
+                outcome @ (AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated) => {
                     owned.credential.sign_count = verified.new_sign_count();
                     owned.credential.backup_eligible = verified.backup().is_eligible();
                     owned.credential.backup_state = verified.backup().is_backed_up();
@@ -125,7 +141,11 @@ impl Context {
                         owned.account.last_login_at = owned.account.last_login_at.max(Some(used_at));
                     }
                     self.known.keep(owned.clone());
-                    return Ok((owned, result));
+                    return Ok(Asserted {
+                        owned,
+                        result,
+                        rotated: outcome == AssertionOutcome::Committed,
+                    });
                 }
                 AssertionOutcome::CredentialInactive => return Err(Error::CredentialRevoked),
                 AssertionOutcome::CredentialMissing => return Err(Error::CredentialNotFound),

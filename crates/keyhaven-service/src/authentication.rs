@@ -7,7 +7,8 @@ use keyhaven_storage::{Account, CeremonyId, Credential, Session};
 use keyhaven_types::Challenge;
 use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
 
-use crate::assertion::{Effects, Expected};
+use crate::assertion::{Asserted, Effects, Expected};
+use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::ceremony::{AllowList, Kind, Started};
 use crate::client::{Client, SessionToken};
@@ -15,7 +16,7 @@ use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
-use crate::sessions::{Proof, SignedIn};
+use crate::sessions::SignedIn;
 use crate::username::Username;
 
 const START: &str = "login.start";
@@ -181,7 +182,11 @@ impl Authentications {
             allowed,
             user,
         };
-        let (owned, (session, token)) = self
+        let Asserted {
+            owned,
+            result: (session, token),
+            ..
+        } = self
             .0
             .assert(&response, &expected, subject, |owned, verified| {
                 let proof = Proof::assertion(verified, &owned.credential);
@@ -196,6 +201,7 @@ impl Authentications {
                 let effects = Effects {
                     session: Some(session.clone()),
                     grant: None,
+                    rotation: None,
                     ends_session: current.map(|current| current.session().id),
                     audit: self.0.success(client, FINISH, subject)?,
                 };

@@ -8,6 +8,7 @@
 //! every kind of I/O of its own.
 
 mod assertion;
+mod assurance;
 mod audit;
 mod audit_log;
 mod authentication;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use assurance::authentication_context;
 pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
@@ -49,7 +51,7 @@ pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable,
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
-pub use settings::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+pub use settings::{AccessTokenSettings, RateLimitSettings, SessionLimits, SessionSettings, Settings};
 pub use step_up::{Granted, Purpose, StepUps};
 pub use tokens::AccessTokens;
 pub use upkeep::{StoreState, Upkeep};

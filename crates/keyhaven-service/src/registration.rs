@@ -7,7 +7,7 @@ use keyhaven_core::{
     Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
+    Account, AccountId, Addition, CeremonyId, Credential, Ending, NewRegistration, RegistrationAccount,
     RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
@@ -16,6 +16,7 @@ use keyhaven_types::options::{
 };
 use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 
+use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
@@ -24,7 +25,7 @@ use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
-use crate::sessions::{Proof, SignedIn};
+use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
 
@@ -455,11 +456,13 @@ impl Registrations {
             attestation_format: verified.attestation_format().to_owned(),
             attestation_type: verified.attestation_type().as_str().to_owned(),
             attestation_trusted: verified.attestation_trusted(),
+            attestation_hardware: verified.attestation_hardware(),
             device_name,
             user_agent: client.user_agent.clone(),
             created_at: self.0.clock.now(),
             last_used_at: None,
             active: true,
+            inactive_reason: None,
         }
     }
 
@@ -475,12 +478,15 @@ impl Registrations {
             credential: Some(credential.id.clone()),
             ..Subject::account(credential.account)
         };
-        let (opened, ends_session) = match &whose {
-            RegistrationAccount::Existing(_) => (None, None),
+        let (opened, ends) = match &whose {
+            RegistrationAccount::Existing(_) => (None, Ending::Nothing),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
                 let opened = self.0.open_session(client, account.id, &credential.id, &proof)?;
-                (Some(opened), current.map(|session| session.session().id))
+                (
+                    Some(opened),
+                    Ending::of(current.map(|session| session.session().id)),
+                )
             }
         };
         let (session, token) = opened.unzip();
@@ -489,7 +495,7 @@ impl Registrations {
             account: whose.clone(),
             credential: credential.clone(),
             session: session.clone(),
-            ends_session,
+            ends,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
             audit: self.0.success(client, FINISH, subject)?,
         };

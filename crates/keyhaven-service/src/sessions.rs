@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyhaven_core::{VerifiedAssertion, VerifiedRegistration};
-use keyhaven_storage::{Account, AccountId, Credential, Rotation, Session, SessionId, SignInSession};
-use keyhaven_types::{Backup, CredentialId, UnixTime};
+use keyhaven_storage::{Account, AccountId, Rotation, Session, SessionId, SessionRotation, SignInSession};
+use keyhaven_types::{CredentialId, UnixTime};
 
+use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::client::{Client, SessionToken};
 use crate::context::Context;
@@ -48,48 +48,14 @@ impl SignedIn {
     pub fn session(&self) -> &Session {
         &self.found.session
     }
-}
 
-/// What was proven when a session was opened.
-pub(crate) struct Proof {
-    aal: u8,
-    amr: Vec<String>,
-}
-
-impl Proof {
-    pub(crate) fn registration(verified: &VerifiedRegistration) -> Self {
-        Self::passkey(
-            verified.user_verified(),
-            verified.backup(),
-            verified.attestation_trusted(),
-        )
-    }
-
-    /// User verification counts as a factor only where the credential was registered with it (`uvInitialized`, WebAuthn
-    /// L3 §4). An assertion alone never turns that on: §7.2 step 24.3 wants a further factor as strong for it, and the
-    /// one that is as strong is to register the passkey anew.
-    pub(crate) fn assertion(verified: &VerifiedAssertion, credential: &Credential) -> Self {
-        Self::passkey(
-            verified.user_verified() && credential.uv_initialized,
-            verified.backup(),
-            credential.attestation_trusted,
-        )
-    }
-
-    /// NIST SP 800-63B-4: a passkey with user verification is multi-factor, AAL2; AAL3 needs a key that cannot leave
-    /// hardware, which only a trusted attestation shows. Methods are named as in RFC 8176.
-    fn passkey(user_verified: bool, backup: Backup, attestation_trusted: bool) -> Self {
-        let hardware = attestation_trusted && !backup.is_eligible();
-        let key = if hardware { "hwk" } else { "swk" };
-        let (aal, methods): (u8, &[&str]) = match (user_verified, hardware) {
-            (false, _) => (1, &[key, "user"]),
-            (true, false) => (2, &[key, "user", "mfa"]),
-            (true, true) => (3, &[key, "user", "mfa"]),
-        };
-        Self {
-            aal,
-            amr: methods.iter().map(|&method| method.to_owned()).collect(),
-        }
+    /// The token that a change of the session's rights replaces, where the request came with the current one: that of a
+    /// request under way while another rotated is not the session's any more.
+    pub(crate) fn rotation(&self, to: &SessionToken) -> Option<SessionRotation> {
+        (!self.by_previous_token).then(|| SessionRotation {
+            from: self.found.session.token_hash,
+            to: to.hash(),
+        })
     }
 }
 
@@ -112,10 +78,10 @@ impl Context {
             previous_token: None,
             created_at: now,
             last_seen_at: now,
-            expires_at: now.saturating_add(self.settings.sessions.absolute),
+            expires_at: now.saturating_add(self.settings.sessions.of(proof.aal()).absolute),
             authenticated_at: now,
-            aal: proof.aal,
-            amr: proof.amr.clone(),
+            aal: proof.aal(),
+            amr: proof.amr(),
             credential: Some(credential.clone()),
             user_agent: client.user_agent.clone(),
             ip: Some(client.ip.to_string()),
@@ -143,9 +109,12 @@ impl Context {
         }
     }
 
-    /// Whether a stored session is still in force.
+    /// Whether a stored session is still in force: by what it was opened with, and by the limits as they are now.
     pub(crate) fn in_force(&self, session: &Session, now: UnixTime) -> bool {
-        now < session.expires_at && now.saturating_since(session.last_seen_at) < self.settings.sessions.idle
+        let limits = self.settings.sessions.of(session.aal);
+        now < session.expires_at
+            && now.saturating_since(session.created_at) < limits.absolute
+            && now.saturating_since(session.last_seen_at) < limits.idle
     }
 }
 
@@ -331,17 +300,35 @@ impl Sessions {
     /// # Errors
     /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn revoke_others(&self, client: &Client, current: &SignedIn) -> Result<u64, Error> {
+        let keep = Some(current.session().id);
+        self.end_all(client, current, keep, "session.revoke_others").await
+    }
+
+    /// Ends all sessions of the account, the one that asks among them, and tells how many.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`], [`Error::Storage`].
+    pub async fn revoke_all(&self, client: &Client, current: &SignedIn) -> Result<u64, Error> {
+        self.end_all(client, current, None, "session.revoke_all").await
+    }
+
+    async fn end_all(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        keep: Option<SessionId>,
+        action: &'static str,
+    ) -> Result<u64, Error> {
         self.0.limit_ending(client, current).await?;
-        let keep = current.session().id;
         let subject = Subject {
-            session: Some(keep),
+            session: Some(current.session().id),
             ..Subject::account(current.account_id())
         };
-        let event = self.0.success(client, "session.revoke_others", subject)?;
+        let event = self.0.success(client, action, subject)?;
         Ok(self
             .0
             .durable
-            .end_other_sessions(current.account_id(), Some(keep), event)
+            .end_other_sessions(current.account_id(), keep, event)
             .await?)
     }
 

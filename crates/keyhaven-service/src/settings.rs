@@ -48,22 +48,70 @@ pub struct Settings {
     pub rate_limits: Option<RateLimitSettings>,
 }
 
-/// How long a session lives (NIST SP 800-63B-4 §2.2.3: at AAL2 at most 24 h, and 1 h without use).
+/// How long sessions live, by the level they were opened with.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionSettings {
+    /// Of sessions at AAL1.
+    pub aal1: SessionLimits,
+    /// Of sessions at AAL2.
+    pub aal2: SessionLimits,
+    /// Of sessions at AAL3.
+    pub aal3: SessionLimits,
+    /// How long a sign-in counts as fresh for adding and deleting passkeys.
+    pub fresh: Duration,
+}
+
+/// How long a session lives until its user must sign in again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SessionLimits {
     /// From sign-in to the end, whatever happens.
     pub absolute: Duration,
     /// Without a request.
     pub idle: Duration,
-    /// How long a sign-in counts as fresh for adding and deleting passkeys.
-    pub fresh: Duration,
+}
+
+impl SessionLimits {
+    /// The longest at a level: 30 days at AAL1; 24 h, and 1 h without use, at AAL2; 12 h, and 15 min without use, at AAL3.
+    /// A level that does not exist is held to the strictest.
+    ///
+    /// Source: NIST SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3.
+    #[must_use]
+    pub const fn longest(aal: u8) -> Self {
+        let (absolute, idle) = match aal {
+            1 => (30 * 24 * 60 * 60, 30 * 24 * 60 * 60),
+            2 => (24 * 60 * 60, 60 * 60),
+            _ => (12 * 60 * 60, 15 * 60),
+        };
+        Self {
+            absolute: Duration::from_secs(absolute),
+            idle: Duration::from_secs(idle),
+        }
+    }
+}
+
+impl SessionSettings {
+    /// The limits at a level: what was decided, and never longer than [`SessionLimits::longest`].
+    #[must_use]
+    pub fn of(&self, aal: u8) -> SessionLimits {
+        let decided = match aal {
+            1 => self.aal1,
+            2 => self.aal2,
+            _ => self.aal3,
+        };
+        let longest = SessionLimits::longest(aal);
+        SessionLimits {
+            absolute: decided.absolute.min(longest.absolute),
+            idle: decided.idle.min(longest.idle),
+        }
+    }
 }
 
 impl Default for SessionSettings {
     fn default() -> Self {
         Self {
-            absolute: Duration::from_secs(24 * 60 * 60),
-            idle: Duration::from_secs(60 * 60),
+            aal1: SessionLimits::longest(1),
+            aal2: SessionLimits::longest(2),
+            aal3: SessionLimits::longest(3),
             fresh: Duration::from_secs(5 * 60),
         }
     }
@@ -110,5 +158,35 @@ impl Default for RateLimitSettings {
             username_taken: 10,
             changes_per_account: 60,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policy_can_only_tighten_the_limits_of_a_level() {
+        let seconds = |absolute, idle| SessionLimits {
+            absolute: Duration::from_secs(absolute),
+            idle: Duration::from_secs(idle),
+        };
+        let wide = seconds(u64::MAX, u64::MAX);
+        let settings = SessionSettings {
+            aal1: wide,
+            aal2: wide,
+            aal3: seconds(600, 60),
+            ..SessionSettings::default()
+        };
+        assert_eq!(settings.of(1), seconds(2_592_000, 2_592_000));
+        assert_eq!(settings.of(2), seconds(86_400, 3_600));
+        assert_eq!(settings.of(3), seconds(600, 60));
+        let wide = SessionSettings {
+            aal3: wide,
+            ..settings
+        };
+        assert_eq!(wide.of(3), seconds(43_200, 900));
+        assert_eq!(wide.of(0), wide.of(3));
+        assert_eq!(wide.of(9), wide.of(3));
     }
 }

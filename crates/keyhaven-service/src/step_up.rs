@@ -13,7 +13,7 @@ use keyhaven_types::{UnixTime, base64url};
 use crate::assertion::{Effects, Expected};
 use crate::audit::Subject;
 use crate::ceremony::{BoundAction, Kind, Started, account_id, session_id};
-use crate::client::Client;
+use crate::client::{Client, SessionToken};
 use crate::confirmation::Confirmation;
 use crate::context::Context;
 use crate::error::Error;
@@ -106,6 +106,8 @@ pub struct Granted {
     pub expires_at: UnixTime,
     /// What shows that an action was confirmed, where the ceremony bound one.
     pub confirmation: Option<Confirmation>,
+    /// The session's new token; `None`: a request beside this one has made one, and the client has it.
+    pub token: Option<SessionToken>,
 }
 
 /// What a session's grant for this purpose, and this action, is stored as: at most 50 characters.
@@ -200,7 +202,8 @@ impl StepUps {
             .await?)
     }
 
-    /// Finishes a step-up: verifies the response, then stores sign count, grant and event together.
+    /// Finishes a step-up: verifies the response, then stores sign count, grant, the session's new token and the event
+    /// together. `token` is the one that the request came with.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`] (also another session's ceremony), [`Error::Assertion`],
@@ -211,12 +214,13 @@ impl StepUps {
         &self,
         client: &Client,
         current: &SignedIn,
+        token: &SessionToken,
         ceremony: Option<CeremonyId>,
         response: &[u8],
     ) -> Result<Granted, Error> {
         let mut subject = of(current);
         match self
-            .try_finish(client, current, ceremony, response, &mut subject)
+            .try_finish(client, current, token, ceremony, response, &mut subject)
             .await
         {
             Ok(granted) => {
@@ -231,6 +235,7 @@ impl StepUps {
         &self,
         client: &Client,
         current: &SignedIn,
+        token: &SessionToken,
         ceremony: Option<CeremonyId>,
         response: &[u8],
         subject: &mut Subject,
@@ -265,7 +270,10 @@ impl StepUps {
             user: ExpectedUser::Identified,
         };
         let expires_at = self.0.clock.now().saturating_add(GRANT_LIFETIME);
-        let (_, confirmation) = self
+        // Who may do more from now on is known by another token than who might do less.
+        let token = token.next(&*self.0.random)?;
+        let rotation = current.rotation(&token);
+        let asserted = self
             .0
             .assert(&response, &expected, subject, |owned, _| {
                 // The allow-list holds the account's own credentials only; this is the belt to those braces.
@@ -287,6 +295,7 @@ impl StepUps {
                 let effects = Effects {
                     session: None,
                     grant: Some(grant),
+                    rotation,
                     ends_session: None,
                     audit: self.0.success(client, FINISH, subject)?,
                 };
@@ -296,7 +305,8 @@ impl StepUps {
         Ok(Granted {
             purpose: *purpose,
             expires_at,
-            confirmation,
+            confirmation: asserted.result,
+            token: (asserted.rotated && rotation.is_some()).then_some(token),
         })
     }
 }

@@ -7,6 +7,7 @@ use keyhaven_token::{Claims, KeySet, SigningKey};
 use keyhaven_types::{UnixTime, base64url};
 use zeroize::Zeroizing;
 
+use crate::assurance::authentication_context;
 use crate::context::Context;
 use crate::error::Error;
 use crate::sessions::{Sessions, SignedIn};
@@ -133,6 +134,7 @@ impl AccessTokens {
             sid: session.id.to_string(),
             aal: session.aal,
             amr: session.amr.clone(),
+            acr: authentication_context(session).map(str::to_owned),
             auth_time: session.authenticated_at.as_seconds(),
             iat: now.as_seconds(),
             exp: ends.as_seconds(),

@@ -111,6 +111,7 @@ mod tests {
             sid: "s".into(),
             aal,
             amr: vec![],
+            acr: None,
             auth_time,
             iat: auth_time,
             exp,

@@ -85,6 +85,10 @@ impl PostgresStore {
                 INSERT INTO step_up_grants (session_id, purpose, expires_at)
                 SELECT $21::uuid, $22::text, $23::bigint FROM committed WHERE $21::uuid IS NOT NULL
                 ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at
+            ), rotated AS (
+                UPDATE sessions s SET token_hash = $43::bytea, previous_token_hash = $42::bytea, rotated_at = $7
+                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $42::bytea
+                RETURNING s.id
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
                     ip, user_agent, request_id, mac)
@@ -92,7 +96,10 @@ impl PostgresStore {
                     $33::uuid, $34::text, $35::text, $36::text, $37::bytea
                 FROM committed
             )
-            SELECT outcome AS "outcome!" FROM verdict"#,
+            SELECT CASE
+                WHEN outcome = 'committed' AND $42::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
+                THEN 'committed unrotated' ELSE outcome
+            END AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
             commit.account.0,
             i64::from(commit.expected_sign_count.0),
@@ -134,12 +141,15 @@ impl PostgresStore {
             commit.expected.backup_eligible,
             commit.expected.device_name,
             commit.expected.account_updated_at.as_millis(),
+            commit.rotation.as_ref().map(|rotation| &rotation.from.0[..]),
+            commit.rotation.as_ref().map(|rotation| &rotation.to.0[..]),
         )
         .fetch_one(&mut *lent)
         .await;
         Ok(match lent.settle(outcome)?.as_str() {
             "account locked" => AssertionOutcome::AccountLocked,
             "committed" => AssertionOutcome::Committed,
+            "committed unrotated" => AssertionOutcome::CommittedUnrotated,
             "credential inactive" => AssertionOutcome::CredentialInactive,
             "credential missing" => AssertionOutcome::CredentialMissing,
             "session ended" => AssertionOutcome::SessionEnded,

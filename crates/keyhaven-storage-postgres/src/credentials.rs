@@ -47,8 +47,9 @@ impl PostgresStore {
                 a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
                 c.credential_id, c.rp_id, c.public_key, c.algorithm, c.sign_count, c.aaguid,
                 c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized,
-                c.attestation_format, c.attestation_type, c.attestation_trusted, c.device_name, c.user_agent,
-                c.created_at AS credential_created_at, c.last_used_at, c.active AS credential_active
+                c.attestation_format, c.attestation_type, c.attestation_trusted, c.attestation_hardware,
+                c.device_name, c.user_agent, c.created_at AS credential_created_at, c.last_used_at,
+                c.active AS credential_active, c.inactive_reason
             FROM credentials c JOIN accounts a ON a.id = c.account_id
             WHERE c.credential_id = $1"#,
             id.as_bytes()
@@ -71,8 +72,9 @@ impl PostgresStore {
         let rows = query!(
             r#"SELECT account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
                 transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
-                attestation_format, attestation_type, attestation_trusted, device_name, user_agent,
-                created_at AS credential_created_at, last_used_at, active AS credential_active
+                attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
+                user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
+                inactive_reason
             FROM credentials WHERE account_id = $1
             ORDER BY created_at, credential_id"#,
             account.0
@@ -98,8 +100,9 @@ impl PostgresStore {
             r#"UPDATE credentials SET device_name = $3::text WHERE credential_id = $1 AND account_id = $2
             RETURNING account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
                 transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
-                attestation_format, attestation_type, attestation_trusted, device_name, user_agent,
-                created_at AS credential_created_at, last_used_at, active AS credential_active"#,
+                attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
+                user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
+                inactive_reason"#,
             id.as_bytes(),
             account.0,
             device_name

@@ -1,6 +1,8 @@
 //! One registration: of a new account in one statement, of one more passkey in one transaction.
 
-use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome, columns};
+use keyhaven_storage::{
+    Addition, InactiveReason, NewRegistration, RegistrationAccount, RegistrationOutcome, columns,
+};
 use keyhaven_types::{AuthenticatorTransport, UnixTime};
 use sqlx::{PgConnection, query, query_scalar};
 
@@ -133,13 +135,16 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             ), registered AS (
                 INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
                     transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
-                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
+                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
+                    inactive_reason)
                 SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
                     $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
-                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean, $59::text
                 FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
             ), ended AS (
-                DELETE FROM sessions s USING account WHERE s.id = $31::uuid
+                DELETE FROM sessions s USING account
+                WHERE s.id = $31::uuid OR (s.account_id = $1
+                    AND ($60::boolean AND s.id IS DISTINCT FROM $61::uuid OR s.credential_id = $62::bytea))
             ), opened AS (
                 INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
                     created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
@@ -182,7 +187,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             credential.active,
             registration.reserved_id,
             session.map(|session| &session.token_family.0[..]),
-            registration.ends_session.map(|session| session.0),
+            registration.ends.session().map(|session| session.0),
             session.map(|session| session.id.0),
             session.map(|session| &session.token_hash.0[..]),
             previous_token.as_ref().map(|hash| &hash.0[..]),
@@ -209,6 +214,11 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            credential.attestation_hardware,
+            credential.inactive_reason.map(InactiveReason::as_str),
+            registration.ends.is_everywhere(),
+            registration.ends.kept().map(|session| session.0),
+            registration.ends.opener().map(|id| id.as_bytes()),
         )
     .execute(connection)
     .await?;

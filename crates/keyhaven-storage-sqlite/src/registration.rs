@@ -1,7 +1,8 @@
 //! One registration, in one transaction.
 
 use keyhaven_storage::{
-    Account, Addition, Credential, NewRegistration, RegistrationAccount, RegistrationOutcome, columns,
+    Account, Addition, Credential, InactiveReason, NewRegistration, RegistrationAccount, RegistrationOutcome,
+    columns,
 };
 use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -58,9 +59,7 @@ async fn write_registration(
     if !insert_credential(connection, &registration.credential).await? || registration.reserved_id {
         return Ok(RegistrationOutcome::CredentialExists);
     }
-    if let Some(session) = registration.ends_session {
-        sessions::delete(connection, session).await?;
-    }
+    sessions::end(connection, registration.account_id(), &registration.ends).await?;
     if let Some(session) = &registration.session {
         sessions::insert(connection, session).await?;
     }
@@ -144,8 +143,9 @@ async fn insert_credential(
     let inserted = query!(
         "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
             transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
-            attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+            attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
+            inactive_reason)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
         ON CONFLICT (credential_id) DO NOTHING",
         credential.id.as_bytes(),
         credential.account.0,
@@ -166,6 +166,8 @@ async fn insert_credential(
         credential.created_at.as_millis(),
         credential.last_used_at.map(|at| at.as_millis()),
         credential.active,
+        credential.attestation_hardware,
+        credential.inactive_reason.map(InactiveReason::as_str),
     )
     .execute(connection)
     .await?;

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    AccountId, AuditEvent, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
     TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
@@ -231,16 +231,10 @@ impl SqliteStore {
         audit: &AuditEvent,
     ) -> Result<u64, Failure> {
         let mut transaction = self.write().await?;
-        let ended = query!(
-            "DELETE FROM sessions WHERE account_id = ?1 AND id IS NOT ?2",
-            account.0,
-            keep.map(|session| session.0)
-        )
-        .execute(&mut *transaction)
-        .await?;
+        let ended = end(&mut transaction, account, &Ending::Everywhere { keep }).await?;
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
-        Ok(ended.rows_affected())
+        Ok(ended)
     }
 
     async fn purge(&self, now: UnixTime, limit: u32) -> Result<u64, Failure> {
@@ -264,4 +258,40 @@ impl SqliteStore {
         transaction.commit().await?;
         Ok(grants.rows_affected() + sessions.rows_affected())
     }
+}
+
+/// Ends what a commit of this account ends with it, and tells how many.
+pub(crate) async fn end(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    ending: &Ending,
+) -> Result<u64, Failure> {
+    let ended = match ending {
+        Ending::Everywhere { keep } => {
+            let keep = keep.map(|session| session.0);
+            query!(
+                "DELETE FROM sessions WHERE account_id = ?1 AND id IS NOT ?2",
+                account.0,
+                keep
+            )
+            .execute(connection)
+            .await?
+        }
+        Ending::Nothing => return Ok(0),
+        Ending::OpenedBy(credential) => {
+            query!(
+                "DELETE FROM sessions WHERE account_id = ?1 AND credential_id = ?2",
+                account.0,
+                credential.as_bytes()
+            )
+            .execute(connection)
+            .await?
+        }
+        Ending::Session(id) => {
+            query!("DELETE FROM sessions WHERE id = ?1", id.0)
+                .execute(connection)
+                .await?
+        }
+    };
+    Ok(ended.rows_affected())
 }

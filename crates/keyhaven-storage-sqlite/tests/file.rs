@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use keyhaven_storage::{
     Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditLogStore as _,
-    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, EventId, NewRegistration,
+    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, Ending, EventId, NewRegistration,
     RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError, StoredEvent,
     TokenHash,
 };
@@ -87,17 +87,19 @@ fn anna() -> NewRegistration {
         attestation_format: "none".into(),
         attestation_type: "none".into(),
         attestation_trusted: false,
+        attestation_hardware: false,
         device_name: "Key".into(),
         user_agent: None,
         created_at: AT,
         last_used_at: None,
         active: true,
+        inactive_reason: None,
     };
     NewRegistration {
         session: Some(session(1, &credential)),
         account: RegistrationAccount::New(account),
         credential,
-        ends_session: None,
+        ends: Ending::Nothing,
         reserved_id: false,
         audit: event(1),
     }
@@ -213,6 +215,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
                 used_at: AT,
                 session: Some(session(n, &credential)),
                 grant: None,
+                rotation: None,
                 ends_session: None,
                 audit: event(u128::from(n)),
             };

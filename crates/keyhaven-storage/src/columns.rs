@@ -42,8 +42,8 @@ macro_rules! account_columns {
 pub use crate::account_columns as account;
 
 /// `credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid, transports, backup_eligible,
-/// backup_state, uv_initialized, attestation_format, attestation_type, attestation_trusted, device_name, user_agent,
-/// credential_created_at, last_used_at, credential_active`.
+/// backup_state, uv_initialized, attestation_format, attestation_type, attestation_trusted, attestation_hardware,
+/// device_name, user_agent, credential_created_at, last_used_at, credential_active, inactive_reason`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! credential_columns {
@@ -63,6 +63,7 @@ macro_rules! credential_columns {
             attestation_format: $row.attestation_format,
             attestation_type: $row.attestation_type,
             attestation_trusted: $row.attestation_trusted,
+            attestation_hardware: $row.attestation_hardware,
             device_name: $row.device_name,
             user_agent: $row.user_agent,
             created_at: $crate::columns::types::UnixTime::from_millis($row.credential_created_at),
@@ -70,6 +71,11 @@ macro_rules! credential_columns {
                 .last_used_at
                 .map($crate::columns::types::UnixTime::from_millis),
             active: $row.credential_active,
+            inactive_reason: $row
+                .inactive_reason
+                .as_deref()
+                .map($crate::columns::inactive_reason)
+                .transpose()?,
         }
     };
 }
@@ -148,6 +154,14 @@ pub use crate::event_columns as event;
 /// [`Damaged`] where it is none.
 pub fn credential_id(bytes: &[u8]) -> Result<CredentialId, Damaged> {
     CredentialId::try_from(bytes).map_err(|_| Damaged("credential id"))
+}
+
+/// Why a credential was taken out of use.
+///
+/// # Errors
+/// [`Damaged`] where it is none that is known.
+pub fn inactive_reason(text: &str) -> Result<crate::InactiveReason, Damaged> {
+    crate::InactiveReason::from_name(text).ok_or(Damaged("reason of an inactive credential"))
 }
 
 /// A user handle.

@@ -194,6 +194,7 @@ macro_rules! durable_store_contract {
             a_locked_account_takes_no_passkey
             a_missing_account_takes_no_passkey
             a_registration_ends_the_given_session
+            a_registration_signs_out_as_it_says
             a_registration_speaks_of_one_account
             a_registration_uses_its_grant
             a_registration_needs_the_session_that_asked
@@ -214,6 +215,7 @@ macro_rules! durable_store_contract {
             a_sign_count_may_be_set_back
             a_step_up_gives_a_grant
             a_step_up_needs_its_session
+            a_step_up_rotates_its_session
             an_inactive_credential_signs_no_assertion
             last_use_never_moves_back
             one_of_racing_assertions_is_committed

@@ -2,8 +2,8 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, Session, SessionId,
-    SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, Ending, EventId, Session,
+    SessionId, SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -119,8 +119,8 @@ pub struct NewRegistration {
     pub credential: Credential,
     /// A session to open.
     pub session: Option<Session>,
-    /// A session to end.
-    pub ends_session: Option<SessionId>,
+    /// Sessions to end.
+    pub ends: Ending,
     /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
     pub reserved_id: bool,
     /// The event.
@@ -179,6 +179,8 @@ pub struct AssertionCommit {
     pub session: Option<Session>,
     /// A grant to give, for a step-up. Its session must be the account's and not be over at `used_at`.
     pub grant: Option<StepUpGrant>,
+    /// A new token for the grant's session: who can do more is not known by what could do less.
+    pub rotation: Option<SessionRotation>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
     /// The event.
@@ -216,6 +218,8 @@ pub enum AssertionOutcome {
     AccountLocked,
     /// Written.
     Committed,
+    /// Written, save that the grant's session has another token than was to be rotated, and keeps it.
+    CommittedUnrotated,
     /// The credential is revoked or suspended; nothing was written.
     CredentialInactive,
     /// There is no such credential in that account any more; nothing was written.

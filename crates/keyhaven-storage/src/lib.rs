@@ -26,6 +26,7 @@ pub mod columns;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod durable;
+mod ending;
 mod error;
 mod ids;
 mod limits;
@@ -39,11 +40,13 @@ pub use durable::{
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
     Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
+pub use ending::{Ending, SessionRotation};
 pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
-    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
+    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, InactiveReason, Session, SigningKey,
+    StepUpGrant,
 };
 pub use sealed::{
     AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,

@@ -60,6 +60,8 @@ pub struct Credential {
     pub attestation_type: String,
     /// Whether a path to a trust anchor was found.
     pub attestation_trusted: bool,
+    /// Whether that attestation says that the key is kept by hardware.
+    pub attestation_hardware: bool,
     /// What its owner calls it, 1 to 64 characters.
     pub device_name: String,
     /// The User-Agent that registered it, at most 256 characters.
@@ -70,6 +72,36 @@ pub struct Credential {
     pub last_used_at: Option<UnixTime>,
     /// Whether it may sign in; false: revoked or suspended.
     pub active: bool,
+    /// Why not, where Keyhaven itself took it out of use; `None` where it is active.
+    pub inactive_reason: Option<InactiveReason>,
+}
+
+/// Why a credential was taken out of use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum InactiveReason {
+    /// Its sign count went back, as that of a copy does: for good.
+    CloneRevoked,
+    /// Its sign count went back: until its owner has looked.
+    CloneSuspended,
+}
+
+impl InactiveReason {
+    /// As it is stored and answered.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CloneRevoked => "clone_revoked",
+            Self::CloneSuspended => "clone_suspended",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::CloneRevoked, Self::CloneSuspended]
+            .into_iter()
+            .find(|reason| reason.as_str() == name)
+    }
 }
 
 /// What a ceremony's options say of a credential.

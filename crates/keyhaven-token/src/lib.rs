@@ -28,6 +28,9 @@ pub struct Claims {
     pub aal: u8,
     /// Authentication methods (RFC 8176 and our own).
     pub amr: Vec<String>,
+    /// Authentication context class (OpenID Connect EAP ACR Values 1.0): `phrh`, `phr`; `None` without a passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     /// When the user proved who they are, in seconds since 1970.
     pub auth_time: i64,
     /// When the token was issued, in seconds since 1970.
@@ -164,6 +167,7 @@ mod tests {
             sid: "b".into(),
             aal: 2,
             amr: vec!["user".into()],
+            acr: Some("phr".into()),
             auth_time: 1000,
             iat: 1000,
             exp: 1300,

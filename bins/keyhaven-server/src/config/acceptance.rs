@@ -59,7 +59,10 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
     let written = &raw.attestation;
     if written.trust == raw::Trust::Ignore {
         ensure!(
-            written.anchors_file.is_none() && written.mds_file.is_none() && written.mds_url.is_none(),
+            written.anchors_file.is_none()
+                && !written.anchors_hardware
+                && written.mds_file.is_none()
+                && written.mds_url.is_none(),
             "attestation: trust anchors count only where attestation.trust is \"required\""
         );
         return Ok(None);
@@ -89,8 +92,13 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
         metadata.is_some() || written.anchors_file.is_some(),
         "attestation.trust: \"required\" needs anchors_file, or mds_file and mds_root_file; else nobody could register"
     );
+    ensure!(
+        written.anchors_file.is_some() || !written.anchors_hardware,
+        "attestation.anchors_hardware: speaks of anchors_file"
+    );
     Ok(Some(AnchorFiles {
         local: written.anchors_file.clone(),
+        local_hardware: written.anchors_hardware,
         metadata,
     }))
 }

@@ -7,14 +7,14 @@ use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
 use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, CrossOrigin, RelyingParty, UnsolicitedExtensions};
-use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+use keyhaven_service::{RateLimitSettings, Settings};
 use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_storage_redis::RedisOptions;
 use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit, sessions};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -62,8 +62,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         raw.max_connections_per_address > 0,
         "max_connections_per_address: at least 1"
     );
-    let sessions = sessions(&raw)?;
-    let access_tokens = access_tokens(&raw)?;
+    let access_tokens = sessions::access_tokens(&raw)?;
     let challenges = challenges(&raw.challenges_url, &mut warnings)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
@@ -98,7 +97,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         },
         known_credentials: raw.ceremonies.known_credentials,
         disclose_existence: raw.accounts.disclose_existence,
-        sessions,
+        sessions: sessions::sessions(&raw)?,
         access_tokens,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
             per_address: raw.rate_limits.per_address_per_minute,
@@ -366,43 +365,6 @@ fn challenges(text: &str, warnings: &mut Vec<String>) -> anyhow::Result<Challeng
     }
 }
 
-fn sessions(raw: &Raw) -> anyhow::Result<SessionSettings> {
-    let sessions = &raw.sessions;
-    ensure!(
-        (60..=30 * 24 * 3600).contains(&sessions.absolute_seconds),
-        "sessions.absolute_seconds: 60 to 2592000 (30 days)"
-    );
-    ensure!(
-        (60..=sessions.absolute_seconds).contains(&sessions.idle_seconds),
-        "sessions.idle_seconds: 60 to sessions.absolute_seconds"
-    );
-    ensure!(
-        sessions.fresh_seconds <= 300,
-        "sessions.fresh_seconds: at most 300: an old sign-in is no proof of presence"
-    );
-    Ok(SessionSettings {
-        absolute: Duration::from_secs(sessions.absolute_seconds),
-        idle: Duration::from_secs(sessions.idle_seconds),
-        fresh: Duration::from_secs(sessions.fresh_seconds),
-    })
-}
-
-fn access_tokens(raw: &Raw) -> anyhow::Result<Option<AccessTokenSettings>> {
-    let tokens = &raw.tokens;
-    ensure!(
-        (30..=3600).contains(&tokens.lifetime_seconds),
-        "tokens.lifetime_seconds: 30 to 3600: a token cannot be revoked"
-    );
-    ensure!(
-        (1..=365).contains(&tokens.rotation_days),
-        "tokens.rotation_days: 1 to 365"
-    );
-    Ok((tokens.access_tokens == Switch::On).then(|| AccessTokenSettings {
-        lifetime: Duration::from_secs(tokens.lifetime_seconds),
-        rotation: Duration::from_secs(tokens.rotation_days.saturating_mul(24 * 3600)),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use keyhaven_core::{AttestationFormat, SUPPORTED_ALGORITHMS};
@@ -541,7 +503,10 @@ mod tests {
         );
         refused(|raw| raw.ceremonies.challenge_bytes = 15, "challenge_bytes");
         refused(|raw| raw.ceremonies.challenge_bytes = 129, "challenge_bytes");
-        refused(|raw| raw.sessions.idle_seconds = 1, "idle_seconds");
+        refused(
+            |raw| raw.sessions.aal2.idle_seconds = Some(1),
+            "sessions.aal2.idle_seconds",
+        );
         refused(|raw| raw.tokens.lifetime_seconds = 86_400, "lifetime_seconds");
         refused(
             |raw| raw.trusted_proxies = vec!["everyone".into()],

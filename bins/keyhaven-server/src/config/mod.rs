@@ -7,6 +7,7 @@ mod acceptance;
 mod audit;
 mod check;
 mod raw;
+mod sessions;
 
 use std::fmt;
 use std::fmt::Write as _;

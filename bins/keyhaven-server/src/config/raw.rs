@@ -120,6 +120,7 @@ pub(crate) struct Attestation {
     pub(crate) allow_safetynet: bool,
     pub(crate) allow_sha1: bool,
     pub(crate) anchors_file: Option<PathBuf>,
+    pub(crate) anchors_hardware: bool,
     pub(crate) android_key: AndroidKey,
     pub(crate) mds_file: Option<PathBuf>,
     pub(crate) mds_root_file: Option<PathBuf>,
@@ -135,6 +136,7 @@ impl Default for Attestation {
             allow_safetynet: false,
             allow_sha1: false,
             anchors_file: None,
+            anchors_hardware: false,
             android_key: AndroidKey::Union,
             mds_file: None,
             mds_root_file: None,
@@ -325,18 +327,28 @@ impl Default for RateLimits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Sessions {
-    pub(crate) absolute_seconds: u64,
-    pub(crate) idle_seconds: u64,
+    pub(crate) aal1: SessionLimits,
+    pub(crate) aal2: SessionLimits,
+    pub(crate) aal3: SessionLimits,
     pub(crate) fresh_seconds: u64,
+}
+
+/// Of the sessions of one level; the longest where nothing is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SessionLimits {
+    pub(crate) absolute_seconds: Option<u64>,
+    pub(crate) idle_seconds: Option<u64>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        let limits = keyhaven_service::SessionSettings::default();
+        let settings = keyhaven_service::SessionSettings::default();
         Self {
-            absolute_seconds: limits.absolute.as_secs(),
-            idle_seconds: limits.idle.as_secs(),
-            fresh_seconds: limits.fresh.as_secs(),
+            aal1: SessionLimits::default(),
+            aal2: SessionLimits::default(),
+            aal3: SessionLimits::default(),
+            fresh_seconds: settings.fresh.as_secs(),
         }
     }
 }

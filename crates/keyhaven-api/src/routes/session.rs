@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use keyhaven_service::{Error, SessionToken, SignedIn};
 use keyhaven_session::{Authority as _, Session};
+use serde::Deserialize;
 
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Current, From, OptionalBody, Path, StoredSessions};
+use crate::extract::{Current, From, OptionalBody, Path, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -149,9 +150,18 @@ pub(crate) async fn revoke(
     ))
 }
 
-/// End all other sessions of the account.
+/// Which sessions to end.
+#[derive(Deserialize, utoipa::IntoParams)]
+pub(crate) struct EndSessions {
+    /// The one that asks as well.
+    #[serde(default)]
+    all: bool,
+}
+
+/// End all other sessions of the account; with `?all=true` the one that asks as well: sign out everywhere.
 #[utoipa::path(
     delete, path = "/sessions", tag = "sessions", operation_id = "endOtherSessions",
+    params(EndSessions),
     responses(
         (status = 200, body = Ended), (status = 401, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
@@ -161,11 +171,14 @@ pub(crate) async fn revoke_others(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
-) -> Result<Json<Ended>, ApiError> {
-    let ended = state
-        .keyhaven
-        .sessions
-        .revoke_others(&client, &current.signed_in)
-        .await?;
-    Ok(Json(Ended { ended }))
+    Query(EndSessions { all }): Query<EndSessions>,
+) -> Result<impl IntoResponse, ApiError> {
+    let sessions = &state.keyhaven.sessions;
+    let (ended, cookie) = if all {
+        let ended = sessions.revoke_all(&client, &current.signed_in).await?;
+        (ended, state.settings.clear_session())
+    } else {
+        (sessions.revoke_others(&client, &current.signed_in).await?, None)
+    };
+    Ok((cookies(cookie), Json(Ended { ended })))
 }

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use keyhaven_service::Error;
 use keyhaven_session::Session;
 use keyhaven_storage::CeremonyId;
 use keyhaven_types::base64url;
 
-use super::started;
+use super::{cookies, refresh_token, session_cookie, started};
 use crate::bodies::{Finish, GrantBody, StepUpStart, rfc3339};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, StoredSessions};
+use crate::extract::{Body, Current, From, StoredSessions};
 use crate::state::ApiState;
 
 /// Start a step-up: asks one of the account's own passkeys.
@@ -38,7 +39,8 @@ pub(crate) async fn start(
     Ok(started(&state, answer))
 }
 
-/// Finish a step-up: the session holds a grant for the purpose, for 5 minutes.
+/// Finish a step-up: the session holds a grant for the purpose, for 5 minutes, and has a new token (the cookie, or
+/// `refreshToken`).
 #[utoipa::path(
     post, path = "/step-up/finish", tag = "step-up", operation_id = "finishStepUp",
     request_body = Finish,
@@ -52,19 +54,28 @@ pub(crate) async fn finish(
     From(client): From,
     Session(current): Session<StoredSessions>,
     Body(body): Body<Finish>,
-) -> Result<Json<GrantBody>, ApiError> {
+) -> Result<impl IntoResponse, ApiError> {
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
+    let Current { signed_in, token } = &current;
+    let token = token.as_ref().ok_or(Error::Unauthenticated)?;
     let granted = state
         .keyhaven
         .step_ups
-        .finish(&client, &current.signed_in, ceremony, response)
+        .finish(&client, signed_in, token, ceremony, response)
         .await?;
-    Ok(Json(GrantBody {
+    let rotated = granted.token.as_ref();
+    let body = GrantBody {
         purpose: granted.purpose.as_str(),
         expires_at: rfc3339(granted.expires_at),
         confirmation: granted.confirmation,
-    }))
+        refresh_token: rotated.and_then(|token| refresh_token(&state, &client, token)),
+    };
+    let cookie = match rotated {
+        None => cookies(None),
+        Some(token) => session_cookie(&state, signed_in.session(), token),
+    };
+    Ok((cookie, Json(body)))
 }
 
 fn action_hash(text: &str) -> Result<[u8; 32], ApiError> {

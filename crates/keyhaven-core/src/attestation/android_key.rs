@@ -7,7 +7,10 @@ use x509_cert::der::asn1::ObjectIdentifier;
 use self::key_description::{AuthorizationList, KeyDescription, SecurityLevel};
 use super::certificate::Certificate;
 use super::statement::{Members, check_signature};
-use super::{AndroidKeyPolicy, AttestationFormat, AttestationType, AttestedPath, Evidence, StatementFault};
+use super::{
+    AndroidKeyPolicy, AttestationFormat, AttestationType, AttestedPath, Evidence, KeyProtection,
+    StatementFault,
+};
 use crate::cbor::Value;
 
 /// What is wrong with an `android-key` statement.
@@ -67,7 +70,24 @@ pub(super) fn verify<'a>(
         AttestationFormat::AndroidKey,
         AttestationType::Basic,
         path.certificates,
-    ))
+    )
+    .with_protection(protection(&description)))
+}
+
+/// The environment's own word that it made the key and keeps it. What the software around it says is no proof of that.
+fn protection(description: &KeyDescription<'_>) -> KeyProtection {
+    let levels = [
+        description.attestation_security_level,
+        description.key_security_level,
+    ];
+    let tee = &description.tee_enforced;
+    if levels.contains(&SecurityLevel::Software) {
+        KeyProtection::Software
+    } else if tee.generated == Some(true) && tee.for_signing_only == Some(true) {
+        KeyProtection::Hardware
+    } else {
+        KeyProtection::Unknown
+    }
 }
 
 fn check_description(

@@ -5,7 +5,7 @@ use x509_cert::der::{self, Decode as _, Reader as _, SliceReader, Tag, TagNumber
 
 use super::certificate::Certificate;
 use super::statement::Members;
-use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, StatementFault};
+use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, KeyProtection, StatementFault};
 use crate::cbor::Value;
 use crate::crypto::{Hash, Sha1};
 
@@ -58,7 +58,8 @@ pub(super) fn verify<'a>(
         AttestationFormat::Apple,
         AttestationType::AnonCa,
         path.certificates,
-    ))
+    )
+    .with_protection(KeyProtection::Hardware))
 }
 
 /// `SEQUENCE { [1] EXPLICIT OCTET STRING }`.

@@ -15,7 +15,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use super::certificate::Certificate;
 use super::statement::{Members, check_signature};
-use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, StatementFault};
+use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, KeyProtection, StatementFault};
 use crate::cbor::Value;
 use crate::crypto::{Hash, Sha1};
 use crate::json::{Json, JsonError, Object};
@@ -93,7 +93,8 @@ pub(super) fn verify<'a>(
         AttestationFormat::AndroidSafetyNet,
         AttestationType::Basic,
         certificates.into_iter().map(Cow::Owned).collect(),
-    ))
+    )
+    .with_protection(KeyProtection::Software))
 }
 
 /// A JSON Web Signature, decoded.

@@ -9,7 +9,7 @@ use keyhaven_types::CoseAlgorithm;
 use self::structures::{Attest, CertifyInfo, Public, PublicId};
 use super::certificate::Certificate;
 use super::statement::{Members, check_signature};
-use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, StatementFault};
+use super::{AttestationFormat, AttestationType, AttestedPath, Evidence, KeyProtection, StatementFault};
 use crate::cbor::Value;
 use crate::crypto::{Hash, KeyParts, Scheme, Sha1};
 
@@ -98,11 +98,10 @@ pub(super) fn verify<'a>(
     let key = leaf.public_key(alg, evidence.policy.sha1)?;
     check_signature(&key, cert_info, sig)?;
     check_cert_info(cert_info, pub_area, &public, alg, evidence)?;
-    Ok(AttestedPath::new(
-        AttestationFormat::Tpm,
-        AttestationType::AttCa,
-        path.certificates,
-    ))
+    Ok(
+        AttestedPath::new(AttestationFormat::Tpm, AttestationType::AttCa, path.certificates)
+            .with_protection(KeyProtection::Hardware),
+    )
 }
 
 fn check_cert_info(

@@ -71,7 +71,7 @@ fn commit_registration(
         account,
         credential,
         session,
-        ends_session,
+        ends,
         reserved_id,
         audit,
     } = registration;
@@ -114,9 +114,7 @@ fn commit_registration(
         RegistrationAccount::New(account) => state.insert_account(account),
     }
     state.insert_credential(credential);
-    if let Some(ends) = ends_session {
-        state.remove_session(ends);
-    }
+    state.end(account_id, &ends);
     if let Some(session) = session {
         state.insert_session(session);
     }
@@ -211,6 +209,17 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if commit.session.is_some() {
         account.last_login_at = account.last_login_at.max(Some(commit.used_at));
     }
+    let mut outcome = AssertionOutcome::Committed;
+    if let (Some(grant), Some(rotation)) = (&commit.grant, commit.rotation)
+        && let Some(session) = state.sessions.get_mut(&grant.session)
+    {
+        if session.token_hash == rotation.from {
+            session.previous_token = Some((rotation.from, commit.used_at));
+            session.token_hash = rotation.to;
+        } else {
+            outcome = AssertionOutcome::CommittedUnrotated;
+        }
+    }
     if let Some(grant) = commit.grant {
         state
             .grants
@@ -225,5 +234,5 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
         state.insert_session(session);
     }
     state.append_event(commit.audit);
-    Ok(AssertionOutcome::Committed)
+    Ok(outcome)
 }

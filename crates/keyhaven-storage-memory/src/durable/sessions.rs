@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+    AccountId, AuditEvent, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    TokenHash,
 };
 use keyhaven_types::UnixTime;
 
@@ -92,17 +93,7 @@ impl SessionStore for MemoryStore {
     ) -> Result<u64, StorageError> {
         self.with("session.end_others", |state| {
             state.check_event(&audit)?;
-            let others: Vec<_> = state
-                .sessions_of(account)
-                .iter()
-                .map(|session| session.id)
-                .collect();
-            let mut ended = 0;
-            for id in others {
-                if Some(id) != keep && state.remove_session(id) {
-                    ended += 1;
-                }
-            }
+            let ended = state.end(account, &Ending::Everywhere { keep });
             state.append_event(audit);
             Ok(ended)
         })

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId,
+    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, Ending, EventId,
     Session, SessionId, SigningKey, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
@@ -148,6 +148,26 @@ impl State {
         }
         self.grants.remove(&id);
         true
+    }
+
+    /// Ends what a commit of this account ends with it, and tells how many.
+    pub(super) fn end(&mut self, account: AccountId, ending: &Ending) -> u64 {
+        let ids: Vec<_> = match ending {
+            Ending::Everywhere { keep } => {
+                let all = self.sessions_of(account).into_iter().map(|session| session.id);
+                all.filter(|id| Some(*id) != *keep).collect()
+            }
+            Ending::Nothing => Vec::new(),
+            Ending::OpenedBy(credential) => {
+                let all = self.sessions_of(account).into_iter();
+                all.filter(|session| session.credential.as_ref() == Some(credential))
+                    .map(|session| session.id)
+                    .collect()
+            }
+            Ending::Session(id) => vec![*id],
+        };
+        let ended = ids.into_iter().filter(|id| self.remove_session(*id)).count();
+        u64::try_from(ended).unwrap_or(u64::MAX)
     }
 
     /// Newest first; of equally new ones the last to come.

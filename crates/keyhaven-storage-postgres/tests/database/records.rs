@@ -1,7 +1,7 @@
 //! Anna, her passkey, and what she does.
 
 use keyhaven_storage::{
-    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, EventId,
+    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, Ending, EventId,
     NewRegistration, RegistrationAccount, Remembered, Session, SessionId, TokenHash,
 };
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
@@ -55,17 +55,19 @@ pub(crate) fn anna() -> NewRegistration {
         attestation_format: "none".into(),
         attestation_type: "none".into(),
         attestation_trusted: false,
+        attestation_hardware: false,
         device_name: "Key".into(),
         user_agent: None,
         created_at: AT,
         last_used_at: None,
         active: true,
+        inactive_reason: None,
     };
     NewRegistration {
         session: Some(session(1)),
         account: RegistrationAccount::New(account),
         credential,
-        ends_session: None,
+        ends: Ending::Nothing,
         reserved_id: false,
         audit: event(1),
     }
@@ -119,6 +121,7 @@ pub(crate) fn login(from: u8) -> AssertionCommit {
         used_at: AT,
         session: Some(session(from + 10)),
         grant: None,
+        rotation: None,
         ends_session: None,
         audit: event(u128::from(from) + 10),
     }

@@ -2,12 +2,12 @@ use keyhaven_types::SignCount;
 
 use super::samples::{
     PURPOSE, account, another, at, credential, credential_id, event, family, login, newcomer, open_session,
-    register, register_signed_in, removal, session, snapshot, step_up,
+    register, register_signed_in, removal, session, snapshot, step_up, token,
 };
 use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AssertionCommit, AssertionOutcome, Credential, DurableStore, NewRegistration,
-    RegistrationAccount, Remembered, RemovalOutcome, Session,
+    RegistrationAccount, Remembered, RemovalOutcome, Session, SessionRotation,
 };
 
 /// The commit is refused so, and nothing of it is written.
@@ -235,6 +235,42 @@ pub async fn a_step_up_gives_a_grant(subject: impl DurableSubject) {
     assert_eq!(after.credentials[0].sign_count, SignCount(8));
     assert_eq!(after.credentials[0].last_used_at, Some(at(500)));
     assert!(after.events.contains(&commit.audit));
+}
+
+/// The step-up's session has a new token afterwards, and the old one as its last; a token that is not its own any more
+/// rotates nothing, and the grant is given all the same.
+pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let step_up_from = |from: u8, to: u8, count: u32, n: u128| AssertionCommit {
+        rotation: Some(SessionRotation {
+            from: token(from),
+            to: token(to),
+        }),
+        expected_sign_count: SignCount(count),
+        new_sign_count: SignCount(count + 1),
+        audit: event(7000 + n, id),
+        ..step_up(id, 1, own)
+    };
+    let outcome = store.commit_assertion(step_up_from(1, 50, 7, 1)).await.unwrap();
+    assert_eq!(outcome, AssertionOutcome::Committed);
+    let rotated = store.session(&family(1)).await.unwrap().unwrap().session;
+    assert_eq!(rotated.token_hash, token(50));
+    assert_eq!(rotated.previous_token, Some((token(1), at(500))));
+    assert_eq!(rotated.id, own);
+    let outcome = store.commit_assertion(step_up_from(1, 51, 8, 2)).await.unwrap();
+    assert_eq!(outcome, AssertionOutcome::CommittedUnrotated);
+    let found = store.session(&family(1)).await.unwrap().unwrap().session;
+    assert_eq!(found, rotated);
+    assert!(store.has_grant(own, PURPOSE, at(500)).await.unwrap());
+    let after = snapshot(&*store, id).await;
+    assert_eq!(after.credentials[0].sign_count, SignCount(9));
+    for event in [event(7001, id), event(7002, id)] {
+        assert!(after.events.contains(&event));
+    }
+    // What is refused rotates nothing.
+    let stale = step_up_from(50, 52, 7, 3);
+    refused(&*store, stale, AssertionOutcome::RecordChanged).await;
 }
 
 /// A grant needs a session of that account that is not over; without it the sign count stays too.

@@ -6,8 +6,8 @@ use super::samples::{
     register, register_signed_in, removal, session, snapshot, step_up, token,
 };
 use crate::{
-    AccountId, Addition, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, NewRegistration,
-    RegistrationAccount, Removal, Session, SessionId, StorageError,
+    AccountId, Addition, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, Ending,
+    NewRegistration, RegistrationAccount, Removal, Session, SessionId, StorageError,
 };
 
 /// The commits that write more than one row.
@@ -57,7 +57,7 @@ async fn attempt(
             let registration = NewRegistration {
                 account,
                 session,
-                ends_session: Some(own),
+                ends: Ending::Session(own),
                 audit,
                 ..another
             };
@@ -68,7 +68,7 @@ async fn attempt(
             let session = Some(session(newcomer.credential.account, n + 2));
             let registration = NewRegistration {
                 session,
-                ends_session: Some(own),
+                ends: Ending::Session(own),
                 audit,
                 ..newcomer
             };
@@ -165,7 +165,7 @@ pub async fn a_failed_session_leaves_nothing(subject: impl DurableSubject) {
     assert_eq!(snapshot(&*store, id).await, before);
     let another = NewRegistration {
         session: Some(opened),
-        ends_session: Some(session(id, 11).id),
+        ends: Ending::Session(session(id, 11).id),
         ..another(id, 12)
     };
     assert!(store.commit_registration(another).await.is_err());

@@ -1,14 +1,14 @@
-use keyhaven_types::UserHandle;
+use keyhaven_types::{SignCount, UserHandle};
 use uuid::Uuid;
 
 use super::samples::{
-    PURPOSE, account, addition, another, at, credential, event, family, newcomer, register,
-    register_signed_in, session, snapshot, step_up,
+    PURPOSE, account, addition, another, at, credential, credential_id, event, family, login, newcomer,
+    open_session, register, register_signed_in, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    Account, AccountId, Addition, AssertionOutcome, Credential, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, Session,
+    Account, AccountId, Addition, AssertionCommit, AssertionOutcome, Credential, Ending, NewRegistration,
+    RegistrationAccount, RegistrationOutcome, Session, SessionId,
 };
 
 /// A credential id that anybody has is refused, and nothing of the registration is written.
@@ -26,7 +26,7 @@ pub async fn a_credential_id_is_registered_once(subject: impl DurableSubject) {
     let registration = NewRegistration {
         credential: stolen,
         session: Some(session(stranger.id, 3)),
-        ends_session: Some(session_id),
+        ends: Ending::Session(session_id),
         ..newcomer(3)
     };
     let outcome = store.commit_registration(registration).await.unwrap();
@@ -96,7 +96,7 @@ pub async fn a_registration_ends_the_given_session(subject: impl DurableSubject)
         &*store,
         NewRegistration {
             session: Some(opened),
-            ends_session: Some(first),
+            ends: Ending::Session(first),
             ..newcomer
         },
     )
@@ -104,6 +104,57 @@ pub async fn a_registration_ends_the_given_session(subject: impl DurableSubject)
     assert_eq!(store.session(&family(1)).await.unwrap(), None);
     assert!(store.session(&family(2)).await.unwrap().is_some());
     assert!(store.session(&family(3)).await.unwrap().is_some());
+}
+
+/// Signing out is part of the commit: everywhere save where it is said, or what one passkey opened; nobody else's, and
+/// not the session that the commit itself opens.
+pub async fn a_registration_signs_out_as_it_says(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, first) = register_signed_in(&*store, 1).await;
+    register_signed_in(&*store, 2).await;
+    for n in [11, 12, 13] {
+        let opened = session(id, n);
+        open_session(&*store, opened, 1).await;
+    }
+    let by_credential = session(id, 14);
+    let commit = AssertionCommit {
+        expected_sign_count: SignCount(7),
+        new_sign_count: SignCount(7),
+        ..login(id, 1, 14)
+    };
+    assert!(commit.session.as_ref().unwrap().credential.is_some());
+    assert_eq!(
+        store.commit_assertion(commit).await.unwrap(),
+        AssertionOutcome::Committed
+    );
+    let own = async || -> Vec<SessionId> {
+        let listed = store.sessions_of(id, at(0)).await.unwrap();
+        let mut ids: Vec<_> = listed.into_iter().map(|session| session.id).collect();
+        ids.sort();
+        ids
+    };
+    let registering = async |n: u8, ends: Ending| {
+        let registration = NewRegistration {
+            session: Some(session(id, n)),
+            ends,
+            ..another(id, n)
+        };
+        register(&*store, registration).await;
+    };
+    registering(21, Ending::Nothing).await;
+    assert_eq!(own().await.len(), 6);
+    registering(22, Ending::OpenedBy(credential_id(1))).await;
+    let left: Vec<_> = [11, 12, 13, 21, 22].map(|n| session(id, n).id).to_vec();
+    let mut expected = [&[first][..], &left].concat();
+    expected.sort();
+    assert_eq!(own().await, expected);
+    assert!(!own().await.contains(&by_credential.id));
+    let keep = Some(session(id, 12).id);
+    registering(23, Ending::Everywhere { keep }).await;
+    assert_eq!(own().await, [session(id, 12).id, session(id, 23).id]);
+    registering(24, Ending::Everywhere { keep: None }).await;
+    assert_eq!(own().await, [session(id, 24).id]);
+    assert!(store.session(&family(2)).await.unwrap().is_some());
 }
 
 /// A registration that names two accounts is an error, and nothing is written.
@@ -283,7 +334,7 @@ pub async fn a_username_is_given_once(subject: impl DurableSubject) {
     };
     let registration = NewRegistration {
         session: Some(session(second.id, 2)),
-        ends_session: Some(first_session),
+        ends: Ending::Session(first_session),
         account: RegistrationAccount::New(second.clone()),
         ..newcomer(2)
     };

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, DurableStore,
-    EventId, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered, Removal,
-    Session, SessionId, SigningKey, StepUpGrant, TokenHash,
+    Ending, EventId, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
+    Removal, Session, SessionId, SigningKey, StepUpGrant, TokenHash,
 };
 
 pub(super) const PURPOSE: &str = "delete_passkey";
@@ -53,11 +53,13 @@ pub(super) fn credential(account: AccountId, n: u8) -> Credential {
         attestation_format: "none".into(),
         attestation_type: "none".into(),
         attestation_trusted: false,
+        attestation_hardware: true,
         device_name: format!("Passkey {n}"),
         user_agent: Some("Mozilla/5.0".into()),
         created_at: at(i64::from(n)),
         last_used_at: None,
         active: true,
+        inactive_reason: None,
     }
 }
 
@@ -131,7 +133,7 @@ pub(super) fn newcomer(n: u8) -> NewRegistration {
     NewRegistration {
         credential: credential(account.id, n),
         session: None,
-        ends_session: None,
+        ends: Ending::Nothing,
         reserved_id: false,
         audit: event(u128::from(n), account.id),
         account: RegistrationAccount::New(account),
@@ -154,7 +156,7 @@ pub(super) fn another(account: AccountId, n: u8) -> NewRegistration {
         account: RegistrationAccount::Existing(addition(account)),
         credential: credential(account, n),
         session: None,
-        ends_session: None,
+        ends: Ending::Nothing,
         reserved_id: false,
         audit: event(1000 + u128::from(n), account),
     }
@@ -179,6 +181,7 @@ pub(super) fn login(account: AccountId, credential: u8, n: u8) -> AssertionCommi
             ..session(account, n)
         }),
         grant: None,
+        rotation: None,
         ends_session: None,
         audit: event(2000 + u128::from(n), account),
     }
