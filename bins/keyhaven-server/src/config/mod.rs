@@ -7,6 +7,11 @@ mod acceptance;
 mod audit;
 mod check;
 mod raw;
+mod sessions;
+mod site;
+mod stores;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fmt::Write as _;
