@@ -54,6 +54,7 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
 pub(crate) async fn read_only(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
     let named = || format!("the database {}", config.database);
     match &config.database {
+        DatabaseUrl::Memory => bail!("{}: there is nothing to look into", named()),
         DatabaseUrl::Postgres(options) => {
             let store = PostgresStore::open_read_only(options).await.with_context(named)?;
             Ok(Arc::new(store))

@@ -8,6 +8,10 @@ mod audit;
 mod check;
 mod raw;
 mod sessions;
+mod site;
+mod stores;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fmt::Write as _;

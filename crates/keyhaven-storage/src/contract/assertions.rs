@@ -116,8 +116,10 @@ pub async fn a_record_that_changed_since_refuses_an_assertion(subject: impl Dura
         };
         refused(&*store, step_up, AssertionOutcome::RecordChanged).await;
     }
-    let renamed = store.rename_credential(id, &credential_id(1), "renamed", event(99, id));
-    assert!(renamed.await.unwrap().is_some());
+    let renamed = store
+        .rename_credential(id, &credential_id(1), "renamed", event(99, id))
+        .await;
+    assert!(renamed.unwrap().is_some());
     refused(&*store, login(id, 1, 9), AssertionOutcome::RecordChanged).await;
     let known = store.credential(&credential_id(1)).await.unwrap().unwrap();
     let commit = AssertionCommit {
