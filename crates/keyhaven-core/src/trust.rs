@@ -385,3 +385,38 @@ fn proves_aaguid(member: &AttestedPath<'_>, scope: AnchorScope, claimed: Claimed
         None => scope == AnchorScope::Model,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_is_what_somebody_says_and_nobody_denies() {
+        use KeyProtection::{Hardware, Software, Unknown};
+        for (statement, source, both) in [
+            (Hardware, Hardware, Hardware),
+            (Hardware, Unknown, Hardware),
+            (Unknown, Hardware, Hardware),
+            (Unknown, Unknown, Unknown),
+            (Hardware, Software, Software),
+            (Software, Hardware, Software),
+            (Unknown, Software, Software),
+        ] {
+            assert_eq!(together(statement, source), both, "{statement:?} {source:?}");
+        }
+        let path = |protection| TrustedPath {
+            format: AttestationFormat::Packed,
+            attestation_type: AttestationType::Basic,
+            anchor: "test".into(),
+            anchor_fingerprint: [0; 32],
+            scope: AnchorScope::Model,
+            protection,
+        };
+        let decision =
+            |kinds: &[KeyProtection]| TrustDecision::Trusted(kinds.iter().copied().map(path).collect());
+        assert!(decision(&[Hardware, Hardware]).is_hardware());
+        assert!(!decision(&[Hardware, Unknown]).is_hardware());
+        assert!(!decision(&[]).is_hardware());
+        assert!(!TrustDecision::Ignored.is_hardware());
+    }
+}

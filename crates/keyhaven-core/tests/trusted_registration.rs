@@ -69,12 +69,28 @@ fn step_24_a_path_to_an_anchor_is_trusted_and_named() {
         anchor: "test root".into(),
         anchor_fingerprint: root.fingerprint(),
         scope: AnchorScope::AnyModel,
+        protection: KeyProtection::Unknown,
     };
     assert_eq!(verified.trust(), &TrustDecision::Trusted(vec![path]));
     // The same registration where nobody asks.
     let verified = trusted().accepted(|r| r.policy.attestation_trust = AttestationTrust::Ignore);
     assert_eq!(verified.trust(), &TrustDecision::Ignored);
     assert!(!verified.attestation_trusted());
+}
+
+#[test]
+fn a_key_is_hardwares_where_whoever_vouches_says_so_and_trust_is_judged() {
+    let hardware = |protection| {
+        let mut registration = Registration::packed_x5c();
+        let anchors = for_any(root(&mut registration)).with_protection(protection);
+        registration.policy.attestation_trust = required(anchors);
+        registration.judge().unwrap().attestation_hardware()
+    };
+    assert!(hardware(KeyProtection::Hardware));
+    assert!(!hardware(KeyProtection::Software));
+    assert!(!hardware(KeyProtection::Unknown));
+    let ignored = trusted().accepted(|r| r.policy.attestation_trust = AttestationTrust::Ignore);
+    assert!(!ignored.attestation_hardware());
 }
 
 #[test]

@@ -182,6 +182,31 @@ fn key_protection_is_one_of_those_asked_for() {
 }
 
 #[test]
+fn anchors_say_where_the_model_keeps_its_keys() {
+    let protection = |kinds: Value| {
+        let mut entry = entry(MODEL, &[CERTIFIED]);
+        entry["metadataStatement"]["keyProtection"] = kinds;
+        let source = source(vec![entry], StatusPolicy::default());
+        source.anchors_for(&query(MODEL)).unwrap()[0].protection
+    };
+    for hardware in [
+        json!(["hardware"]),
+        json!(["tee", "remote_handle"]),
+        json!(["hardware", "secure_element"]),
+    ] {
+        assert_eq!(protection(hardware), KeyProtection::Hardware);
+    }
+    assert_eq!(protection(json!(["software"])), KeyProtection::Software);
+    assert_eq!(
+        protection(json!(["software", "hardware"])),
+        KeyProtection::Software
+    );
+    for unknown in [json!([]), json!(["remote_handle"]), json!(["new"])] {
+        assert_eq!(protection(unknown), KeyProtection::Unknown);
+    }
+}
+
+#[test]
 fn metadata_that_are_long_overdue_vouch_for_nobody() {
     // nextUpdate is 2026-02-01; 30 days later is 2026-03-03.
     let source = |max_overdue_days| {

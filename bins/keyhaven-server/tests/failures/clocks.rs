@@ -44,8 +44,8 @@ fn cluster(life: &str) -> Cluster {
                 ("FAKETIME", clock),
                 // Time goes by as always: only what time it is differs.
                 ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-                ("KEYHAVEN_SESSIONS__ABSOLUTE_SECONDS", life),
-                ("KEYHAVEN_SESSIONS__IDLE_SECONDS", life),
+                ("KEYHAVEN_SESSIONS__AAL2__ABSOLUTE_SECONDS", life),
+                ("KEYHAVEN_SESSIONS__AAL2__IDLE_SECONDS", life),
                 ("KEYHAVEN_CEREMONY_TTL_SECONDS", life),
             ]
         })

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use keyhaven_core::cbor::{CanonicalCbor, Value};
-use keyhaven_core::{AttestationObject, TrustAnchor, TrustAnchorSource, TrustAnchors};
+use keyhaven_core::{AttestationObject, KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors};
 use keyhaven_service::{Anchors, Settings};
 use keyhaven_storage_memory::MemoryStore;
-use keyhaven_testkit::authenticator::{AttestationKind, SoftwareAuthenticator, base64url_decode};
-use keyhaven_types::options::AttestationConveyance;
+use keyhaven_testkit::authenticator::{AttestationKind, BE, BS, SoftwareAuthenticator, base64url_decode};
+use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use serde_json::json;
 
 use crate::support::{App, ORIGIN, finish, settings};
@@ -20,11 +20,12 @@ impl Anchors for Chosen {
     }
 }
 
-/// A server that trusts the model whose attestation certificate this is, and no other.
-async fn trusting(certificate: &[u8]) -> App {
+/// A server that trusts the model whose attestation certificate this is, and no other, and knows this of its keys.
+async fn trusting(certificate: &[u8], protection: KeyProtection) -> App {
     let anchors: TrustAnchors = [TrustAnchor::from_der("test", certificate).unwrap()]
         .into_iter()
         .collect();
+    let anchors = anchors.with_protection(protection);
     let settings = Settings {
         attestation: AttestationConveyance::Direct,
         ..settings()
@@ -59,12 +60,102 @@ fn certificate(device: &mut SoftwareAuthenticator) -> Vec<u8> {
     leaf.to_vec()
 }
 
+/// Registers and signs in with this device where its model is known so; the levels and contexts reached by each.
+async fn levels(mut device: SoftwareAuthenticator, protection: KeyProtection) -> [(u64, String); 2] {
+    let mut twin = device.clone();
+    let app = trusting(&certificate(&mut twin), protection).await;
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    assert_eq!(registered["credential"]["attestationTrust"], "trusted");
+    let signed_in = browser.login(&mut device, None).await.expect(200);
+    [registered, signed_in].map(|answer| {
+        let session = &answer["session"];
+        let class = session["acr"].as_str().unwrap().to_owned();
+        let hardware = session["amr"].as_array().unwrap().contains(&json!("hwk"));
+        assert_eq!(hardware, class == "phrh");
+        (session["aal"].as_u64().unwrap(), class)
+    })
+}
+
+fn both(aal: u64, class: &str) -> [(u64, String); 2] {
+    [(aal, class.to_owned()), (aal, class.to_owned())]
+}
+
+#[tokio::test]
+async fn aal3_is_a_verified_user_with_a_device_bound_key_that_a_trusted_attestation_says_hardware_keeps() {
+    let device = attesting("device", AttestationKind::PackedX5c(-7));
+    assert_eq!(levels(device, KeyProtection::Hardware).await, both(3, "phrh"));
+}
+
+#[tokio::test]
+async fn a_trusted_attestation_that_does_not_say_hardware_is_aal2() {
+    for protection in [KeyProtection::Unknown, KeyProtection::Software] {
+        let device = attesting("device", AttestationKind::PackedX5c(-7));
+        assert_eq!(levels(device, protection).await, both(2, "phr"));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_can_be_backed_up_is_aal2_whatever_attests_it() {
+    for backup in [BE, BE | BS] {
+        let mut device = attesting("device", AttestationKind::PackedX5c(-7));
+        device.backup = backup;
+        assert_eq!(levels(device, KeyProtection::Hardware).await, both(2, "phr"));
+    }
+}
+
+#[tokio::test]
+async fn hardware_without_a_verified_user_is_aal1() {
+    let mut device = attesting("device", AttestationKind::PackedX5c(-7));
+    let settings = Settings {
+        user_verification: UserVerification::Discouraged,
+        attestation: AttestationConveyance::Direct,
+        ..settings()
+    };
+    let mut twin = device.clone();
+    let anchor = TrustAnchor::from_der("test", &certificate(&mut twin)).unwrap();
+    let anchors: TrustAnchors = [anchor].into_iter().collect();
+    let anchors: Arc<dyn Anchors> =
+        Arc::new(Chosen(Arc::new(anchors.with_protection(KeyProtection::Hardware))));
+    let app = App::trusting(settings, Arc::new(MemoryStore::new()), Some(anchors)).await;
+    device.verifies_user = false;
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    assert_eq!(registered["session"]["aal"], 1);
+    assert_eq!(registered["session"]["amr"], json!(["hwk", "user"]));
+    // User verification that was not there at registration is no factor afterwards.
+    device.verifies_user = true;
+    let signed_in = browser.login(&mut device, None).await.expect(200);
+    assert_eq!(signed_in["session"]["aal"], 1);
+}
+
+#[tokio::test]
+async fn without_an_attestation_that_was_judged_a_verified_user_is_aal2() {
+    let app = App::new().await;
+    let kinds = [
+        AttestationKind::None,
+        AttestationKind::PackedSelf,
+        AttestationKind::PackedX5c(-7),
+    ];
+    for (n, kind) in kinds.into_iter().enumerate() {
+        let mut device = attesting(&format!("device {n}"), kind);
+        let mut browser = app.browser();
+        let name = format!("alice-{n}");
+        let registered = browser.register(&mut device, &name).await;
+        assert_eq!(registered["session"]["aal"], 2);
+        assert_eq!(registered["session"]["acr"], "phr");
+        let signed_in = browser.login(&mut device, None).await.expect(200);
+        assert_eq!(signed_in["session"]["aal"], 2);
+        assert_eq!(signed_in["session"]["amr"], json!(["swk", "user", "mfa"]));
+    }
+}
+
 #[tokio::test]
 async fn a_trusted_device_bound_passkey_reaches_the_highest_level_and_an_unattested_one_gets_nowhere() {
-    let app = trusting(&certificate(&mut attesting(
-        "device",
-        AttestationKind::PackedX5c(-7),
-    )))
+    let app = trusting(
+        &certificate(&mut attesting("device", AttestationKind::PackedX5c(-7))),
+        KeyProtection::Hardware,
+    )
     .await;
     let mut device = attesting("device", AttestationKind::PackedX5c(-7));
     let mut browser = app.browser();

@@ -1,10 +1,17 @@
 //! Sessions: how they live and end.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Method;
+use keyhaven_service::{SessionLimits, SessionSettings, Settings};
+use keyhaven_storage::DurableStore;
+use keyhaven_storage_memory::MemoryStore;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use keyhaven_types::options::UserVerification;
 use serde_json::json;
 
-use crate::support::{App, finish};
-use axum::http::Method;
+use crate::support::{App, finish, settings};
 
 #[tokio::test]
 async fn the_cookie_is_bound_to_the_host_and_hidden_from_scripts() {
@@ -65,6 +72,170 @@ async fn a_session_ends_unused_and_ends_at_last() {
         .post("/register/start", json!({"username": "alice2"}))
         .await
         .expect(200);
+}
+
+/// How long a session of a device that verifies its user or does not, unused and used, is in force: seconds.
+async fn lives(settings: Settings, verifies_user: bool) -> (i64, i64) {
+    let mut device = SoftwareAuthenticator::new("device");
+    device.verifies_user = verifies_user;
+    let app = App::with(settings).await;
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let step = 300;
+    let mut unused = 0;
+    loop {
+        let mut fresh = app.browser();
+        fresh.login(&mut device, None).await.expect(200);
+        app.pass(unused + step);
+        if fresh.get("/session").await.status == 401 {
+            break;
+        }
+        unused += step;
+        if unused >= 3_600 {
+            break;
+        }
+    }
+    let mut used = 0;
+    browser.login(&mut device, None).await.expect(200);
+    while browser.get("/session").await.status == 200 {
+        app.pass(step);
+        used += step;
+    }
+    (unused + step, used)
+}
+
+#[tokio::test]
+async fn limits_are_those_of_the_level_and_only_ever_tighter() {
+    let weak = Settings {
+        user_verification: UserVerification::Discouraged,
+        sessions: SessionSettings {
+            aal1: SessionLimits {
+                absolute: Duration::from_secs(40 * 86_400),
+                idle: Duration::from_secs(1_800),
+            },
+            ..SessionSettings::default()
+        },
+        ..settings()
+    };
+    // AAL1: what was decided, and never longer than 30 days.
+    assert_eq!(lives(weak.clone(), false).await, (1_800, 30 * 86_400));
+    // AAL2: 24 h, and 1 h without use.
+    assert_eq!(lives(weak, true).await, (3_600, 86_400));
+    let tighter = Settings {
+        sessions: SessionSettings {
+            aal2: SessionLimits {
+                absolute: Duration::from_secs(7_200),
+                idle: Duration::from_secs(600),
+            },
+            ..SessionSettings::default()
+        },
+        ..settings()
+    };
+    assert_eq!(lives(tighter, true).await, (600, 7_200));
+}
+
+#[tokio::test]
+async fn limits_that_are_tightened_count_for_sessions_that_are_there() {
+    let store: Arc<dyn DurableStore> = Arc::new(MemoryStore::new());
+    let mut device = SoftwareAuthenticator::new("device");
+    let before = App::on(settings(), store.clone()).await;
+    let mut browser = before.browser();
+    browser.register(&mut device, "alice").await;
+    before.pass(1_200);
+    browser.get("/session").await.expect(200);
+    let tighter = Settings {
+        sessions: SessionSettings {
+            aal2: SessionLimits {
+                absolute: Duration::from_secs(1_200),
+                idle: Duration::from_secs(1_200),
+            },
+            ..SessionSettings::default()
+        },
+        ..settings()
+    };
+    let after = App::on(tighter, store).await;
+    after.pass(1_200);
+    let mut same = after.browser();
+    same.cookies.clone_from(&browser.cookies);
+    same.get("/session").await.refused(401, "session_expired");
+}
+
+#[tokio::test]
+async fn a_step_up_gives_the_session_another_token() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    let before = browser.clone();
+    browser.step_up(&mut device, "export").await;
+    assert_ne!(before.session_cookie(), browser.session_cookie());
+    let session = browser.get("/session").await.expect(200)["session"].clone();
+    assert_eq!(session["id"], registered["session"]["id"]);
+    assert_eq!(session["authTime"], registered["session"]["authTime"]);
+    // Who had the token from before cannot use what the step-up allows: it ends the session instead.
+    app.pass(11);
+    before
+        .clone()
+        .get("/session")
+        .await
+        .refused(401, "session_expired");
+    browser.get("/session").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_step_up_beside_a_refresh_leaves_the_newer_token_alone() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let mut slow = browser.clone();
+    browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+    let held = slow.session_cookie().cloned();
+    slow.step_up(&mut device, "delete_passkey").await;
+    assert_eq!(slow.session_cookie(), held.as_ref(), "no cookie is set");
+    app.pass(60);
+    browser.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_ends_all_sessions_and_this_one() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let (mut one, mut two) = (app.browser(), app.browser());
+    one.register(&mut device, "alice").await;
+    two.login(&mut device, None).await.expect(200);
+    let mut stranger = app.browser();
+    stranger
+        .register(&mut SoftwareAuthenticator::new("other"), "bob")
+        .await;
+    let mut same = one.clone();
+    one.delete("/sessions?all=perhaps")
+        .await
+        .refused(400, "invalid_request");
+    assert_eq!(one.delete("/sessions?all=true").await.expect(200)["ended"], 2);
+    assert_eq!(one.session_cookie(), None);
+    same.get("/session").await.refused(401, "unauthenticated");
+    two.get("/session").await.refused(401, "unauthenticated");
+    stranger.get("/session").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_session_is_listed_with_its_device_place_and_times() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    app.pass(120);
+    browser.get("/session").await.expect(200);
+    let listed = browser.get("/sessions").await.expect(200)["sessions"][0].clone();
+    assert_eq!(listed["ip"], "192.0.2.1");
+    assert_eq!(listed["current"], true);
+    assert_eq!(listed["createdAt"], listed["authTime"]);
+    assert!(listed["lastSeenAt"].as_str() > listed["createdAt"].as_str());
+    assert!(listed["userAgent"].is_null());
 }
 
 #[tokio::test]

@@ -109,6 +109,8 @@ async fn another_service_checks_a_token_by_the_published_keys() {
     let claims = authority.authenticate(&request.into_parts().0).await.unwrap();
     assert_eq!(claims.sub, registered["user"]["id"].as_str().unwrap());
     assert_eq!(claims.aal, 2);
+    assert_eq!(claims.acr.as_deref(), Some("phr"));
+    assert_eq!(claims.amr, ["swk", "user", "mfa"]);
 }
 
 #[tokio::test]
@@ -140,6 +142,25 @@ async fn a_client_without_cookies_refreshes_by_token() {
         .post("/session/refresh", json!({"refreshToken": "nonsense"}))
         .await
         .refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_client_without_cookies_gets_the_token_that_a_step_up_rotates_to() {
+    let app = App::with_tokens().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut native = app.native();
+    let registered = native.register(&mut device, "alice").await;
+    native.origin = Some(ORIGIN.into());
+    let granted = native.step_up(&mut device, "export").await;
+    assert_eq!(granted.get("refreshToken"), None, "a browser has the cookie");
+    native.origin = None;
+    let session = native.session_cookie().unwrap().clone();
+    let mut headless = app.native();
+    let refreshed = headless
+        .post("/session/refresh", json!({"refreshToken": session}))
+        .await
+        .expect(200);
+    assert_eq!(refreshed["session"]["id"], registered["session"]["id"]);
 }
 
 #[tokio::test]

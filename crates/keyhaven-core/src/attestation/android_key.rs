@@ -126,3 +126,43 @@ fn check_description(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_environments_own_word_makes_a_key_hardwares() {
+        let says = AuthorizationList {
+            generated: Some(true),
+            for_signing_only: Some(true),
+            ..AuthorizationList::default()
+        };
+        let judge = |attestation, key, software, tee| {
+            protection(&KeyDescription {
+                attestation_security_level: attestation,
+                key_security_level: key,
+                attestation_challenge: &[],
+                software_enforced: software,
+                tee_enforced: tee,
+            })
+        };
+        let silent = AuthorizationList::default();
+        let (software, tee, strong) = (
+            SecurityLevel::Software,
+            SecurityLevel::TrustedEnvironment,
+            SecurityLevel::StrongBox,
+        );
+        assert_eq!(judge(tee, tee, silent, says), KeyProtection::Hardware);
+        assert_eq!(judge(strong, strong, silent, says), KeyProtection::Hardware);
+        assert_eq!(judge(software, tee, silent, says), KeyProtection::Software);
+        assert_eq!(judge(tee, software, silent, says), KeyProtection::Software);
+        // Said by the software around it, or by nobody.
+        assert_eq!(judge(tee, tee, says, silent), KeyProtection::Unknown);
+        let half = AuthorizationList {
+            for_signing_only: None,
+            ..says
+        };
+        assert_eq!(judge(tee, tee, says, half), KeyProtection::Unknown);
+    }
+}
