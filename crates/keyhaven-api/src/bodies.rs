@@ -1,7 +1,7 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
 use keyhaven_service::{authentication_context, authenticator_name};
-use keyhaven_storage::{Account, Credential, Session};
+use keyhaven_storage::{Account, Credential, InactiveReason, Session};
 use keyhaven_types::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -87,12 +87,14 @@ pub(crate) struct Refresh {
     pub(crate) refresh_token: String,
 }
 
-/// `PATCH /credentials/{id}`
+/// `PATCH /credentials/{id}`: one of these.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Rename {
-    /// 1 to 64 characters.
-    pub(crate) device_name: String,
+pub(crate) struct ChangeCredential {
+    /// Another name, 1 to 64 characters.
+    pub(crate) device_name: Option<String>,
+    /// `true`: put a suspended passkey back in use. Needs a recent sign-in or a step-up for `add_passkey`.
+    pub(crate) active: Option<bool>,
 }
 
 /// A ceremony that was started.
@@ -151,7 +153,10 @@ pub(crate) struct CredentialBody {
     created_at: String,
     last_used_at: Option<String>,
     user_agent: Option<String>,
+    /// Whether it can sign in.
     active: bool,
+    /// Why not: `clone_suspended`, until its owner puts it back in use; `clone_revoked`, for good: register another.
+    inactive_reason: Option<&'static str>,
 }
 
 impl From<&Credential> for CredentialBody {
@@ -179,6 +184,7 @@ impl From<&Credential> for CredentialBody {
             last_used_at: credential.last_used_at.map(rfc3339),
             user_agent: credential.user_agent.clone(),
             active: credential.active,
+            inactive_reason: credential.inactive_reason.map(InactiveReason::as_str),
         }
     }
 }

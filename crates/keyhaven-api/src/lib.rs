@@ -108,7 +108,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(credentials::list, credentials::delete_all))
         .routes(paths!(
             credentials::show,
-            credentials::rename,
+            credentials::change,
             credentials::delete
         ))
         .routes(paths!(account::show))

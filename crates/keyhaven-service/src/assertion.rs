@@ -14,6 +14,8 @@ use keyhaven_types::{CredentialId, SignCount};
 
 use crate::audit::Subject;
 use crate::ceremony::{AllowList, Taken};
+use crate::client::Client;
+use crate::clones::Alarm;
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
@@ -47,6 +49,12 @@ pub(crate) struct Effects {
     pub(crate) audit: AuditEvent,
 }
 
+/// A verdict, and the records it was reached with.
+enum Judged {
+    Holds(OwnedCredential, VerifiedAssertion),
+    Refused(OwnedCredential, Error),
+}
+
 /// An assertion that holds, and is recorded.
 pub(crate) struct Asserted<T> {
     /// The credential, as it is now, and its account.
@@ -65,6 +73,7 @@ impl Context {
     /// a refusal, it is.
     pub(crate) async fn assert<T>(
         &self,
+        client: &Client,
         response: &AuthenticationResponse,
         expected: &Expected<'_>,
         subject: &mut Subject,
@@ -73,35 +82,14 @@ impl Context {
         let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
-            let (mut owned, verified) = match self.known.get(&id) {
-                Some(remembered) => {
-                    subject.account = Some(remembered.account.id);
-                    match self.verify(response, expected, &remembered) {
-                        Ok(verified) => (Arc::unwrap_or_clone(remembered), verified),
-                        Err(refusal) => {
-                            self.known.forget(&id);
-                            let stored = self.durable.credential(&id).await?;
-                            let same = stored
-                                .as_ref()
-                                .is_some_and(|stored| judged_alike(stored, &remembered));
-                            // The work is the same as where nothing was remembered, and so it is for a decoy: one look
-                            // and one verification.
-                            if same {
-                                return Err(refusal);
-                            }
-                            let owned = stored.ok_or_else(|| self.refuse_unknown(response, &id, expected))?;
-                            let verified = self.verify(response, expected, &owned)?;
-                            (owned, verified)
-                        }
+            let (mut owned, verified) = match self.judge(&id, response, expected, subject).await? {
+                Judged::Holds(owned, verified) => (owned, verified),
+                Judged::Refused(owned, refusal) => {
+                    let began = expected.taken.began_at;
+                    match self.sound_clone_alarm(client, &refusal, began, &owned).await? {
+                        Alarm::Over => return Err(refusal),
+                        Alarm::Stale => continue,
                     }
-                }
-                None => {
-                    let Some(owned) = self.durable.credential(&id).await? else {
-                        return Err(self.refuse_unknown(response, &id, expected));
-                    };
-                    subject.account = Some(owned.account.id);
-                    let verified = self.verify(response, expected, &owned)?;
-                    (owned, verified)
                 }
             };
             let (effects, result) = effects(&owned, &verified)?;
@@ -156,6 +144,43 @@ impl Context {
         Err(Error::Busy)
     }
 
+    /// Looks the credential up, where it is not remembered, and verifies the assertion by it. A refusal comes with what is
+    /// stored now.
+    async fn judge(
+        &self,
+        id: &CredentialId,
+        response: &AuthenticationResponse,
+        expected: &Expected<'_>,
+        subject: &mut Subject,
+    ) -> Result<Judged, Error> {
+        let remembered = match self.known.get(id) {
+            None => None,
+            Some(remembered) => {
+                subject.account = Some(remembered.account.id);
+                match self.verify(response, expected, &remembered) {
+                    Ok(verified) => return Ok(Judged::Holds(Arc::unwrap_or_clone(remembered), verified)),
+                    Err(refusal) => {
+                        self.known.forget(id);
+                        Some((remembered, refusal))
+                    }
+                }
+            }
+        };
+        let Some(owned) = self.durable.credential(id).await? else {
+            return Err(self.refuse_unknown(response, id, expected));
+        };
+        subject.account = Some(owned.account.id);
+        // The work is the same as where nothing was remembered, and so it is for a decoy: one look and one verification.
+        let verdict = match remembered {
+            Some((remembered, refusal)) if judged_alike(&owned, &remembered) => Err(refusal),
+            Some(_) | None => self.verify(response, expected, &owned),
+        };
+        Ok(match verdict {
+            Ok(verified) => Judged::Holds(owned, verified),
+            Err(refusal) => Judged::Refused(owned, refusal),
+        })
+    }
+
     fn verify(
         &self,
         response: &AuthenticationResponse,
@@ -205,6 +230,7 @@ impl Context {
             user_verification: self.settings.user_verification,
             backup: self.settings.backup,
             backup_eligibility_change: self.settings.backup_eligibility_change,
+            sign_count_regression: self.settings.clones.verdict(),
             extensions: ExtensionPolicy {
                 requested: ExtensionSet::default(),
                 unsolicited: self.settings.unsolicited_extensions,

@@ -1,6 +1,7 @@
 //! Security events: one for each success and each refusal, with a keyed MAC, appended in the transaction it records.
 
 use keyhaven_audit::canonical;
+use keyhaven_core::{SignCountCheck, VerifiedAssertion};
 use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::CredentialId;
 use ring::hmac;
@@ -36,6 +37,39 @@ impl Context {
         subject: Subject,
     ) -> Result<AuditEvent, Error> {
         self.event(client, action, AuditOutcome::Success, None, None, subject)
+    }
+
+    /// An event that says `action` happened, and of what kind it was.
+    pub(crate) fn noted(
+        &self,
+        client: &Client,
+        action: &str,
+        code: &str,
+        subject: Subject,
+    ) -> Result<AuditEvent, Error> {
+        let code = Some(code.to_owned());
+        self.event(client, action, AuditOutcome::Success, code, None, subject)
+    }
+
+    /// An event that says an assertion was accepted; with the code of what policy let pass.
+    pub(crate) fn asserted(
+        &self,
+        client: &Client,
+        action: &str,
+        subject: Subject,
+        verified: &VerifiedAssertion,
+    ) -> Result<AuditEvent, Error> {
+        match verified.sign_count() {
+            SignCountCheck::Regressed { .. } => {
+                tracing::warn!(
+                    action,
+                    request_id = client.request_id,
+                    "accepted although the sign count went back"
+                );
+                self.noted(client, action, "counter_regression", subject)
+            }
+            SignCountCheck::Advanced | SignCountCheck::NotSupported => self.success(client, action, subject),
+        }
     }
 
     /// Counts what became of an action, where it is part of a ceremony.

@@ -188,7 +188,7 @@ impl Authentications {
             ..
         } = self
             .0
-            .assert(&response, &expected, subject, |owned, verified| {
+            .assert(client, &response, &expected, subject, |owned, verified| {
                 let proof = Proof::assertion(verified, &owned.credential);
                 let (session, token) =
                     self.0
@@ -203,7 +203,7 @@ impl Authentications {
                     grant: None,
                     rotation: None,
                     ends_session: current.map(|current| current.session().id),
-                    audit: self.0.success(client, FINISH, subject)?,
+                    audit: self.0.asserted(client, FINISH, subject, verified)?,
                 };
                 Ok((effects, (session, token)))
             })

@@ -26,6 +26,9 @@ pub(crate) struct Pending {
     /// SHA-256 of the browser's ceremony cookie; none for a client that sent no Origin.
     #[serde(with = "optional_bytes32")]
     browser: Option<[u8; 32]>,
+    /// When it was started: milliseconds since 1970; long ago where an older version stored it.
+    #[serde(default)]
+    began_at: i64,
 }
 
 /// Which ceremony, and what is particular to it.
@@ -138,6 +141,8 @@ pub(crate) struct Taken {
     pub(crate) kind: Kind,
     pub(crate) challenge: Challenge,
     pub(crate) origin: Option<Origin>,
+    /// When it was started.
+    pub(crate) began_at: UnixTime,
 }
 
 impl Context {
@@ -161,18 +166,19 @@ impl Context {
             (Some(_), Some(known)) => Some(known.clone()),
             (Some(_), None) => Some(SecretToken::random(&*self.random)?),
         };
+        let now = self.clock.now();
         let pending = Pending {
             kind,
             rp_id: self.settings.relying_party.id.as_str().to_owned(),
             origin: client.origin.as_ref().map(|origin| origin.as_str().to_owned()),
             challenge,
             browser: browser.as_ref().map(|token| token.hash().0),
+            began_at: now.as_millis(),
         };
         let payload = serde_json::to_vec(&pending).map_err(|_| Error::Busy)?;
         let mut id = [0; 32];
         self.random.fill(&mut id)?;
         let ceremony = CeremonyId(id);
-        let now = self.clock.now();
         let expires_at = now.saturating_add(self.settings.ceremony_ttl);
         match self
             .ceremonies
@@ -212,6 +218,7 @@ impl Context {
             kind: pending.kind,
             challenge: pending.challenge,
             origin,
+            began_at: UnixTime::from_millis(pending.began_at),
         })
     }
 

@@ -155,7 +155,7 @@ impl Passkeys {
     }
 }
 
-fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subject {
+pub(crate) fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subject {
     Subject {
         account: Some(current.account_id()),
         credential: credential.cloned(),

@@ -7,8 +7,8 @@ use keyhaven_core::{
     Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, Credential, Ending, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, Session,
+    Account, AccountId, Addition, CeremonyId, Credential, Ending, InactiveReason, NewRegistration,
+    RegistrationAccount, RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
@@ -203,7 +203,11 @@ impl Registrations {
         if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
             return Err(too_many());
         }
-        let exclude = existing.into_iter().map(|credential| CredentialDescriptor {
+        // One that was revoked does not keep its authenticator from making another.
+        let exclude = existing
+            .into_iter()
+            .filter(|credential| credential.inactive_reason != Some(InactiveReason::CloneRevoked));
+        let exclude = exclude.map(|credential| CredentialDescriptor {
             id: credential.id,
             kind: CredentialType::PublicKey,
             transports: credential.transports,

@@ -6,6 +6,8 @@ use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
+use crate::clones::ClonePolicy;
+
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,6 +37,8 @@ pub struct Settings {
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
     /// What to do with outputs of extensions that were not asked for.
     pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
+    /// What to do with a passkey whose sign count goes back.
+    pub clones: ClonePolicy,
     /// How many credentials that have signed in are kept in memory, so that their next login reads nothing first: about
     /// 1 KB each. 0: none.
     pub known_credentials: usize,

@@ -275,7 +275,7 @@ impl StepUps {
         let rotation = current.rotation(&token);
         let asserted = self
             .0
-            .assert(&response, &expected, subject, |owned, _| {
+            .assert(client, &response, &expected, subject, |owned, verified| {
                 // The allow-list holds the account's own credentials only; this is the belt to those braces.
                 if owned.account.id != current.account_id() {
                     return Err(Error::ChallengeMissing);
@@ -297,7 +297,7 @@ impl StepUps {
                     grant: Some(grant),
                     rotation,
                     ends_session: None,
-                    audit: self.0.success(client, FINISH, subject)?,
+                    audit: self.0.asserted(client, FINISH, subject, verified)?,
                 };
                 Ok((effects, confirmation))
             })

@@ -1,5 +1,6 @@
 mod accounts;
 mod audit;
+mod clones;
 mod credentials;
 mod sealed;
 mod sessions;

@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
+    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
-use keyhaven_types::CredentialId;
+use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
@@ -163,19 +163,10 @@ async fn write_removal(
     if usize::try_from(owned) != Ok(ids.len()) {
         return Ok(RemovalOutcome::NotFound);
     }
-    if let Some((session, purpose, now)) = &removal.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants
-            WHERE session_id = $1 AND purpose = $2 AND expires_at > $3
-                AND EXISTS (SELECT FROM sessions WHERE id = $1 AND account_id = $4)",
-            session.0,
-            purpose,
-            now.as_millis(),
-            account
-        );
-        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
-            return Ok(RemovalOutcome::GrantMissing);
-        }
+    if let Some(grant) = &removal.uses_grant
+        && !use_grant(transaction, removal.account, grant).await?
+    {
+        return Ok(RemovalOutcome::GrantMissing);
     }
     query!(
         "DELETE FROM sessions WHERE credential_id = ANY($1) AND account_id = $2 AND id IS DISTINCT FROM $3",
@@ -201,4 +192,22 @@ async fn write_removal(
     }
     audit::append(transaction, &removal.audit).await?;
     Ok(RemovalOutcome::Removed)
+}
+
+/// Uses up a grant of a session of this account that is live; false: there is none.
+pub(crate) async fn use_grant(
+    transaction: &mut Transaction<'_>,
+    account: AccountId,
+    (session, purpose, now): &(SessionId, String, UnixTime),
+) -> Result<bool, sqlx::Error> {
+    let used = query!(
+        "DELETE FROM step_up_grants
+        WHERE session_id = $1 AND purpose = $2 AND expires_at > $3
+            AND EXISTS (SELECT FROM sessions WHERE id = $1 AND account_id = $4)",
+        session.0,
+        purpose,
+        now.as_millis(),
+        account.0
+    );
+    Ok(used.execute(&mut **transaction).await?.rows_affected() == 1)
 }

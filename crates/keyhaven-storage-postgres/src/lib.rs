@@ -15,6 +15,7 @@
 mod accounts;
 mod assertion;
 mod audit;
+mod clones;
 mod credentials;
 mod error;
 mod login;

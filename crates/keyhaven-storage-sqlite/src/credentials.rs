@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
+    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
-use keyhaven_types::CredentialId;
+use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
@@ -159,19 +159,10 @@ async fn write_removal(
             return Ok(RemovalOutcome::NotFound);
         }
     }
-    if let Some((session, purpose, now)) = &removal.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants
-            WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3
-                AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?4)",
-            session.0,
-            purpose,
-            now.as_millis(),
-            removal.account.0
-        );
-        if used.execute(&mut *connection).await?.rows_affected() != 1 {
-            return Ok(RemovalOutcome::GrantMissing);
-        }
+    if let Some(grant) = &removal.uses_grant
+        && !use_grant(connection, removal.account, grant).await?
+    {
+        return Ok(RemovalOutcome::GrantMissing);
     }
     for id in &removal.credentials {
         query!(
@@ -194,4 +185,22 @@ async fn write_removal(
     }
     audit::append(connection, &removal.audit).await?;
     Ok(RemovalOutcome::Removed)
+}
+
+/// Uses up a grant of a session of this account that is live; false: there is none.
+pub(crate) async fn use_grant(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    (session, purpose, now): &(SessionId, String, UnixTime),
+) -> Result<bool, Failure> {
+    let used = query!(
+        "DELETE FROM step_up_grants
+        WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3
+            AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?4)",
+        session.0,
+        purpose,
+        now.as_millis(),
+        account.0
+    );
+    Ok(used.execute(connection).await?.rows_affected() == 1)
 }

@@ -13,6 +13,7 @@ mod accounts;
 mod assertion;
 mod audit;
 mod backup;
+mod clones;
 mod credentials;
 mod error;
 mod options;

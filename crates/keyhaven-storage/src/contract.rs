@@ -24,6 +24,7 @@ mod assertions;
 mod atomicity;
 mod audit;
 mod ceremonies;
+mod clones;
 mod credentials;
 mod grants;
 mod limits;
@@ -40,8 +41,8 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    registrations::*, sealed::*, sessions::*, signing_keys::*,
+    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*, credentials::*, grants::*,
+    limits::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -220,6 +221,13 @@ macro_rules! durable_store_contract {
             last_use_never_moves_back
             one_of_racing_assertions_is_committed
             uncounted_assertions_are_all_committed
+            // clones
+            a_clone_alarm_is_by_the_count_that_was_judged
+            a_clone_alarm_leaves_no_session_of_a_racing_login
+            a_clone_alarm_takes_a_credential_out_of_use
+            a_reinstatement_uses_its_grant
+            a_suspended_credential_is_reinstated_and_a_revoked_one_is_not
+            one_of_racing_clone_alarms_is_committed
             // credentials
             a_credential_is_renamed
             a_grant_is_used_once
@@ -299,6 +307,7 @@ mod tests {
             include_str!("contract/atomicity.rs"),
             include_str!("contract/audit.rs"),
             include_str!("contract/ceremonies.rs"),
+            include_str!("contract/clones.rs"),
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),

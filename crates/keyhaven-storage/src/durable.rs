@@ -2,18 +2,26 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, Ending, EventId, Session,
-    SessionId, SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AuditEvent, AuditLogStore, CloneStore, Credential, CredentialHandle, Ending, EventId,
+    Session, SessionId, SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore
+    AccountStore + AuditLogStore + AuditStore + CloneStore + CredentialStore + SessionStore + SigningKeyStore
 {
 }
 
-impl<T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized>
-    DurableStore for T
+impl<
+    T: AccountStore
+        + AuditLogStore
+        + AuditStore
+        + CloneStore
+        + CredentialStore
+        + SessionStore
+        + SigningKeyStore
+        + ?Sized,
+> DurableStore for T
 {
 }
 

@@ -21,6 +21,7 @@
 //! Absent on purpose: SQL (what columns mean as records, `columns`, is as near as it comes), clocks, random sources, and every judgement about a ceremony.
 
 mod ceremony;
+mod clones;
 #[cfg(feature = "columns")]
 pub mod columns;
 #[cfg(feature = "contract")]
@@ -35,6 +36,7 @@ mod records;
 mod sealed;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
+pub use clones::{CloneAlarm, CloneAlarmOutcome, CloneStore, Reinstatement, ReinstatementOutcome};
 pub use durable::{
     AccountStore, Addition, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, RelyingParty, UnsolicitedExtensions};
-use keyhaven_service::{RateLimitSettings, Settings};
+use keyhaven_service::{ClonePolicy, RateLimitSettings, Settings};
 use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
@@ -91,6 +91,12 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         unsolicited_extensions: match raw.ceremonies.unsolicited_extensions {
             raw::UnsolicitedExtensions::Ignore => UnsolicitedExtensions::Ignore,
             raw::UnsolicitedExtensions::Refuse => UnsolicitedExtensions::Refuse,
+        },
+        clones: match raw.ceremonies.clones {
+            raw::Clones::Refuse => ClonePolicy::Refuse,
+            raw::Clones::Report => ClonePolicy::Report,
+            raw::Clones::Revoke => ClonePolicy::Revoke,
+            raw::Clones::Suspend => ClonePolicy::Suspend,
         },
         known_credentials: raw.ceremonies.known_credentials,
         disclose_existence: raw.accounts.disclose_existence,

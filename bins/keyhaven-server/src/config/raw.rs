@@ -209,6 +209,7 @@ pub(crate) enum Crosscheck {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Ceremonies {
     pub(crate) challenge_bytes: usize,
+    pub(crate) clones: Clones,
     pub(crate) user_verification: UserVerification,
     pub(crate) algorithms: Option<Vec<i64>>,
     pub(crate) attestation: AttestationConveyance,
@@ -228,6 +229,7 @@ impl Default for Ceremonies {
     fn default() -> Self {
         Self {
             challenge_bytes: 32,
+            clones: Clones::Refuse,
             user_verification: UserVerification::Required,
             algorithms: None,
             attestation: AttestationConveyance::None,
@@ -241,6 +243,16 @@ impl Default for Ceremonies {
             unsolicited_extensions: UnsolicitedExtensions::Ignore,
         }
     }
+}
+
+/// What to do with a passkey whose sign count goes back.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Clones {
+    Refuse,
+    Report,
+    Revoke,
+    Suspend,
 }
 
 /// Whether BE may turn from clear to set after registration.

@@ -10,7 +10,7 @@ use keyhaven_storage::Credential;
 use keyhaven_types::{CredentialId, base64url};
 use serde::Deserialize;
 
-use crate::bodies::{CredentialBody, CredentialWithKey, Credentials, PublicKeyBody, Rename};
+use crate::bodies::{ChangeCredential, CredentialBody, CredentialWithKey, Credentials, PublicKeyBody};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, Path, Query, StoredSessions};
 use crate::state::ApiState;
@@ -69,30 +69,36 @@ fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
     })
 }
 
-/// Rename a passkey.
+/// Rename a passkey, or put a suspended one back in use.
 #[utoipa::path(
-    patch, path = "/credentials/{id}", tag = "passkeys", operation_id = "renameCredential",
+    patch, path = "/credentials/{id}", tag = "passkeys", operation_id = "changeCredential",
     params(("id" = String, Path, description = "the credential id, base64url")),
-    request_body = Rename,
+    request_body = ChangeCredential,
     responses(
         (status = 200, body = CredentialBody), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
     )
 )]
-pub(crate) async fn rename(
+pub(crate) async fn change(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
     Path(id): Path<String>,
-    Body(body): Body<Rename>,
+    Body(body): Body<ChangeCredential>,
 ) -> Result<Json<CredentialBody>, ApiError> {
     let id = credential_id(&id)?;
-    let renamed = state
-        .keyhaven
-        .passkeys
-        .rename(&client, &current.signed_in, &id, &body.device_name)
-        .await?;
-    Ok(Json(CredentialBody::from(&renamed)))
+    let (passkeys, signed_in) = (&state.keyhaven.passkeys, &current.signed_in);
+    let changed = match (&body.device_name, body.active) {
+        (Some(name), None) => passkeys.rename(&client, signed_in, &id, name).await?,
+        (None, Some(true)) => passkeys.reinstate(&client, signed_in, &id).await?,
+        _ => {
+            return Err(ApiError::invalid(
+                "one of deviceName, and active, which can be true",
+            ));
+        }
+    };
+    Ok(Json(CredentialBody::from(&changed)))
 }
 
 /// Delete a passkey. Needs a recent sign-in or a step-up; the last one cannot be deleted.

@@ -4,6 +4,7 @@
 mod attestation;
 mod audit_log;
 mod ceremonies;
+mod clones;
 mod crosscheck;
 mod disclosure;
 mod hostile;

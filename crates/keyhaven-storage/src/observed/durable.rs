@@ -4,10 +4,11 @@ use keyhaven_types::{CredentialId, UnixTime};
 use super::Observed;
 use crate::{
     Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, AuditBatch, AuditEvent, AuditKey,
-    AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, Credential, CredentialStore, EventId,
-    LoginCandidates, NewRegistration, OwnedCredential, RegistrationOutcome, Removal, RemovalOutcome,
-    Rotation, Session, SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore, StorageError,
-    StoredEvent, TokenHash, UnsealedPage,
+    AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, CloneAlarm, CloneAlarmOutcome, CloneStore,
+    Credential, CredentialStore, EventId, LoginCandidates, NewRegistration, OwnedCredential,
+    RegistrationOutcome, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, Rotation, Session,
+    SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore, StorageError, StoredEvent,
+    TokenHash, UnsealedPage,
 };
 
 #[async_trait]
@@ -41,6 +42,22 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
 
     async fn ping(&self) -> Result<(), StorageError> {
         self.call("store.ping", self.store.ping()).await
+    }
+}
+
+#[async_trait]
+impl<S: CloneStore + ?Sized> CloneStore for Observed<S> {
+    async fn commit_clone_alarm(&self, alarm: CloneAlarm) -> Result<CloneAlarmOutcome, StorageError> {
+        let answer = self.store.commit_clone_alarm(alarm);
+        self.call("credential.clone_alarm", answer).await
+    }
+
+    async fn reinstate_credential(
+        &self,
+        reinstatement: Reinstatement,
+    ) -> Result<ReinstatementOutcome, StorageError> {
+        let answer = self.store.reinstate_credential(reinstatement);
+        self.call("credential.reinstate", answer).await
     }
 }
 

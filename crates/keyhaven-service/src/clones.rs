@@ -1,0 +1,168 @@
+//! What becomes of a passkey whose sign count goes back, as that of a copy does (WebAuthn L3 §6.1.1, §7.2 step 22).
+
+use keyhaven_core::{AssertionError, SignCountRegression};
+use keyhaven_storage::{
+    CloneAlarm, CloneAlarmOutcome, Credential, InactiveReason, OwnedCredential, Reinstatement,
+    ReinstatementOutcome,
+};
+use keyhaven_types::{CredentialId, UnixTime};
+
+use crate::audit::Subject;
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::Error;
+use crate::passkeys::{Passkeys, of};
+use crate::sessions::SignedIn;
+use crate::step_up::Purpose;
+
+const ALARM: &str = "credential.clone_alarm";
+const REINSTATE: &str = "credential.reinstate";
+
+/// What to do when a valid assertion has a sign count that did not rise, a fall from any count to zero included.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ClonePolicy {
+    /// Refuse that assertion, and leave the passkey as it is.
+    #[default]
+    Refuse,
+    /// Accept it; the event says so.
+    Report,
+    /// Refuse it, and take the passkey out of use for good: its owner registers a new one.
+    Revoke,
+    /// Refuse it, and take the passkey out of use until its owner has signed in another way and puts it back.
+    Suspend,
+}
+
+impl ClonePolicy {
+    /// What the verifier is told.
+    pub(crate) const fn verdict(self) -> SignCountRegression {
+        match self {
+            Self::Report => SignCountRegression::Report,
+            Self::Refuse | Self::Revoke | Self::Suspend => SignCountRegression::Refuse,
+        }
+    }
+
+    const fn takes_out_of_use(self) -> Option<InactiveReason> {
+        match self {
+            Self::Refuse | Self::Report => None,
+            Self::Revoke => Some(InactiveReason::CloneRevoked),
+            Self::Suspend => Some(InactiveReason::CloneSuspended),
+        }
+    }
+}
+
+/// What an alarm came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Alarm {
+    /// There is none, or it was sounded.
+    Over,
+    /// Another count is stored by now than the verdict was reached with: it is to be reached again.
+    Stale,
+}
+
+impl Context {
+    /// Sounds the alarm where the refusal is a sign count that went back, policy says so, and the passkey of an honest
+    /// owner could not have come to it: the credential is taken out of use and the sessions it opened end, in one commit.
+    ///
+    /// Two assertions of one authenticator may arrive in another order than they were signed in. The later one to arrive
+    /// then has the smaller count, without any copy. It was signed for a ceremony that began before the credential was
+    /// last used, so such a one is refused and no more. That both have the same count no authenticator does.
+    pub(crate) async fn sound_clone_alarm(
+        &self,
+        client: &Client,
+        refusal: &Error,
+        began: UnixTime,
+        owned: &OwnedCredential,
+    ) -> Result<Alarm, Error> {
+        let Error::Assertion(AssertionError::CounterRegression { stored, received }) = *refusal else {
+            return Ok(Alarm::Over);
+        };
+        let Some(reason) = self.settings.clones.takes_out_of_use() else {
+            return Ok(Alarm::Over);
+        };
+        let overtaken = received != 0
+            && received < stored
+            && owned
+                .credential
+                .last_used_at
+                .is_some_and(|used_at| began <= used_at);
+        if overtaken {
+            return Ok(Alarm::Over);
+        }
+        let subject = Subject {
+            credential: Some(owned.credential.id.clone()),
+            ..Subject::account(owned.account.id)
+        };
+        let alarm = CloneAlarm {
+            credential: owned.credential.id.clone(),
+            account: owned.account.id,
+            expected_sign_count: owned.credential.sign_count,
+            reason,
+            audit: self.noted(client, ALARM, reason.as_str(), subject)?,
+        };
+        self.known.forget(&owned.credential.id);
+        Ok(match self.durable.commit_clone_alarm(alarm).await? {
+            CloneAlarmOutcome::Committed => {
+                tracing::warn!(
+                    reason = reason.as_str(),
+                    request_id = client.request_id,
+                    "a passkey whose sign count went back was taken out of use"
+                );
+                Alarm::Over
+            }
+            CloneAlarmOutcome::AlreadyInactive | CloneAlarmOutcome::CredentialMissing => Alarm::Over,
+            CloneAlarmOutcome::RecordChanged => Alarm::Stale,
+        })
+    }
+}
+
+impl Passkeys {
+    /// Puts a suspended passkey back in use: its owner has looked and knows of no copy. Needs what adding a passkey needs,
+    /// a recent sign-in or a grant; by another passkey, since this one signs nobody in.
+    ///
+    /// # Errors
+    /// [`Error::StepUpRequired`], [`Error::NotFound`] (none of the account's, or not suspended), [`Error::RateLimited`],
+    /// [`Error::Storage`].
+    pub async fn reinstate(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        id: &CredentialId,
+    ) -> Result<Credential, Error> {
+        self.0.limit_change(client, current).await?;
+        match self.try_reinstate(client, current, id).await {
+            Ok(()) => self.one(current, id).await,
+            Err(error) => {
+                let subject = of(current, Some(id));
+                Err(self.0.refuse(client, REINSTATE, subject, error).await)
+            }
+        }
+    }
+
+    async fn try_reinstate(
+        &self,
+        client: &Client,
+        current: &SignedIn,
+        id: &CredentialId,
+    ) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let purpose = Purpose::AddPasskey;
+        let uses_grant = if self.0.is_fresh(current, now) {
+            None
+        } else {
+            self.0.require_fresh(current, purpose).await?;
+            Some((current.session().id, purpose.as_str().to_owned(), now))
+        };
+        let reinstatement = Reinstatement {
+            account: current.account_id(),
+            credential: id.clone(),
+            uses_grant,
+            audit: self.0.success(client, REINSTATE, of(current, Some(id)))?,
+        };
+        self.0.known.forget(id);
+        match self.0.durable.reinstate_credential(reinstatement).await? {
+            ReinstatementOutcome::GrantMissing => Err(Error::StepUpRequired { purpose }),
+            ReinstatementOutcome::NotSuspended => Err(Error::NotFound),
+            ReinstatementOutcome::Reinstated => Ok(()),
+        }
+    }
+}
