@@ -125,8 +125,17 @@ export interface Credential {
   createdAt: string;
   lastUsedAt: string | null;
   userAgent: string | null;
-  /** False: suspended, does not sign in. */
+  /** False: does not sign in. */
   active: boolean;
+  /** Why not: `clone_suspended`, until its owner puts it back in use; `clone_revoked`, for good. */
+  inactiveReason: "clone_suspended" | "clone_revoked" | null;
+}
+
+/** Arguments for the Signal API, each for the method of its name. */
+export interface Signals {
+  allAcceptedCredentials?: { rpId: string; userId: string; allAcceptedCredentialIds: string[] };
+  currentUserDetails?: { rpId: string; userId: string; name: string; displayName: string };
+  unknownCredential?: { rpId: string; credentialId: string };
 }
 
 /** Answer of {@link Keyhaven.credentials}. */
@@ -136,6 +145,7 @@ export interface CredentialList {
   rpId: string;
   /** base64url user handle inside the passkeys. */
   userId: string;
+  signals: Signals;
 }
 
 /** A session. */

@@ -244,7 +244,7 @@ export class Keyhaven {
   async credentials() {
     const before = this.#registrations;
     const list = await this.#get("credentials");
-    if (before === this.#registrations) signalAccount(list, this.#user);
+    if (before === this.#registrations) signalAccount(list);
     return list;
   }
 
@@ -325,8 +325,7 @@ export class Keyhaven {
   async #finishLogin(ceremony, assertion, { password, signal } = {}) {
     const result = await this.#finishAssertion("login/finish", ceremony, assertion, { password, signal });
     this.#remember(result);
-    const userId = assertion.response.userHandle;
-    if (userId) signalUser({ rpId: ceremony.publicKey.rpId, userId }, result.user);
+    signalUser(result);
     return result;
   }
 
@@ -682,18 +681,16 @@ function tellBrowser(method, argument) {
   }
 }
 
-/** Every stored passkey counts as accepted, suspended ones too: a signal cannot always be taken back. */
-function signalAccount({ credentials, rpId, userId } = {}, user) {
-  if (!rpId || !userId || !Array.isArray(credentials)) return;
-  const allAcceptedCredentialIds = credentials.map(({ id }) => id);
-  tellBrowser("signalAllAcceptedCredentials", { rpId, userId, allAcceptedCredentialIds });
-  signalUser({ rpId, userId }, user);
+/** Which passkeys count is the server's to say: a signal cannot always be taken back. */
+function signalAccount({ signals } = {}) {
+  if (signals?.allAcceptedCredentials) {
+    tellBrowser("signalAllAcceptedCredentials", signals.allAcceptedCredentials);
+  }
+  signalUser({ signals });
 }
 
-function signalUser({ rpId, userId }, user) {
-  if (!rpId || !userId || !user?.username) return;
-  const details = { rpId, userId, name: user.username, displayName: user.displayName || user.username };
-  tellBrowser("signalCurrentUserDetails", details);
+function signalUser({ signals } = {}) {
+  if (signals?.currentUserDetails) tellBrowser("signalCurrentUserDetails", signals.currentUserDetails);
 }
 
 // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────

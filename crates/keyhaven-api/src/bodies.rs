@@ -1,6 +1,6 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
-use keyhaven_service::{authentication_context, authenticator_name};
+use keyhaven_service::{Signals, authentication_context, authenticator_name};
 use keyhaven_storage::{Account, Credential, InactiveReason, Session};
 use keyhaven_types::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -222,6 +222,44 @@ pub(crate) struct Credentials {
     pub(crate) rp_id: String,
     /// The user handle, for the same.
     pub(crate) user_id: String,
+    /// What to tell the browser.
+    #[schema(value_type = SignalsBody)]
+    pub(crate) signals: Signals,
+}
+
+/// A passkey that was changed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChangedCredential {
+    #[serde(flatten)]
+    pub(crate) credential: CredentialBody,
+    /// What to tell the browser.
+    #[schema(value_type = SignalsBody)]
+    pub(crate) signals: Signals,
+}
+
+/// `DELETE /credentials`, `DELETE /credentials/{id}`
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    /// What to tell the browser.
+    #[schema(value_type = SignalsBody)]
+    pub(crate) signals: Signals,
+}
+
+/// Arguments for the Signal API (WebAuthn L3 §5.1.10), each for the method of its name: hand them on unchanged.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes keyhaven_service::Signals")]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct SignalsBody {
+    /// For `PublicKeyCredential.signalAllAcceptedCredentials()`: `{rpId, userId, allAcceptedCredentialIds}`.
+    #[schema(value_type = Option<Object>)]
+    all_accepted_credentials: Option<()>,
+    /// For `PublicKeyCredential.signalCurrentUserDetails()`: `{rpId, userId, name, displayName}`.
+    #[schema(value_type = Option<Object>)]
+    current_user_details: Option<()>,
+    /// For `PublicKeyCredential.signalUnknownCredential()`: `{rpId, credentialId}`.
+    #[schema(value_type = Option<Object>)]
+    unknown_credential: Option<()>,
 }
 
 /// A session.
@@ -324,6 +362,9 @@ pub(crate) struct SignedInBody {
     pub(crate) user: User,
     pub(crate) credential: CredentialBody,
     pub(crate) session: SessionBody,
+    /// What to tell the browser.
+    #[schema(value_type = SignalsBody)]
+    pub(crate) signals: Signals,
 }
 
 /// The answer of a finished step-up.

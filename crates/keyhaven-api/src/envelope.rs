@@ -232,6 +232,7 @@ fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, set: &
             .clone()
             .filter(|_| state.settings.disclose_verification_step),
         purpose: error.purpose.map(str::to_owned),
+        signals: error.signals.clone(),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = (error.status, body).into_response();

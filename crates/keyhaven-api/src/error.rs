@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use keyhaven_service::Error;
+use keyhaven_service::{Error, Signals};
 
 /// A refusal on its way out. [`crate::envelope`] gives it its body, with the request's id.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub(crate) struct ApiError {
     pub(crate) step: Option<String>,
     pub(crate) purpose: Option<&'static str>,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) signals: Option<Box<Signals>>,
 }
 
 impl ApiError {
@@ -27,6 +28,7 @@ impl ApiError {
             step: None,
             purpose: None,
             retry_after: None,
+            signals: None,
         }
     }
 
@@ -75,6 +77,11 @@ impl From<Error> for ApiError {
             answer.retry_after = Some(retry_after);
         } else if let Error::StepUpRequired { purpose } = error {
             answer.purpose = Some(purpose.as_str());
+        } else if let Error::CredentialNotFound { signal: Some(signal) } = error {
+            answer.signals = Some(Box::new(Signals {
+                unknown_credential: Some(*signal),
+                ..Signals::default()
+            }));
         } else if answer.status == StatusCode::SERVICE_UNAVAILABLE {
             answer.retry_after = Some(Duration::from_secs(1));
         }
@@ -125,4 +132,8 @@ pub(crate) struct Problem {
     /// What a step-up is needed for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) purpose: Option<String>,
+    /// What to tell the browser: of a credential that is not known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::bodies::SignalsBody>)]
+    pub(crate) signals: Option<Box<Signals>>,
 }

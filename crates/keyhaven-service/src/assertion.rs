@@ -79,7 +79,8 @@ impl Context {
         subject: &mut Subject,
         mut effects: impl FnMut(&OwnedCredential, &VerifiedAssertion) -> Result<(Effects, T), Error>,
     ) -> Result<Asserted<T>, Error> {
-        let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
+        let id = CredentialId::try_from(response.credential_id())
+            .map_err(|_| Error::CredentialNotFound { signal: None })?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
             let (mut owned, verified) = match self.judge(&id, response, expected, subject).await? {
@@ -136,7 +137,7 @@ impl Context {
                     });
                 }
                 AssertionOutcome::CredentialInactive => return Err(Error::CredentialRevoked),
-                AssertionOutcome::CredentialMissing => return Err(Error::CredentialNotFound),
+                AssertionOutcome::CredentialMissing => return Err(self.not_found(&id)),
                 AssertionOutcome::RecordChanged => {}
                 AssertionOutcome::SessionEnded => return Err(Error::SessionExpired),
             }
@@ -254,7 +255,7 @@ impl Context {
     ) -> Error {
         let decoy = decoy::recognises(&self.keys.decoy, id.as_bytes());
         if !decoy && expected.allowed.is_empty() {
-            return Error::CredentialNotFound;
+            return self.not_found(id);
         }
         let handle = decoy::user_handle(&self.keys.decoy, id.as_bytes());
         let public_key = CosePublicKey::new(&DUMMY_PUBLIC_KEY);
@@ -270,7 +271,13 @@ impl Context {
             // Nobody can sign for a decoy; and if somebody could, it would still be none.
             Ok(_) if decoy => AssertionError::SignatureInvalid.into(),
             // Removed since the ceremony was started.
-            Ok(_) | Err(_) => Error::CredentialNotFound,
+            Ok(_) | Err(_) => self.not_found(id),
+        }
+    }
+
+    fn not_found(&self, id: &CredentialId) -> Error {
+        Error::CredentialNotFound {
+            signal: Some(self.unknown_credential(id)),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::sessions::SignedIn;
+use crate::signals::Signals;
 use crate::username::Username;
 
 const START: &str = "login.start";
@@ -37,6 +38,8 @@ pub struct Authenticated {
     pub session: Session,
     /// Its token.
     pub token: SessionToken,
+    /// What the page can tell the browser.
+    pub signals: Signals,
 }
 
 impl Authentications {
@@ -209,6 +212,7 @@ impl Authentications {
             })
             .await?;
         Ok(Authenticated {
+            signals: self.0.signals_of(&owned.account),
             account: owned.account,
             credential: owned.credential,
             session,

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use keyhaven_core::{AssertionError, RegistrationError};
 use keyhaven_storage::StorageError;
+use keyhaven_types::signal::UnknownCredential;
 
 use crate::ports::RandomUnavailable;
 use crate::step_up::Purpose;
@@ -34,7 +35,10 @@ pub enum Error {
     CredentialExists,
     /// The credential is not stored here.
     #[error("this passkey is not known here")]
-    CredentialNotFound,
+    CredentialNotFound {
+        /// What the page can tell the browser: certain, at the moment of the look.
+        signal: Option<Box<UnknownCredential>>,
+    },
     /// The credential was revoked or suspended.
     #[error("this passkey was revoked")]
     CredentialRevoked,
@@ -120,7 +124,7 @@ impl Error {
             Self::Busy => "busy",
             Self::ChallengeMissing => "challenge_missing",
             Self::CredentialExists => "credential_exists",
-            Self::CredentialNotFound => "credential_not_found",
+            Self::CredentialNotFound { .. } => "credential_not_found",
             Self::CredentialRevoked => "credential_revoked",
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidRequest { .. } => "invalid_request",

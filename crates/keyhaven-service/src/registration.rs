@@ -26,6 +26,7 @@ use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::sessions::SignedIn;
+use crate::signals::Signals;
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
 
@@ -104,6 +105,8 @@ pub struct Registered {
     pub session: Session,
     /// The session's token, where the session is a new one.
     pub token: Option<SessionToken>,
+    /// What the page can tell the browser.
+    pub signals: Signals,
 }
 
 impl Registrations {
@@ -506,11 +509,16 @@ impl Registrations {
         match self.0.durable.commit_registration(registration).await? {
             RegistrationOutcome::AccountUnavailable => Err(Error::ChallengeMissing),
             RegistrationOutcome::Committed => {
-                let account = match whose {
+                let (account, signals) = match whose {
                     RegistrationAccount::Existing(_) => {
-                        current.ok_or(Error::ChallengeMissing)?.account().clone()
+                        let account = current.ok_or(Error::ChallengeMissing)?.account().clone();
+                        let signals = self.0.signals_now(&account).await;
+                        (account, signals)
                     }
-                    RegistrationAccount::New(account) => account,
+                    RegistrationAccount::New(account) => {
+                        let signals = self.0.signals_with(&account, std::slice::from_ref(&credential));
+                        (account, signals)
+                    }
                 };
                 let session = match session {
                     None => current.ok_or(Error::ChallengeMissing)?.session().clone(),
@@ -521,6 +529,7 @@ impl Registrations {
                     credential,
                     session,
                     token,
+                    signals,
                 })
             }
             RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),

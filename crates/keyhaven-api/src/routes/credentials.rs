@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use keyhaven_core::PublicKey;
 use keyhaven_service::Error;
 use keyhaven_session::Session;
@@ -10,7 +9,10 @@ use keyhaven_storage::Credential;
 use keyhaven_types::{CredentialId, base64url};
 use serde::Deserialize;
 
-use crate::bodies::{ChangeCredential, CredentialBody, CredentialWithKey, Credentials, PublicKeyBody};
+use crate::bodies::{
+    ChangeCredential, ChangedCredential, CredentialBody, CredentialWithKey, Credentials, Deleted,
+    PublicKeyBody,
+};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, Path, Query, StoredSessions};
 use crate::state::ApiState;
@@ -25,7 +27,12 @@ pub(crate) async fn list(
     Session(current): Session<StoredSessions>,
 ) -> Result<Json<Credentials>, ApiError> {
     let credentials = state.keyhaven.passkeys.list(&current.signed_in).await?;
+    let signals = state
+        .keyhaven
+        .passkeys
+        .signals_with(&current.signed_in, &credentials);
     Ok(Json(Credentials {
+        signals,
         credentials: credentials.iter().map(CredentialBody::from).collect(),
         rp_id: state.keyhaven.settings().relying_party.id.to_string(),
         user_id: base64url::encode(current.signed_in.account().user_handle.as_bytes()),
@@ -75,7 +82,7 @@ fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
     params(("id" = String, Path, description = "the credential id, base64url")),
     request_body = ChangeCredential,
     responses(
-        (status = 200, body = CredentialBody), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 200, body = ChangedCredential), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     )
@@ -86,7 +93,7 @@ pub(crate) async fn change(
     Session(current): Session<StoredSessions>,
     Path(id): Path<String>,
     Body(body): Body<ChangeCredential>,
-) -> Result<Json<CredentialBody>, ApiError> {
+) -> Result<Json<ChangedCredential>, ApiError> {
     let id = credential_id(&id)?;
     let (passkeys, signed_in) = (&state.keyhaven.passkeys, &current.signed_in);
     let changed = match (&body.device_name, body.active) {
@@ -98,7 +105,10 @@ pub(crate) async fn change(
             ));
         }
     };
-    Ok(Json(CredentialBody::from(&changed)))
+    Ok(Json(ChangedCredential {
+        credential: CredentialBody::from(&changed),
+        signals: passkeys.signals(signed_in).await,
+    }))
 }
 
 /// Delete a passkey. Needs a recent sign-in or a step-up; the last one cannot be deleted.
@@ -106,7 +116,7 @@ pub(crate) async fn change(
     delete, path = "/credentials/{id}", tag = "passkeys", operation_id = "deleteCredential",
     params(("id" = String, Path, description = "the credential id, base64url")),
     responses(
-        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -115,13 +125,12 @@ pub(crate) async fn delete(
     From(client): From,
     Session(current): Session<StoredSessions>,
     Path(id): Path<String>,
-) -> Result<StatusCode, ApiError> {
-    state
-        .keyhaven
-        .passkeys
-        .remove(&client, &current.signed_in, &credential_id(&id)?)
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<Deleted>, ApiError> {
+    let (passkeys, signed_in) = (&state.keyhaven.passkeys, &current.signed_in);
+    passkeys.remove(&client, signed_in, &credential_id(&id)?).await?;
+    Ok(Json(Deleted {
+        signals: passkeys.signals(signed_in).await,
+    }))
 }
 
 /// Which passkey to leave.
@@ -136,7 +145,7 @@ pub(crate) struct Except {
     delete, path = "/credentials", tag = "passkeys", operation_id = "deleteCredentials",
     params(Except),
     responses(
-        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -145,14 +154,13 @@ pub(crate) async fn delete_all(
     From(client): From,
     Session(current): Session<StoredSessions>,
     Query(Except { except }): Query<Except>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Json<Deleted>, ApiError> {
     let except = except.as_deref().map(credential_id).transpose()?;
-    state
-        .keyhaven
-        .passkeys
-        .remove_all(&client, &current.signed_in, except.as_ref())
-        .await?;
-    Ok(StatusCode::NO_CONTENT)
+    let (passkeys, signed_in) = (&state.keyhaven.passkeys, &current.signed_in);
+    passkeys.remove_all(&client, signed_in, except.as_ref()).await?;
+    Ok(Json(Deleted {
+        signals: passkeys.signals(signed_in).await,
+    }))
 }
 
 /// What is no credential id names none of the account's.

@@ -63,6 +63,7 @@ pub(crate) async fn finish(
         user: User::from(&done.account),
         credential: CredentialBody::from(&done.credential),
         session,
+        signals: done.signals,
     };
     Ok((cookie, Json(body)))
 }

@@ -97,6 +97,7 @@ pub(crate) async fn finish(
         user: User::from(&registered.account),
         credential: CredentialBody::from(&registered.credential),
         session,
+        signals: registered.signals,
     };
     Ok((StatusCode::CREATED, cookie, Json(body)))
 }

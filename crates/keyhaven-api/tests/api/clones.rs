@@ -13,10 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App, Client, finish, settings};
 
 fn policy(clones: ClonePolicy) -> Settings {
-    Settings {
-        clones,
-        ..settings()
-    }
+    Settings { clones, ..settings() }
 }
 
 /// One app in memory and one on SQLite: what is promised is promised on both.
@@ -150,7 +147,11 @@ async fn a_copy_is_let_in_and_written_down_under_report() {
             Some("counter_regression".to_owned()),
         );
         assert_eq!(alice.events().await.last(), Some(&reported));
-        assert_eq!(alice.listed().await["signCount"], counted, "the higher count stays");
+        assert_eq!(
+            alice.listed().await["signCount"],
+            counted,
+            "the higher count stays"
+        );
         alice.key_signs_in().await.expect(200);
         assert_eq!(alice.events().await.last().unwrap().2, None);
     }
@@ -221,7 +222,9 @@ async fn who_cannot_sign_sounds_no_alarm() {
         let mut alice = Alice::on(app).await;
         let mut mallory = alice.app.browser();
         let started = mallory.post("/login/start", json!({})).await.expect(200);
-        let mut credential = alice.copy.authenticate(&started["publicKey"], "https://example.org");
+        let mut credential = alice
+            .copy
+            .authenticate(&started["publicKey"], "https://example.org");
         let signature = credential["response"]["signature"].as_str().unwrap().to_owned();
         let spoiled = format!("{}A", &signature[..signature.len() - 1]);
         let spoiled = if spoiled == signature {
@@ -294,7 +297,9 @@ async fn a_step_up_by_a_copy_ends_the_session_it_was_for() {
             .post("/step-up/start", json!({"purpose": "add_passkey"}))
             .await
             .expect(200);
-        let credential = alice.copy.authenticate(&started["publicKey"], "https://example.org");
+        let credential = alice
+            .copy
+            .authenticate(&started["publicKey"], "https://example.org");
         let answer = alice
             .by_key
             .post("/step-up/finish", finish(&started, &credential))
@@ -336,7 +341,11 @@ async fn a_suspended_passkey_is_put_back_by_its_owner_with_another_one() {
         alice.by_other.step_up(&mut alice.other, "add_passkey").await;
         let answer = alice.by_other.json(Method::PATCH, &path, back).await;
         answer.refused(404, "not_found");
-        for wrong in [json!({}), json!({"active": false}), json!({"active": true, "deviceName": "x"})] {
+        for wrong in [
+            json!({}),
+            json!({"active": false}),
+            json!({"active": true, "deviceName": "x"}),
+        ] {
             let answer = alice.by_other.json(Method::PATCH, &path, wrong).await;
             answer.refused(400, "invalid_request");
         }
@@ -368,6 +377,6 @@ async fn after_a_revocation_the_authenticator_can_register_anew() {
             .post("/register/finish", finish(&started, &credential))
             .await
             .expect(201);
-        alice.by_other.delete(&path).await.expect(204);
+        alice.by_other.delete(&path).await.expect(200);
     }
 }

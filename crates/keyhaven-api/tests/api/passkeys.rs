@@ -1,11 +1,12 @@
 //! Managing passkeys.
 
 use axum::http::Method;
+use keyhaven_service::{ClonePolicy, Settings};
 use keyhaven_testkit::authenticator::{BE, SoftwareAuthenticator};
-use keyhaven_types::base64url;
+use keyhaven_types::{Aaguid, base64url};
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, finish};
+use crate::support::{App, Client, finish, settings};
 
 async fn add(client: &mut Client, device: &mut SoftwareAuthenticator) -> Value {
     let started = client.post("/register/start", json!({})).await.expect(200);
@@ -65,7 +66,7 @@ async fn a_second_passkey_is_added_listed_named_and_deleted() {
         .await
         .refused(400, "invalid_request");
 
-    browser.delete(&path).await.expect(204);
+    browser.delete(&path).await.expect(200);
     browser.get(&path).await.refused(404, "not_found");
     app.browser()
         .login(&mut key, None)
@@ -118,7 +119,7 @@ async fn the_last_passkey_stays() {
     browser
         .delete(&format!("/credentials?except={}", id(&registered)))
         .await
-        .expect(204);
+        .expect(200);
     let left = browser.get("/credentials").await.expect(200);
     assert_eq!(left["credentials"].as_array().unwrap().len(), 1);
     browser
@@ -157,7 +158,7 @@ async fn an_old_sign_in_must_be_confirmed_for_each_change() {
     browser
         .delete(&format!("/credentials/{}", id(&second)))
         .await
-        .expect(204);
+        .expect(200);
     let refused = browser.delete(&format!("/credentials/{}", id(&first))).await;
     refused.refused(403, "step_up_required");
     assert_eq!(refused.body["purpose"], "delete_passkey");
@@ -235,7 +236,7 @@ async fn deleting_a_passkey_ends_the_sessions_it_opened() {
     browser
         .delete(&format!("/credentials/{}", id(&second)))
         .await
-        .expect(204);
+        .expect(200);
     by_key.get("/session").await.refused(401, "unauthenticated");
     browser.get("/session").await.expect(200);
 }
@@ -400,4 +401,148 @@ async fn an_action_is_confirmed_by_its_own_hash_only() {
     // A confirmation of an action is no grant for anything else, and one without an action confirms none.
     let plain = browser.step_up(&mut device, "action").await;
     assert_eq!(plain["confirmation"], Value::Null);
+}
+
+/// The user handle that this account's passkeys carry.
+fn user_handle(device: &SoftwareAuthenticator) -> String {
+    base64url::encode(&device.credentials[0].user_handle)
+}
+
+#[tokio::test]
+async fn answers_after_a_change_carry_what_the_browser_is_to_be_told() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    let mut browser = app.browser();
+    let first = browser.register(&mut phone, "alice").await;
+    let user_id = user_handle(&phone);
+    let names = json!({"rpId": "example.org", "userId": user_id, "name": "alice", "displayName": "alice"});
+    let accepted =
+        |ids: &[&Value]| json!({"rpId": "example.org", "userId": user_id, "allAcceptedCredentialIds": ids});
+    let one = &first["credential"]["id"];
+    assert_eq!(
+        first["signals"],
+        json!({"allAcceptedCredentials": accepted(&[one]), "currentUserDetails": names})
+    );
+    let second = add(&mut browser, &mut key).await;
+    let two = &second["credential"]["id"];
+    let all = json!({"allAcceptedCredentials": accepted(&[one, two]), "currentUserDetails": names});
+    assert_eq!(second["signals"], all);
+    assert_eq!(browser.get("/credentials").await.expect(200)["signals"], all);
+    let path = format!("/credentials/{}", id(&second));
+    let renamed = browser
+        .json(Method::PATCH, &path, json!({"deviceName": "Blue"}))
+        .await
+        .expect(200);
+    assert_eq!(renamed["signals"], all);
+    let left = json!({"allAcceptedCredentials": accepted(&[one]), "currentUserDetails": names});
+    assert_eq!(browser.delete(&path).await.expect(200)["signals"], left);
+    add(&mut browser, &mut SoftwareAuthenticator::new("third")).await;
+    let except = format!("/credentials?except={}", id(&first));
+    assert_eq!(browser.delete(&except).await.expect(200)["signals"], left);
+    // A sign-in reads no list, and names no passkeys.
+    let signed_in = browser.login(&mut phone, None).await.expect(200);
+    assert_eq!(signed_in["signals"], json!({"currentUserDetails": names}));
+}
+
+#[tokio::test]
+async fn a_passkey_that_is_certainly_unknown_is_signalled_and_no_other() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    let mut browser = app.browser();
+    browser.register(&mut phone, "alice").await;
+    let second = add(&mut browser, &mut key).await;
+    let path = format!("/credentials/{}", id(&second));
+    browser.delete(&path).await.expect(200);
+    let answer = app.browser().login(&mut key, None).await;
+    answer.refused(401, "credential_not_found");
+    assert_eq!(
+        answer.body["signals"],
+        json!({"unknownCredential": {"rpId": "example.org", "credentialId": second["credential"]["id"]}})
+    );
+    // A decoy, and one whose signature is wrong, are refused alike and without a word to the browser.
+    let mut stranger = app.browser();
+    let started = stranger
+        .post("/login/start", json!({"username": "nobody"}))
+        .await
+        .expect(200);
+    let decoy = started["publicKey"]["allowCredentials"][0]["id"].clone();
+    let mut credential = phone.authenticate(
+        &json!({"rpId": "example.org", "challenge": started["publicKey"]["challenge"]}),
+        "https://example.org",
+    );
+    credential["id"] = decoy.clone();
+    credential["rawId"] = decoy;
+    let answer = stranger
+        .post("/login/finish", finish(&started, &credential))
+        .await;
+    answer.refused(401, "authentication_failed");
+    assert_eq!(answer.body.get("signals"), None);
+}
+
+#[tokio::test]
+async fn a_revoked_passkey_is_no_accepted_one_and_a_suspended_one_is() {
+    for (clones, accepted) in [(ClonePolicy::Revoke, 1), (ClonePolicy::Suspend, 2)] {
+        let app = App::with(Settings { clones, ..settings() }).await;
+        let (mut phone, mut key) = (
+            SoftwareAuthenticator::new("phone"),
+            SoftwareAuthenticator::new("key"),
+        );
+        let mut browser = app.browser();
+        browser.register(&mut phone, "alice").await;
+        add(&mut browser, &mut key).await;
+        let mut copy = key.clone();
+        browser.login(&mut key, None).await.expect(200);
+        app.pass(1);
+        app.browser()
+            .login(&mut copy, None)
+            .await
+            .refused(401, "authentication_failed");
+        browser.login(&mut phone, None).await.expect(200);
+        let list = browser.get("/credentials").await.expect(200);
+        assert_eq!(list["credentials"].as_array().unwrap().len(), 2);
+        let ids = &list["signals"]["allAcceptedCredentials"]["allAcceptedCredentialIds"];
+        assert_eq!(ids.as_array().unwrap().len(), accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_passkey_is_named_by_its_model_and_says_whether_it_is_synced_and_from_where_it_came() {
+    let app = App::new().await;
+    let mut synced = SoftwareAuthenticator::new("synced");
+    let google: Aaguid = "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4".parse().unwrap();
+    synced.aaguid = *google.as_bytes();
+    let mut browser = app.browser();
+    let body = json!({"username": "alice"});
+    let started = browser.post("/register/start", body).await.expect(200);
+    let credential = synced.register(&started["publicKey"], "https://example.org");
+    let body = serde_json::to_vec(&finish(&started, &credential)).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("user-agent", "Browser/1.0"),
+    ];
+    let registered = browser
+        .send(Method::POST, "/register/finish", &headers, body)
+        .await
+        .expect(201);
+    let passkey = &registered["credential"];
+    assert_eq!(passkey["deviceName"], "Google Password Manager");
+    assert_eq!(passkey["authenticatorName"], "Google Password Manager");
+    assert_eq!(passkey["userAgent"], "Browser/1.0");
+    assert_eq!(passkey["backupEligible"], true);
+    assert_eq!(passkey["lastUsedAt"], Value::Null);
+    app.pass(5);
+    let used = browser.login(&mut synced, None).await.expect(200);
+    let (made, last) = (&passkey["createdAt"], &used["credential"]["lastUsedAt"]);
+    assert!(last.as_str() > made.as_str(), "{last}");
+    let mut bound = SoftwareAuthenticator::new("bound");
+    bound.backup = 0;
+    let added = add(&mut browser, &mut bound).await;
+    assert_eq!(added["credential"]["backupEligible"], false);
+    assert_eq!(added["credential"]["backedUp"], false);
 }
