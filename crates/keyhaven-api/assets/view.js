@@ -100,6 +100,13 @@ export function passkeyName({ deviceName, authenticatorName }) {
   return deviceName || authenticatorName || "Passkey";
 }
 
+/** Why a passkey does not sign in, and what its owner can do. */
+function switchedOff({ inactiveReason }) {
+  if (inactiveReason === "clone_revoked") return "Revoked: it may have been copied. Add it again";
+  if (inactiveReason === "clone_suspended") return "Suspended: it may have been copied";
+  return "Switched off";
+}
+
 /** Where a passkey lives, as a badge: `[kind, text, explanation]`. */
 export function syncState({ backupEligible, backedUp }) {
   if (backedUp) return ["synced", "Synced", "Saved with your password manager, and there on your other devices."];
@@ -128,7 +135,9 @@ export function drawPasskeys(credentials, { onRename, onDelete }) {
     badge.title = explanation;
     badge.querySelector("span").textContent = text;
     badge.querySelector("use").setAttribute("href", kind === "synced" ? "#icon-cloud" : "#icon-device");
-    part("passkey-suspended").hidden = credential.active !== false;
+    const off = part("passkey-suspended");
+    off.hidden = credential.active !== false;
+    off.textContent = switchedOff(credential);
     part("passkey-created").replaceChildren(time(credential.createdAt));
     part("passkey-last-used").replaceChildren(
       ...(credential.lastUsedAt ? ["Last used ", time(credential.lastUsedAt)] : ["Not used to sign in yet"]),
