@@ -1,4 +1,4 @@
--- What a passkey's attestation proves of its key, why a passkey is out of use, and what its extensions can do.
+-- What a passkey's attestation proves of its key, why a passkey is out of use, and what else its registration said.
 
 SET LOCAL lock_timeout = '2s';
 
@@ -8,7 +8,7 @@ CREATE DOMAIN json_object AS json CHECK (json_typeof(VALUE) = 'object');
 ALTER TABLE credentials
     ADD COLUMN attestation_hardware boolean NOT NULL DEFAULT false,
     ADD COLUMN inactive_reason inactive_reason,
-    ADD COLUMN extensions json_object NOT NULL DEFAULT '{}';
+    ADD COLUMN traits json_object NOT NULL DEFAULT '{}';
 
 -- Not a CHECK of the table, which every login would pay for.
 CREATE TRIGGER credentials_reason_is_of_the_inactive BEFORE INSERT OR UPDATE OF active, inactive_reason ON credentials

@@ -1,4 +1,4 @@
--- What a passkey's attestation proves of its key, why a passkey is out of use, and what its extensions can do.
+-- What a passkey's attestation proves of its key, why a passkey is out of use, and what else its registration said.
 
 ALTER TABLE credentials ADD COLUMN attestation_hardware INTEGER NOT NULL DEFAULT 0
     CHECK (attestation_hardware IN (0, 1));
@@ -7,5 +7,5 @@ ALTER TABLE credentials ADD COLUMN attestation_hardware INTEGER NOT NULL DEFAULT
 ALTER TABLE credentials ADD COLUMN inactive_reason TEXT
     CHECK (inactive_reason IN ('clone_revoked', 'clone_suspended') AND active = 0 OR inactive_reason IS NULL);
 
-ALTER TABLE credentials ADD COLUMN extensions TEXT NOT NULL DEFAULT '{}'
-    CHECK (json_valid(extensions) AND json_type(extensions) = 'object');
+ALTER TABLE credentials ADD COLUMN traits TEXT NOT NULL DEFAULT '{}'
+    CHECK (json_valid(traits) AND json_type(traits) = 'object');

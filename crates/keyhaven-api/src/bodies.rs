@@ -157,6 +157,31 @@ pub(crate) struct CredentialBody {
     active: bool,
     /// Why not: `clone_suspended`, until its owner puts it back in use; `clone_revoked`, for good: register another.
     inactive_reason: Option<&'static str>,
+    extensions: ExtensionsBody,
+    /// The device's serial number out of an enterprise attestation, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial_number: Option<String>,
+}
+
+/// What a passkey's registration said of the extensions that were asked for; what was not said is left out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExtensionsBody {
+    /// Whether it is discoverable, as the client says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discoverable: Option<bool>,
+    /// `credProtect`, signed: 1, 2 or 3 (CTAP 2.2 §12.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cred_protect: Option<u8>,
+    /// The shortest PIN that the authenticator takes, signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_pin_length: Option<u32>,
+    /// Whether data can be kept with it, as the client says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large_blob: Option<bool>,
+    /// Whether secrets can be derived from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prf: Option<bool>,
 }
 
 impl From<&Credential> for CredentialBody {
@@ -185,6 +210,14 @@ impl From<&Credential> for CredentialBody {
             user_agent: credential.user_agent.clone(),
             active: credential.active,
             inactive_reason: credential.inactive_reason.map(InactiveReason::as_str),
+            extensions: ExtensionsBody {
+                discoverable: credential.traits.discoverable,
+                cred_protect: credential.traits.cred_protect,
+                min_pin_length: credential.traits.min_pin_length,
+                large_blob: credential.traits.large_blob,
+                prf: credential.traits.prf,
+            },
+            serial_number: credential.traits.serial_number.clone(),
         }
     }
 }

@@ -59,11 +59,28 @@ pub struct ExtensionPolicy {
     pub requested: ExtensionSet,
     /// What to do with the others.
     pub unsolicited: UnsolicitedExtensions,
+    /// What a registration must bring.
+    pub demands: ExtensionDemands,
+}
+
+/// What the outputs of a registration must say. The default demands nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ExtensionDemands {
+    /// `credProtect`: at least this protection, signed by the authenticator. Its absence is refused.
+    pub cred_protect: Option<CredProtect>,
+    /// `largeBlob`: the client says that the credential can keep a blob. A client can say what it likes.
+    pub large_blob: bool,
+    /// `minPinLength`: where the authenticator tells its rule, no shorter PIN than this, in Unicode code points. Most do
+    /// not tell, and are accepted.
+    pub min_pin_length: Option<u32>,
 }
 
 /// Why extension outputs were refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ExtensionError {
+    /// An output that is demanded is missing, or says less than is demanded.
+    #[error("{0} is missing, or less than is demanded")]
+    Insufficient(&'static str),
     /// A requested extension's signed output is not of the type that the extension defines.
     #[error("the output of {0} is not one that the extension defines")]
     Malformed(&'static str),
@@ -160,6 +177,31 @@ impl FromIterator<Extension> for ExtensionSet {
 }
 
 impl ExtensionPolicy {
+    /// Refuses a registration that brings less than is demanded.
+    pub(crate) fn check_demands(
+        &self,
+        client: &ClientExtensionResults,
+        signed: &SignedRegistrationExtensions,
+    ) -> Result<(), ExtensionError> {
+        let demands = self.demands;
+        let insufficient = |extension: Extension| Err(ExtensionError::Insufficient(extension.as_str()));
+        if demands
+            .cred_protect
+            .is_some_and(|least| signed.cred_protect().is_none_or(|protection| protection < least))
+        {
+            return insufficient(Extension::CredProtect);
+        }
+        if let (Some(least), Some(length)) = (demands.min_pin_length, signed.min_pin_length())
+            && length < least
+        {
+            return insufficient(Extension::MinPinLength);
+        }
+        if demands.large_blob && client.large_blob().and_then(|blob| blob.supported) != Some(true) {
+            return insufficient(Extension::LargeBlob);
+        }
+        Ok(())
+    }
+
     /// Refuses outputs that were not asked for, where policy says so.
     pub(crate) fn check_unsolicited(
         &self,

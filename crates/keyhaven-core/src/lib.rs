@@ -89,8 +89,8 @@ pub use cose_key::{CoseKey, CoseKeyError, CoseParameters};
 pub use crypto::{KeyMaterialError, Sha1};
 pub use error::{AssertionError, Received, RegistrationError};
 pub use extensions::{
-    ClientExtensionResults, CredProtect, Extension, ExtensionError, ExtensionPolicy, ExtensionSet,
-    LargeBlobResults, PrfResults, SignedAssertionExtensions, SignedRegistrationExtensions,
+    ClientExtensionResults, CredProtect, Extension, ExtensionDemands, ExtensionError, ExtensionPolicy,
+    ExtensionSet, LargeBlobResults, PrfResults, SignedAssertionExtensions, SignedRegistrationExtensions,
     UnsolicitedExtensions,
 };
 pub use json::JsonError;

@@ -338,6 +338,9 @@ fn verify(
         .extensions
         .check_unsolicited(client_extensions, auth_data)?;
     let signed_extensions = SignedRegistrationExtensions::read(auth_data, &policy.extensions)?;
+    policy
+        .extensions
+        .check_demands(client_extensions, &signed_extensions)?;
 
     // Step 29 is the service's: store the record.
     Ok(VerifiedRegistration {

@@ -133,6 +133,7 @@ fn an_assertion_carries_the_encrypted_outputs_and_the_secrets_are_dropped() {
             a.policy.extensions = ExtensionPolicy {
                 requested: ExtensionSet::default().with(Extension::Prf),
                 unsolicited: UnsolicitedExtensions::Refuse,
+                ..ExtensionPolicy::default()
             };
             let output = ("hmac-secret".into(), Cbor::Bytes(output_enc.clone()));
             a.draft.set_extensions(Cbor::Map(vec![output]));

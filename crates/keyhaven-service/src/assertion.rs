@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyhaven_core::{
     AssertionError, AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord,
-    ExpectedAssertion, ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
+    ExpectedAssertion, ExpectedUser, VerifiedAssertion,
 };
 use keyhaven_storage::{
     AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Remembered, Session, SessionId,
@@ -225,17 +225,14 @@ impl Context {
             origin: expected.taken.origin.as_ref(),
             allow_credentials: allowed.as_slice(),
             user: expected.user,
-            appid: None,
+            appid: self.settings.extensions.appid.as_deref(),
         };
         let policy = AssertionPolicy {
             user_verification: self.settings.user_verification,
             backup: self.settings.backup,
             backup_eligibility_change: self.settings.backup_eligibility_change,
             sign_count_regression: self.settings.clones.verdict(),
-            extensions: ExtensionPolicy {
-                requested: ExtensionSet::default(),
-                unsolicited: self.settings.unsolicited_extensions,
-            },
+            extensions: self.settings.assertion_extensions(),
             ..AssertionPolicy::default()
         };
         let verified = keyhaven_core::verify_assertion(response, &expected, record, &policy)?;

@@ -237,6 +237,7 @@ impl Context {
             rp_id: self.settings.relying_party.id.clone(),
             allow_credentials,
             user_verification: self.settings.user_verification,
+            extensions: self.settings.extensions.request(),
         };
         self.begin(client, kind(allowed), challenge, options).await
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use keyhaven_core::{
     AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
-    Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
+    RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_storage::{
     Account, AccountId, Addition, CeremonyId, Credential, Ending, InactiveReason, NewRegistration,
     RegistrationAccount, RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
-    AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
+    AttestationConveyance, AuthenticatorSelection, CreationOptions, CredentialDescriptor,
     CredentialParameters, CredentialType, ResidentKey, RpEntity, UserEntity, UserVerification,
 };
 use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
@@ -24,6 +24,7 @@ use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::extensions;
 use crate::limits::Attempt;
 use crate::sessions::SignedIn;
 use crate::signals::Signals;
@@ -269,7 +270,7 @@ impl Registrations {
                 .iter()
                 .map(|format| format.as_str())
                 .collect(),
-            extensions: CreationExtensions { cred_props: true },
+            extensions: settings.extensions.creation(),
         };
         let issued = Issued {
             algorithms,
@@ -422,10 +423,7 @@ impl Registrations {
                 },
             },
             backup: self.0.settings.backup,
-            extensions: ExtensionPolicy {
-                requested: ExtensionSet::default().with(Extension::CredProps),
-                unsolicited: self.0.settings.unsolicited_extensions,
-            },
+            extensions: self.0.settings.registration_extensions(),
             canonical_cbor: CanonicalCbor::default(),
         };
         let verified = keyhaven_core::verify_registration(response, &expected, &policy)?;
@@ -470,6 +468,7 @@ impl Registrations {
             last_used_at: None,
             active: true,
             inactive_reason: None,
+            traits: extensions::traits(&self.0.settings, response, verified),
         }
     }
 

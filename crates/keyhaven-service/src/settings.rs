@@ -7,6 +7,7 @@ use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
 use crate::clones::ClonePolicy;
+use crate::extensions::ExtensionSettings;
 
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub backup: keyhaven_core::BackupPolicy,
     /// Whether BE may turn from clear to set after registration.
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
+    /// Extensions that are asked for.
+    pub extensions: ExtensionSettings,
     /// What to do with outputs of extensions that were not asked for.
     pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
     /// What to do with a passkey whose sign count goes back.

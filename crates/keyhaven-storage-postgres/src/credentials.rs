@@ -49,7 +49,7 @@ impl PostgresStore {
                 c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized,
                 c.attestation_format, c.attestation_type, c.attestation_trusted, c.attestation_hardware,
                 c.device_name, c.user_agent, c.created_at AS credential_created_at, c.last_used_at,
-                c.active AS credential_active, c.inactive_reason
+                c.active AS credential_active, c.inactive_reason, c.traits::text AS "traits!"
             FROM credentials c JOIN accounts a ON a.id = c.account_id
             WHERE c.credential_id = $1"#,
             id.as_bytes()
@@ -74,7 +74,7 @@ impl PostgresStore {
                 transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
                 attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
                 user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
-                inactive_reason
+                inactive_reason, traits::text AS "traits!"
             FROM credentials WHERE account_id = $1
             ORDER BY created_at, credential_id"#,
             account.0
@@ -102,7 +102,7 @@ impl PostgresStore {
                 transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
                 attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
                 user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
-                inactive_reason"#,
+                inactive_reason, traits::text AS "traits!""#,
             id.as_bytes(),
             account.0,
             device_name

@@ -136,10 +136,10 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                 INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
                     transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
                     attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
-                    inactive_reason)
+                    inactive_reason, traits)
                 SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
                     $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
-                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean, $59::text
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean, $59::text, $63::text::json
                 FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
             ), ended AS (
                 DELETE FROM sessions s USING account
@@ -219,6 +219,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             registration.ends.is_everywhere(),
             registration.ends.kept().map(|session| session.0),
             registration.ends.opener().map(|id| id.as_bytes()),
+            columns::stored_traits(&credential.traits),
         )
     .execute(connection)
     .await?;

@@ -57,7 +57,7 @@ impl SqliteStore {
                 c.backup_state AS "backup_state!: bool", c.uv_initialized AS "uv_initialized!: bool",
                 c.attestation_format AS "attestation_format!", c.attestation_type AS "attestation_type!",
                 c.attestation_trusted AS "attestation_trusted!: bool",
-                c.attestation_hardware AS "attestation_hardware!: bool", c.inactive_reason AS "inactive_reason?",
+                c.attestation_hardware AS "attestation_hardware!: bool", c.inactive_reason AS "inactive_reason?", c.traits AS "traits!",
                 c.device_name AS "device_name!",
                 c.user_agent AS "user_agent?", c.created_at AS "credential_created_at!",
                 c.last_used_at AS "last_used_at?", c.active AS "credential_active!: bool"
@@ -81,7 +81,7 @@ impl SqliteStore {
                 aaguid AS "aaguid!: Uuid", transports, backup_eligible AS "backup_eligible!: bool",
                 backup_state AS "backup_state!: bool", uv_initialized AS "uv_initialized!: bool",
                 attestation_format, attestation_type, attestation_trusted AS "attestation_trusted!: bool",
-                attestation_hardware AS "attestation_hardware!: bool", inactive_reason, device_name, user_agent, created_at AS "credential_created_at!", last_used_at,
+                attestation_hardware AS "attestation_hardware!: bool", inactive_reason, traits, device_name, user_agent, created_at AS "credential_created_at!", last_used_at,
                 active AS "credential_active!: bool"
             FROM credentials WHERE account_id = ?1
             ORDER BY created_at, rowid"#,
@@ -111,7 +111,7 @@ impl SqliteStore {
                 uv_initialized AS "uv_initialized!: bool", attestation_format AS "attestation_format!",
                 attestation_type AS "attestation_type!", attestation_trusted AS "attestation_trusted!: bool",
                 attestation_hardware AS "attestation_hardware!: bool", inactive_reason AS "inactive_reason?",
-                device_name AS "device_name!", user_agent AS "user_agent?",
+                traits AS "traits!", device_name AS "device_name!", user_agent AS "user_agent?",
                 created_at AS "credential_created_at!", last_used_at AS "last_used_at?",
                 active AS "credential_active!: bool""#,
             id.as_bytes(),

@@ -144,8 +144,8 @@ async fn insert_credential(
         "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
             transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
             attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
-            inactive_reason)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+            inactive_reason, traits)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
         ON CONFLICT (credential_id) DO NOTHING",
         credential.id.as_bytes(),
         credential.account.0,
@@ -168,6 +168,7 @@ async fn insert_credential(
         credential.active,
         credential.attestation_hardware,
         credential.inactive_reason.map(InactiveReason::as_str),
+        columns::stored_traits(&credential.traits),
     )
     .execute(connection)
     .await?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use keyhaven_storage::{
     Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditLogStore as _,
-    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, Ending, EventId, NewRegistration,
-    RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError, StoredEvent,
-    TokenHash,
+    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, CredentialTraits, Ending, EventId,
+    NewRegistration, RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError,
+    StoredEvent, TokenHash,
 };
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
@@ -94,6 +94,7 @@ fn anna() -> NewRegistration {
         last_used_at: None,
         active: true,
         inactive_reason: None,
+        traits: CredentialTraits::default(),
     };
     NewRegistration {
         session: Some(session(1, &credential)),

@@ -43,7 +43,7 @@ pub use crate::account_columns as account;
 
 /// `credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid, transports, backup_eligible,
 /// backup_state, uv_initialized, attestation_format, attestation_type, attestation_trusted, attestation_hardware,
-/// device_name, user_agent, credential_created_at, last_used_at, credential_active, inactive_reason`.
+/// device_name, user_agent, credential_created_at, last_used_at, credential_active, inactive_reason, traits`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! credential_columns {
@@ -76,6 +76,7 @@ macro_rules! credential_columns {
                 .as_deref()
                 .map($crate::columns::inactive_reason)
                 .transpose()?,
+            traits: $crate::columns::traits(&$row.traits)?,
         }
     };
 }
@@ -162,6 +163,20 @@ pub fn credential_id(bytes: &[u8]) -> Result<CredentialId, Damaged> {
 /// [`Damaged`] where it is none that is known.
 pub fn inactive_reason(text: &str) -> Result<crate::InactiveReason, Damaged> {
     crate::InactiveReason::from_name(text).ok_or(Damaged("reason of an inactive credential"))
+}
+
+/// What a registration said of a credential.
+///
+/// # Errors
+/// [`Damaged`] where it is not the JSON that [`stored_traits`] writes.
+pub fn traits(json: &str) -> Result<crate::CredentialTraits, Damaged> {
+    serde_json::from_str(json).map_err(|_| Damaged("traits of a credential"))
+}
+
+/// The same as it is stored.
+#[must_use]
+pub fn stored_traits(traits: &crate::CredentialTraits) -> String {
+    serde_json::to_string(traits).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// A user handle.

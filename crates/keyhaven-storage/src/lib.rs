@@ -47,8 +47,8 @@ pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
-    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, InactiveReason, Session, SigningKey,
-    StepUpGrant,
+    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
+    Session, SigningKey, StepUpGrant,
 };
 pub use sealed::{
     AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,

@@ -74,6 +74,32 @@ pub struct Credential {
     pub active: bool,
     /// Why not, where Keyhaven itself took it out of use; `None` where it is active.
     pub inactive_reason: Option<InactiveReason>,
+    /// What else its registration said of it.
+    pub traits: CredentialTraits,
+}
+
+/// What a registration says of a credential beside its record: what was asked for and answered. Never changes.
+#[derive(Clone, Debug, Default, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(default)]
+pub struct CredentialTraits {
+    /// `credProps.rk`: the client says whether it is discoverable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discoverable: Option<bool>,
+    /// `credProtect`, signed: 1 to 3 (CTAP 2.2 §12.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cred_protect: Option<u8>,
+    /// `minPinLength`, signed: the shortest PIN the authenticator takes, in Unicode code points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_pin_length: Option<u32>,
+    /// `largeBlob`: the client says whether data can be kept with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_blob: Option<bool>,
+    /// `prf`: whether secrets can be derived from it; signed as `hmac-secret`, or else said by the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prf: Option<bool>,
+    /// The device's serial number out of an enterprise attestation, in lower-case hexadecimal; at most 512 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<String>,
 }
 
 /// Why a credential was taken out of use.

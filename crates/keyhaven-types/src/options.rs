@@ -94,6 +94,9 @@ pub struct RequestOptions {
     pub allow_credentials: Vec<CredentialDescriptor>,
     /// Whether the user must be verified.
     pub user_verification: UserVerification,
+    /// Client extension inputs.
+    #[serde(skip_serializing_if = "RequestExtensions::is_empty")]
+    pub extensions: RequestExtensions,
 }
 
 /// `PublicKeyCredentialRpEntity` (§5.4.2).
@@ -192,10 +195,65 @@ pub enum AttestationConveyance {
     None,
 }
 
-/// The client extension inputs this server sends with a registration (§10).
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+/// The client extension inputs this server sends with a registration (WebAuthn L3 §10, CTAP 2.2 §12).
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreationExtensions {
+    /// Do not register an authenticator that holds a U2F credential of this AppID (§10.1.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appid_exclude: Option<String>,
     /// Ask whether the credential is discoverable (§10.1.3).
     pub cred_props: bool,
+    /// `credProtect`: the protection that is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_protection_policy: Option<&'static str>,
+    /// `credProtect`: the client makes no credential that is protected less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enforce_credential_protection_policy: Option<bool>,
+    /// Ask that data can be kept with the credential (§10.1.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_blob: Option<LargeBlobInput>,
+    /// `minPinLength`: ask for the authenticator's PIN rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_pin_length: Option<bool>,
+    /// Ask that the page can derive secrets (§10.1.4). Which, the page says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prf: Option<PrfInput>,
+}
+
+/// `AuthenticationExtensionsLargeBlobInputs` at registration (§10.1.5).
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LargeBlobInput {
+    /// Whether only a credential that can will do.
+    pub support: LargeBlobSupport,
+}
+
+/// `LargeBlobSupport` (§10.1.5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LargeBlobSupport {
+    /// Where it can be had.
+    Preferred,
+    /// Only a credential that can will do.
+    Required,
+}
+
+/// `AuthenticationExtensionsPRFInputs` without values (§10.1.4).
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PrfInput {}
+
+/// The client extension inputs this server sends with a sign-in (§10).
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RequestExtensions {
+    /// A credential of the U2F API will do, under this AppID (§10.1.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appid: Option<String>,
+}
+
+impl RequestExtensions {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.appid.is_none()
+    }
 }

@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_core::{
-    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, Profile, SUPPORTED_ALGORITHMS, SafetyNetPolicy,
-    Sha1,
+    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, CredProtect, Profile, SUPPORTED_ALGORITHMS,
+    SafetyNetPolicy, Sha1,
 };
+use keyhaven_service::ExtensionSettings;
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::AttestationConveyance;
 use url::{Host, Url};
@@ -52,6 +53,42 @@ pub(super) fn attestation_policy(written: &raw::Attestation) -> AttestationPolic
         },
         ..AttestationPolicy::default()
     }
+}
+
+/// What ceremonies ask of authenticators beside the passkey.
+pub(super) fn extensions(written: &raw::Extensions) -> anyhow::Result<ExtensionSettings> {
+    if let Some(appid) = &written.appid {
+        let url =
+            Url::parse(appid).with_context(|| format!("ceremonies.extensions.appid: {appid:?} is no URL"))?;
+        ensure!(
+            url.scheme() == "https",
+            "ceremonies.extensions.appid: an AppID of the U2F API begins with https://"
+        );
+    }
+    ensure!(
+        written.cred_protect.is_some() || !written.enforce_cred_protect,
+        "ceremonies.extensions.enforce_cred_protect: of which cred_protect?"
+    );
+    if let Some(length) = written.min_pin_length {
+        ensure!(
+            (4..=63).contains(&length),
+            "ceremonies.extensions.min_pin_length: 4 to 63 characters, not {length}"
+        );
+    }
+    Ok(ExtensionSettings {
+        appid: written.appid.clone(),
+        cred_protect: written.cred_protect.map(|level| match level {
+            raw::CredProtect::UserVerificationOptional => CredProtect::UserVerificationOptional,
+            raw::CredProtect::UserVerificationOptionalWithCredentialId => {
+                CredProtect::UserVerificationOptionalWithCredentialId
+            }
+            raw::CredProtect::UserVerificationRequired => CredProtect::UserVerificationRequired,
+        }),
+        enforce_cred_protect: written.enforce_cred_protect,
+        large_blob: written.large_blob,
+        min_pin_length: written.min_pin_length,
+        prf: written.prf,
+    })
 }
 
 /// Where trust anchors are, where trust is required.

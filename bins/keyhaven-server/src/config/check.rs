@@ -88,6 +88,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             BackupEligibilityChange::AllowUpgrade => keyhaven_core::BackupEligibilityChange::AllowUpgrade,
             BackupEligibilityChange::Refuse => keyhaven_core::BackupEligibilityChange::Refuse,
         },
+        extensions: acceptance::extensions(&raw.ceremonies.extensions)?,
         unsolicited_extensions: match raw.ceremonies.unsolicited_extensions {
             raw::UnsolicitedExtensions::Ignore => UnsolicitedExtensions::Ignore,
             raw::UnsolicitedExtensions::Refuse => UnsolicitedExtensions::Refuse,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
-use keyhaven_types::options::{AttestationConveyance, UserVerification};
+use keyhaven_types::options::{AttestationConveyance, LargeBlobSupport, UserVerification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names beside the configuration's that begin with its prefix: where the file is, and what builds and tests use.
@@ -218,6 +218,7 @@ pub(crate) struct Ceremonies {
     pub(crate) backup: Backup,
     pub(crate) backup_eligibility_change: BackupEligibilityChange,
     pub(crate) cross_origin: CrossOrigin,
+    pub(crate) extensions: Extensions,
     pub(crate) known_credentials: usize,
     pub(crate) max_pending: usize,
     #[serde(deserialize_with = "list")]
@@ -237,6 +238,7 @@ impl Default for Ceremonies {
             backup: Backup::Any,
             backup_eligibility_change: BackupEligibilityChange::Refuse,
             cross_origin: CrossOrigin::Refuse,
+            extensions: Extensions::default(),
             known_credentials: 10_000,
             max_pending: 100_000,
             top_origins: Vec::new(),
@@ -279,6 +281,27 @@ pub(crate) enum Backup {
 pub(crate) enum CrossOrigin {
     Allow,
     Refuse,
+}
+
+/// Extensions that ceremonies ask for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Extensions {
+    pub(crate) appid: Option<String>,
+    pub(crate) cred_protect: Option<CredProtect>,
+    pub(crate) enforce_cred_protect: bool,
+    pub(crate) large_blob: Option<LargeBlobSupport>,
+    pub(crate) min_pin_length: Option<u32>,
+    pub(crate) prf: bool,
+}
+
+/// When an authenticator lets a passkey be used.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CredProtect {
+    UserVerificationOptional,
+    UserVerificationOptionalWithCredentialId,
+    UserVerificationRequired,
 }
 
 /// What to do with outputs of extensions that were not asked for.

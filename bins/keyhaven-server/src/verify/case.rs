@@ -280,6 +280,7 @@ pub(super) fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, No
             UnsolicitedField::Ignore => UnsolicitedExtensions::Ignore,
             UnsolicitedField::Refuse => UnsolicitedExtensions::Refuse,
         },
+        ..ExtensionPolicy::default()
     })
 }
 

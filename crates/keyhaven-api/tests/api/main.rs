@@ -7,6 +7,7 @@ mod ceremonies;
 mod clones;
 mod crosscheck;
 mod disclosure;
+mod extensions;
 mod hostile;
 mod limits;
 mod openapi;

@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, Keyhaven, Random, RandomUnavailable,
-    SecretKey, SessionSettings, Settings, Surroundings,
+    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, Random,
+    RandomUnavailable, SecretKey, SessionSettings, Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
@@ -81,6 +81,7 @@ pub(crate) fn settings() -> Settings {
         unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
         known_credentials: 1000,
         clones: ClonePolicy::Refuse,
+        extensions: ExtensionSettings::default(),
         disclose_existence: false,
         sessions: SessionSettings::default(),
         access_tokens: None,

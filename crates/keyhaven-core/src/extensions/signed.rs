@@ -31,6 +31,28 @@ pub enum CredProtect {
     UserVerificationRequired,
 }
 
+impl CredProtect {
+    /// As CTAP writes it: 1 to 3.
+    #[must_use]
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::UserVerificationOptional => 1,
+            Self::UserVerificationOptionalWithCredentialId => 2,
+            Self::UserVerificationRequired => 3,
+        }
+    }
+
+    /// As client extension inputs write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserVerificationOptional => "userVerificationOptional",
+            Self::UserVerificationOptionalWithCredentialId => "userVerificationOptionalWithCredentialIDList",
+            Self::UserVerificationRequired => "userVerificationRequired",
+        }
+    }
+}
+
 impl SignedRegistrationExtensions {
     pub(crate) fn read(
         data: &AuthenticatorData<'_>,

@@ -1,8 +1,8 @@
 //! Anna, her passkey, and what she does.
 
 use keyhaven_storage::{
-    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, Ending, EventId,
-    NewRegistration, RegistrationAccount, Remembered, Session, SessionId, TokenHash,
+    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, CredentialTraits,
+    Ending, EventId, NewRegistration, RegistrationAccount, Remembered, Session, SessionId, TokenHash,
 };
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
 use uuid::Uuid;
@@ -62,6 +62,7 @@ pub(crate) fn anna() -> NewRegistration {
         last_used_at: None,
         active: true,
         inactive_reason: None,
+        traits: CredentialTraits::default(),
     };
     NewRegistration {
         session: Some(session(1)),

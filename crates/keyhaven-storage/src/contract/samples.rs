@@ -6,9 +6,9 @@ use keyhaven_types::{
 use uuid::Uuid;
 
 use crate::{
-    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, DurableStore,
-    Ending, EventId, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
-    Removal, Session, SessionId, SigningKey, StepUpGrant, TokenHash,
+    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, CredentialTraits,
+    DurableStore, Ending, EventId, NewRegistration, OwnedCredential, RegistrationAccount,
+    RegistrationOutcome, Remembered, Removal, Session, SessionId, SigningKey, StepUpGrant, TokenHash,
 };
 
 pub(super) const PURPOSE: &str = "delete_passkey";
@@ -60,6 +60,14 @@ pub(super) fn credential(account: AccountId, n: u8) -> Credential {
         last_used_at: None,
         active: true,
         inactive_reason: None,
+        traits: CredentialTraits {
+            discoverable: Some(true),
+            cred_protect: Some(2),
+            min_pin_length: None,
+            large_blob: Some(false),
+            prf: Some(true),
+            serial_number: Some("00ff".into()),
+        },
     }
 }
 
