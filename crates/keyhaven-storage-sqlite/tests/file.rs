@@ -424,7 +424,8 @@ async fn has_passkey_stays_true_to_the_credentials() {
         ("UPDATE credentials SET active = 1", 1),
         (
             "INSERT INTO credentials SELECT x'02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
-                transports, 0, 0, 1, attestation_format, attestation_type, 0, device_name, NULL, 0, NULL, 0
+                transports, 0, 0, 1, attestation_format, attestation_type, 0, device_name, NULL, 0, NULL, 0, 0, NULL,
+                '{}'
             FROM credentials",
             1,
         ),
