@@ -78,11 +78,11 @@ pub(super) fn extensions(written: &raw::Extensions) -> anyhow::Result<ExtensionS
     Ok(ExtensionSettings {
         appid: written.appid.clone(),
         cred_protect: written.cred_protect.map(|level| match level {
-            raw::CredProtect::UserVerificationOptional => CredProtect::UserVerificationOptional,
-            raw::CredProtect::UserVerificationOptionalWithCredentialId => {
+            raw::CredProtect::Optional => CredProtect::UserVerificationOptional,
+            raw::CredProtect::OptionalWithCredentialId => {
                 CredProtect::UserVerificationOptionalWithCredentialId
             }
-            raw::CredProtect::UserVerificationRequired => CredProtect::UserVerificationRequired,
+            raw::CredProtect::Required => CredProtect::UserVerificationRequired,
         }),
         enforce_cred_protect: written.enforce_cred_protect,
         large_blob: written.large_blob,

@@ -295,13 +295,13 @@ pub(crate) struct Extensions {
     pub(crate) prf: bool,
 }
 
-/// When an authenticator lets a passkey be used.
+/// Whether an authenticator verifies the user before it lets a passkey be used.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CredProtect {
-    UserVerificationOptional,
-    UserVerificationOptionalWithCredentialId,
-    UserVerificationRequired,
+    Optional,
+    OptionalWithCredentialId,
+    Required,
 }
 
 /// What to do with outputs of extensions that were not asked for.

@@ -84,6 +84,7 @@ mod tests {
 
     #[test]
     fn limits_can_be_tightened_and_not_widened() {
+        type Change = fn(&mut raw::Sessions);
         let settings = checked(|raw| {
             raw.sessions.aal1.absolute_seconds = Some(3_600);
             raw.sessions.aal2.idle_seconds = Some(600);
@@ -102,7 +103,7 @@ mod tests {
             (settings.aal3.absolute, settings.aal3.idle),
             (minutes(12 * 60), minutes(15))
         );
-        let wider: [(fn(&mut raw::Sessions), &str); 6] = [
+        let wider: [(Change, &str); 6] = [
             (
                 |s| s.aal1.absolute_seconds = Some(30 * 86_400 + 1),
                 "aal1.absolute_seconds",

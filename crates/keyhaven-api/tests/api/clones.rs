@@ -83,12 +83,9 @@ impl Alice {
     /// As its owner sees it.
     async fn listed(&mut self) -> Value {
         let list = self.by_other.get("/credentials").await.expect(200);
-        let found = list["credentials"].as_array().unwrap().iter();
-        found
-            .filter(|credential| credential["id"] == self.key_id.as_str())
-            .next()
-            .unwrap()
-            .clone()
+        let mut listed = list["credentials"].as_array().unwrap().iter();
+        let found = listed.find(|credential| credential["id"] == self.key_id.as_str());
+        found.unwrap().clone()
     }
 
     /// Action, outcome and code of each event, oldest first.
