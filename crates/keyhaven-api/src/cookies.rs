@@ -76,6 +76,7 @@ mod tests {
             trusted_proxies: vec![],
             trusted_proxy_header: crate::proxy::ProxyHeader::default(),
             disclose_verification_step: false,
+            mail_folder: None,
             insecure_cookies: false,
         };
         let token = SessionToken::parse(&"A".repeat(64)).unwrap();

@@ -41,7 +41,7 @@ pub use state::{ApiSettings, Operations};
 pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
-use routes::{account, credentials, login, page, register, session, step_up, system, well_known};
+use routes::{account, credentials, dev_mails, login, page, register, session, step_up, system, well_known};
 use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
@@ -62,6 +62,10 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
     let pages = Router::new()
         .route("/", get(page::index))
         .route("/assets/{name}", get(page::asset));
+    let pages = match &state.settings.mail_folder {
+        None => pages,
+        Some(_) => pages.route("/dev/mails", get(dev_mails::show)),
+    };
     let under_base = api.merge(pages);
     let based = match base.trim_end_matches('/') {
         "" => under_base,

@@ -5,7 +5,7 @@ use keyhaven_core::{
     ExpectedAssertion, ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
 };
 use keyhaven_storage::{
-    AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Session, SessionId, StepUpGrant,
+    Aftermath, AssertionCommit, AssertionOutcome, OwnedCredential, Session, SessionId, StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
 
@@ -40,7 +40,7 @@ pub(crate) struct Effects {
     pub(crate) session: Option<Session>,
     pub(crate) grant: Option<StepUpGrant>,
     pub(crate) ends_session: Option<SessionId>,
-    pub(crate) audit: AuditEvent,
+    pub(crate) audit: Aftermath,
 }
 
 impl Context {

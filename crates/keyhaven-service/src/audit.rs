@@ -1,7 +1,7 @@
 //! Security events: one for each success and each refusal, with a keyed MAC, appended in the transaction it records.
 
 use keyhaven_audit::canonical;
-use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::CredentialId;
 use ring::hmac;
 
@@ -28,14 +28,26 @@ impl Subject {
 }
 
 impl Context {
-    /// An event that says `action` happened.
+    /// An event that says `action` happened; mails may join it.
     pub(crate) fn success(
         &self,
         client: &Client,
         action: &str,
         subject: Subject,
+    ) -> Result<Aftermath, Error> {
+        let event = self.event(Some(client), action, AuditOutcome::Success, None, None, subject)?;
+        Ok(event.into())
+    }
+
+    /// An event that no request is the reason for.
+    pub(crate) fn own_event(
+        &self,
+        action: &str,
+        outcome: AuditOutcome,
+        code: Option<&str>,
+        subject: Subject,
     ) -> Result<AuditEvent, Error> {
-        self.event(client, action, AuditOutcome::Success, None, None, subject)
+        self.event(None, action, outcome, code.map(str::to_owned), None, subject)
     }
 
     /// Counts what became of an action, where it is part of a ceremony.
@@ -75,7 +87,7 @@ impl Context {
             "refused"
         );
         let (code, step) = (Some(error.code().to_owned()), error.step());
-        let event = match self.event(client, action, AuditOutcome::Refused, code, step, subject) {
+        let event = match self.event(Some(client), action, AuditOutcome::Refused, code, step, subject) {
             Ok(event) => event,
             Err(unwritten) => return unwritten,
         };
@@ -87,7 +99,7 @@ impl Context {
 
     fn event(
         &self,
-        client: &Client,
+        client: Option<&Client>,
         action: &str,
         outcome: AuditOutcome,
         code: Option<String>,
@@ -105,9 +117,9 @@ impl Context {
             account: subject.account,
             credential: subject.credential,
             session: subject.session,
-            ip: Some(client.ip.to_string()),
-            user_agent: client.user_agent.clone(),
-            request_id: Some(client.request_id.clone()),
+            ip: client.map(|client| client.ip.to_string()),
+            user_agent: client.and_then(|client| client.user_agent.clone()),
+            request_id: client.map(|client| client.request_id.clone()),
             mac: [0; 32],
         };
         let mac = hmac::sign(&self.keys.audit, &canonical(&event));

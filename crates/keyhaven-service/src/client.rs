@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use keyhaven_mail::Language;
 use keyhaven_storage::TokenHash;
 use keyhaven_types::{Origin, base64url};
 use zeroize::Zeroize as _;
@@ -16,6 +17,8 @@ pub struct Client {
     pub ip: IpAddr,
     /// The User-Agent header, cut to 256 characters.
     pub user_agent: Option<String>,
+    /// The language that the client asks for, where mails are written in it.
+    pub language: Option<Language>,
     /// The request's id.
     pub request_id: String,
     /// The Origin header; already known to be an allowed one.

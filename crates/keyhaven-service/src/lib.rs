@@ -17,9 +17,12 @@ mod client;
 mod confirmation;
 mod context;
 mod decoy;
+mod device;
 mod error;
 mod limits;
+mod mails;
 mod network;
+mod outbox;
 mod passkeys;
 mod ports;
 mod registration;
@@ -42,7 +45,9 @@ pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
 pub use confirmation::Confirmation;
 pub use error::Error;
+pub use mails::MailSettings;
 pub use network::Network;
+pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use registration::{Registered, Registrations, StartRegistration};
@@ -62,6 +67,8 @@ pub struct Keyhaven {
     pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
+    /// Sending mails.
+    pub outbox: Outbox,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
     /// Registering passkeys.
@@ -124,6 +131,7 @@ impl Keyhaven {
             access_tokens: AccessTokens::new(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
+            outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
@@ -175,6 +183,7 @@ opaque_debug!(
     AuditLog,
     Authentications,
     Keyhaven,
+    Outbox,
     Passkeys,
     Registrations,
     Sessions,

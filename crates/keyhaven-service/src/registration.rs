@@ -6,6 +6,7 @@ use keyhaven_core::{
     AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
     Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
+use keyhaven_mail::Content;
 use keyhaven_storage::{
     Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
     RegistrationOutcome, Session,
@@ -24,6 +25,7 @@ use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
+use crate::mails::SECURITY;
 use crate::sessions::{Proof, SignedIn};
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
@@ -485,13 +487,24 @@ impl Registrations {
         };
         let (session, token) = opened.unzip();
         subject.session = session.as_ref().map(|session| session.id);
+        let event = self.0.success(client, FINISH, subject)?;
+        let audit = match (&whose, current) {
+            (RegistrationAccount::Existing(_), Some(current)) => {
+                let content = Content::PasskeyAdded {
+                    passkey: credential.device_name.clone(),
+                    review: self.0.link(SECURITY),
+                };
+                self.0.announced(client, current.account(), event, content)?
+            }
+            (RegistrationAccount::Existing(_) | RegistrationAccount::New(_), _) => event,
+        };
         let registration = NewRegistration {
             account: whose.clone(),
             credential: credential.clone(),
             session: session.clone(),
             ends_session,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
-            audit: self.0.success(client, FINISH, subject)?,
+            audit,
         };
         match self.0.durable.commit_registration(registration).await? {
             RegistrationOutcome::AccountUnavailable => Err(Error::ChallengeMissing),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use keyhaven_storage::MailId;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::ports::{Random, RandomUnavailable};
 
@@ -36,6 +37,7 @@ pub(crate) struct Keys {
     pub(crate) audit: hmac::Key,
     pub(crate) decoy: hmac::Key,
     pub(crate) limits: hmac::Key,
+    mails: LessSafeKey,
     sealing: LessSafeKey,
 }
 
@@ -50,6 +52,9 @@ impl Keys {
                 .expand(&[b"rate limit buckets"], hmac::HMAC_SHA256)
                 .ok()?
                 .into(),
+            mails: LessSafeKey::new(UnboundKey::from(
+                root.expand(&[b"outbox mail sealing"], &CHACHA20_POLY1305).ok()?,
+            )),
             sealing: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"signing key sealing"], &CHACHA20_POLY1305).ok()?,
             )),
@@ -63,35 +68,61 @@ impl Keys {
         plain: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, RandomUnavailable> {
-        let mut nonce = [0; 12];
-        random.fill(&mut nonce)?;
-        let mut sealed = plain.to_vec();
-        self.sealing
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(context.as_bytes()),
-                &mut sealed,
-            )
-            .map_err(|_| RandomUnavailable)?;
-        Ok([&nonce[..], &sealed].concat())
+        seal(&self.sealing, context.as_bytes(), plain, random)
     }
 
     /// Decrypts what [`Self::seal`] made under the same secret and context.
     pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, body) = sealed.split_first_chunk::<12>()?;
-        let mut body = body.to_vec();
-        let plain = self
-            .sealing
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(context.as_bytes()),
-                &mut body,
-            )
-            .ok()?
-            .to_vec();
-        body.zeroize();
-        Some(plain)
+        open(&self.sealing, context.as_bytes(), sealed)
     }
+
+    /// Encrypts a mail for the outbox, as [`Self::seal`] does under a key of its own. It opens as that mail alone.
+    pub(crate) fn seal_mail(
+        &self,
+        id: MailId,
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, RandomUnavailable> {
+        seal(&self.mails, id.0.as_bytes(), plain, random)
+    }
+
+    /// Decrypts what [`Self::seal_mail`] made under the same secret and id.
+    pub(crate) fn open_mail(&self, id: MailId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.mails, id.0.as_bytes(), sealed).map(Zeroizing::new)
+    }
+}
+
+fn seal(
+    key: &LessSafeKey,
+    context: &[u8],
+    plain: &[u8],
+    random: &dyn Random,
+) -> Result<Vec<u8>, RandomUnavailable> {
+    let mut nonce = [0; 12];
+    random.fill(&mut nonce)?;
+    let mut sealed = plain.to_vec();
+    key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(context),
+        &mut sealed,
+    )
+    .map_err(|_| RandomUnavailable)?;
+    Ok([&nonce[..], &sealed].concat())
+}
+
+fn open(key: &LessSafeKey, context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_first_chunk::<12>()?;
+    let mut body = body.to_vec();
+    let plain = key
+        .open_in_place(
+            Nonce::assume_unique_for_key(*nonce),
+            Aad::from(context),
+            &mut body,
+        )
+        .ok()?
+        .to_vec();
+    body.zeroize();
+    Some(plain)
 }
 
 impl fmt::Debug for Keys {
@@ -123,5 +154,21 @@ mod tests {
         assert_eq!(keys.open("kid-1", b"short"), None);
         let other = Keys::derive(&SecretKey::new([2; 32])).unwrap();
         assert_eq!(other.open("kid-1", &sealed), None);
+    }
+
+    #[test]
+    fn a_sealed_mail_opens_under_its_id_alone() {
+        let keys = Keys::derive(&SecretKey::new([1; 32])).unwrap();
+        let id = |n| MailId(uuid::Uuid::from_u128(n));
+        let sealed = keys.seal_mail(id(1), b"mail", &Fixed).unwrap();
+        assert!(!sealed.windows(4).any(|bytes| bytes == b"mail"));
+        let opened = keys.open_mail(id(1), &sealed);
+        assert_eq!(opened.as_ref().map(|plain| &plain[..]), Some(&b"mail"[..]));
+        assert!(keys.open_mail(id(2), &sealed).is_none());
+        let other = Keys::derive(&SecretKey::new([2; 32])).unwrap();
+        assert!(other.open_mail(id(1), &sealed).is_none());
+        // No two uses share a key.
+        let context = std::str::from_utf8(&[0; 15]).unwrap().to_owned() + "\u{1}";
+        assert!(keys.open(&context, &sealed).is_none());
     }
 }

@@ -6,6 +6,8 @@ use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
+use crate::mails::MailSettings;
+
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -37,6 +39,8 @@ pub struct Settings {
     pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
+    /// How mails look; `None`: none are sent.
+    pub mail: Option<MailSettings>,
     /// Limits of sessions.
     pub sessions: SessionSettings,
     /// Signed access tokens, where wanted.
@@ -106,6 +110,42 @@ impl Default for RateLimitSettings {
             per_address_and_account: 5,
             username_taken: 10,
             changes_per_account: 60,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use keyhaven_core::{CrossOrigin, RelyingParty};
+    use keyhaven_types::{Origin, RpId};
+
+    use super::*;
+
+    /// The strict ones, for `https://example.org`, without limits.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            relying_party: RelyingParty {
+                id: RpId::new("example.org").unwrap(),
+                origins: vec![Origin::new("https://example.org").unwrap()],
+                cross_origin: CrossOrigin::Refuse,
+            },
+            rp_name: "Example".into(),
+            public_url: "https://example.org".into(),
+            ceremony_ttl: Duration::from_secs(300),
+            challenge_len: 32,
+            user_verification: UserVerification::Required,
+            algorithms: keyhaven_core::SUPPORTED_ALGORITHMS.to_vec(),
+            attestation: AttestationConveyance::None,
+            attestation_policy: AttestationPolicy::default(),
+            attestation_formats: Vec::new(),
+            backup: keyhaven_core::BackupPolicy::Any,
+            backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
+            unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
+            disclose_existence: false,
+            mail: None,
+            sessions: SessionSettings::default(),
+            access_tokens: None,
+            rate_limits: None,
         }
     }
 }

@@ -3,9 +3,11 @@
 use keyhaven_storage::{AssertionCommit, AssertionOutcome, columns};
 use keyhaven_types::UnixTime;
 use sqlx::query_scalar;
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::Failure;
+use crate::outbox::Mails;
 
 impl PostgresStore {
     /// All of it in one round trip. How one statement decides and writes under READ COMMITTED:
@@ -31,7 +33,8 @@ impl PostgresStore {
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
         let grant = commit.grant.as_ref();
-        let event = &commit.audit;
+        let event = &commit.audit.event;
+        let mails = Mails::of(&commit.audit);
 
         let mut lent = self.primary.lend().await?;
         let outcome = query_scalar!(
@@ -82,6 +85,10 @@ impl PostgresStore {
                 SELECT $25::uuid, $26::bigint, $27::text, $28::text, $29::text, $30::text, $31::uuid, $32::bytea,
                     $33::uuid, $34::text, $35::text, $36::text, $37::bytea
                 FROM committed
+            ), queued AS (
+                INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
+                SELECT mail.* FROM committed,
+                    unnest($39::uuid[], $40::uuid[], $41::bytea[], $42::bigint[], $43::bigint[]) AS mail
             )
             SELECT outcome AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
@@ -122,6 +129,11 @@ impl PostgresStore {
             event.request_id.as_deref(),
             &event.mac[..],
             session.map(|session| &session.token_family.0[..]),
+            &mails.ids,
+            &mails.accounts as &[Option<Uuid>],
+            &mails.sealed,
+            &mails.created_at,
+            &mails.due_at,
         )
         .fetch_one(&mut *lent)
         .await;

@@ -3,9 +3,11 @@
 use keyhaven_storage::{Addition, NewRegistration, RegistrationAccount, RegistrationOutcome, columns};
 use keyhaven_types::{AuthenticatorTransport, UnixTime};
 use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
+use crate::outbox::Mails;
 use crate::pool::Transaction;
 
 impl PostgresStore {
@@ -119,7 +121,8 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
     let credential = &registration.credential;
     let session = registration.session.as_ref();
     let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
-    let event = &registration.audit;
+    let event = &registration.audit.event;
+    let mails = Mails::of(&registration.audit);
     query!(
             r#"WITH newcomer AS (
                 INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active,
@@ -146,6 +149,10 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                 SELECT $32::uuid, account.id, $30::bytea, $33::bytea, $34::bytea, $35::bigint, $36::bigint, $37::bigint,
                     $38::bigint, $39::bigint, $40::smallint, $41::text::json, $42::bytea, $43::text, $44::text
                 FROM account WHERE $32::uuid IS NOT NULL
+            ), queued AS (
+                INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
+                SELECT mail.* FROM account,
+                    unnest($58::uuid[], $59::uuid[], $60::bytea[], $61::bigint[], $62::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
                 user_agent, request_id, mac)
@@ -167,7 +174,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             credential.public_key,
             credential.algorithm.identifier(),
             i64::from(credential.sign_count.0),
-            uuid::Uuid::from_bytes(*credential.aaguid.as_bytes()),
+            Uuid::from_bytes(*credential.aaguid.as_bytes()),
             columns::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
             credential.backup_eligible,
             credential.backup_state,
@@ -209,6 +216,11 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            &mails.ids,
+            &mails.accounts as &[Option<Uuid>],
+            &mails.sealed,
+            &mails.created_at,
+            &mails.due_at,
         )
     .execute(connection)
     .await?;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
-    TokenHash, columns,
+    AccountId, Aftermath, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+    columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{query, query_scalar};
@@ -32,7 +32,7 @@ impl SessionStore for PostgresStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError> {
         self.answer("session.rotate", || self.rotate(id, from, to, now, &audit))
             .await
@@ -42,7 +42,7 @@ impl SessionStore for PostgresStore {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         self.answer("session.end", || self.end(account, &ids, &audit))
@@ -53,7 +53,7 @@ impl SessionStore for PostgresStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.answer("session.end_others", || self.end_others(account, keep, &audit))
             .await
@@ -135,7 +135,7 @@ impl PostgresStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<Rotation, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
@@ -169,7 +169,7 @@ impl PostgresStore {
         lent.settle(Ok(Rotation::Rotated))
     }
 
-    async fn end(&self, account: AccountId, ids: &[Uuid], audit: &AuditEvent) -> Result<u64, Failure> {
+    async fn end(&self, account: AccountId, ids: &[Uuid], audit: &Aftermath) -> Result<u64, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         let ended = query!(
@@ -188,7 +188,7 @@ impl PostgresStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<u64, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;

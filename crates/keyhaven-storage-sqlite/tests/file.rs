@@ -98,7 +98,7 @@ fn anna() -> NewRegistration {
         credential,
         ends_session: None,
         reserved_id: false,
-        audit: event(1),
+        audit: event(1).into(),
     }
 }
 
@@ -212,7 +212,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
                 session: Some(session(n, &credential)),
                 grant: None,
                 ends_session: None,
-                audit: event(u128::from(n)),
+                audit: event(u128::from(n)).into(),
             };
             tokio::spawn(async move { store.commit_assertion(login).await.unwrap() })
         })

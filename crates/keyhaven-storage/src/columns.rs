@@ -369,3 +369,23 @@ pub use crate::audit_prune_columns as audit_prune;
 pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     serde_json::Value::from_iter(texts).to_string()
 }
+
+/// `id, account_id, sealed, created_at, due_at, attempts`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! taken_mail_columns {
+    ($row:ident) => {
+        $crate::TakenMail {
+            mail: $crate::QueuedMail {
+                id: $crate::MailId($row.id),
+                account: $row.account_id.map($crate::AccountId),
+                sealed: $row.sealed,
+                created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
+                due_at: $crate::columns::types::UnixTime::from_millis($row.due_at),
+            },
+            attempt: u32::try_from($row.attempts).map_err(|_| $crate::Damaged("number of attempts"))?,
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::taken_mail_columns as taken_mail;

@@ -27,6 +27,7 @@ mod ceremonies;
 mod credentials;
 mod grants;
 mod limits;
+mod outbox;
 mod registrations;
 mod samples;
 mod sealed;
@@ -41,7 +42,7 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    registrations::*, sealed::*, sessions::*, signing_keys::*,
+    outbox::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -247,6 +248,16 @@ macro_rules! durable_store_contract {
             events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // the outbox
+            a_given_up_mail_leaves_an_event
+            a_mail_is_announced_once
+            a_mail_reads_back
+            a_mail_that_was_tried_comes_again_when_told
+            a_refused_commit_sends_no_mail
+            a_sent_mail_is_gone
+            mails_are_taken_in_the_order_they_are_due
+            racing_takers_share_the_mails
+            the_last_taker_alone_is_believed
             // the sealed log
             a_batch_holds_a_thousand
             a_batch_reads_back
@@ -299,6 +310,7 @@ mod tests {
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
+            include_str!("contract/outbox.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

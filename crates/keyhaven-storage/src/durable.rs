@@ -2,18 +2,25 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, Session, SessionId,
-    SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, Aftermath, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId,
+    OutboxStore, Session, SessionId, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore
+    AccountStore + AuditLogStore + AuditStore + CredentialStore + OutboxStore + SessionStore + SigningKeyStore
 {
 }
 
-impl<T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized>
-    DurableStore for T
+impl<T> DurableStore for T where
+    T: AccountStore
+        + AuditLogStore
+        + AuditStore
+        + CredentialStore
+        + OutboxStore
+        + SessionStore
+        + SigningKeyStore
+        + ?Sized
 {
 }
 
@@ -123,8 +130,8 @@ pub struct NewRegistration {
     pub ends_session: Option<SessionId>,
     /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
     pub reserved_id: bool,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 impl NewRegistration {
@@ -178,8 +185,8 @@ pub struct AssertionCommit {
     pub grant: Option<StepUpGrant>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 /// What became of an assertion.
@@ -225,7 +232,7 @@ pub trait CredentialStore: Send + Sync {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError>;
 
     /// Removes credentials of an account, ends the sessions they opened (save one), and appends the event: all of it,
@@ -257,8 +264,8 @@ pub struct Removal {
     /// A step-up grant of a session of the account that this uses up, live at the given moment; without it nothing is
     /// removed.
     pub uses_grant: Option<(SessionId, String, UnixTime)>,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 /// What became of a removal.
@@ -308,7 +315,7 @@ pub trait SessionStore: Send + Sync {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError>;
 
     /// Ends those of these sessions that are this account's, and appends the event. Tells how many it ended.
@@ -319,7 +326,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError>;
 
     /// Ends all sessions of this account save one, and appends the event. Tells how many it ended.
@@ -330,7 +337,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError>;
 
     /// Whether this session holds a grant for the purpose that is live at `now`.
@@ -372,11 +379,19 @@ pub enum Rotation {
 /// Security events.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Appends one event that belongs to no other commit, such as a refusal.
+    /// Appends one event that belongs to no other commit, such as a refusal, with its mails.
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError>;
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError>;
+
+    /// [`Self::append`] for an event that no mail tells of.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
+        self.append(event.into()).await
+    }
 
     /// Events of one account, newest first (of one moment: the highest id), at most `limit`; when given, from after
     /// the event that a list before ended with.

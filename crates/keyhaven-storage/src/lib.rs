@@ -8,6 +8,7 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`OutboxStore`]: mails that wait to be sent.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
@@ -30,6 +31,7 @@ mod error;
 mod ids;
 mod limits;
 pub mod observed;
+mod outbox;
 mod records;
 mod sealed;
 
@@ -40,8 +42,9 @@ pub use durable::{
     RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use error::{Damaged, StorageError};
-pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use ids::{AccountId, CeremonyId, EventId, MailId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
+pub use outbox::{Aftermath, MAX_MAIL_BYTES, OutboxFigures, OutboxStore, QueuedMail, TakenMail};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
 };

@@ -6,6 +6,7 @@
 mod ceremonies;
 mod durable;
 mod limits;
+mod outbox;
 
 use std::cell::Cell;
 use std::pin::Pin;

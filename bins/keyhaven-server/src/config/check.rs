@@ -7,14 +7,15 @@ use anyhow::{Context as _, bail, ensure};
 use ipnet::IpNet;
 use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, CrossOrigin, RelyingParty, UnsolicitedExtensions};
-use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+use keyhaven_mail::Sender;
+use keyhaven_service::{AccessTokenSettings, MailSettings, RateLimitSettings, SessionSettings, Settings};
 use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_storage_redis::RedisOptions;
 use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
+use super::{ChallengesUrl, Config, DatabaseUrl, MailConfig, OpenTelemetry, Stop, acceptance, audit, mail};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -65,6 +66,8 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
     let challenges = challenges(&raw.challenges_url, &mut warnings)?;
+    let base_path = base_path(&raw.base_path)?;
+    let mail = mail::mail(&raw.mail, &rp_id, &origins, &format!("{public_url}{base_path}"))?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
     let settings = Settings {
@@ -73,7 +76,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             origins,
             cross_origin: cross_origin(&raw.ceremonies)?,
         },
-        rp_name,
+        rp_name: rp_name.clone(),
         public_url,
         ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
         challenge_len: raw.ceremonies.challenge_bytes,
@@ -97,6 +100,14 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             raw::UnsolicitedExtensions::Refuse => UnsolicitedExtensions::Refuse,
         },
         disclose_existence: raw.accounts.disclose_existence,
+        mail: mail.transport.is_some().then(|| MailSettings {
+            sender: Sender {
+                service: rp_name.clone(),
+                from: mail.from,
+            },
+            language: mail.language,
+            page: mail.page,
+        }),
         sessions,
         access_tokens,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
@@ -107,7 +118,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         }),
     };
     let api = ApiSettings {
-        base_path: base_path(&raw.base_path)?,
+        base_path,
         trusted_proxies: raw
             .trusted_proxies
             .iter()
@@ -118,6 +129,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             raw::TrustedProxyHeader::XForwardedFor => ProxyHeader::XForwardedFor,
         },
         disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
+        mail_folder: match &mail.transport {
+            Some(MailConfig::Folder(path)) if local => Some(path.clone()),
+            _ => None,
+        },
         insecure_cookies: local && plain_http,
     };
     Ok(Config {
@@ -129,6 +144,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
+        mail: mail.transport,
         max_connections_per_address: raw.max_connections_per_address,
         migrate: raw.database_migrate == Switch::On,
         stop: stop(&raw.stop, local)?,

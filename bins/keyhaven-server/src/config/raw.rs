@@ -52,6 +52,7 @@ pub(crate) struct Raw {
     pub(crate) ceremonies: Ceremonies,
     pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
+    pub(crate) mail: Mail,
     pub(crate) rate_limits: RateLimits,
     pub(crate) sessions: Sessions,
     pub(crate) stop: Stop,
@@ -88,6 +89,7 @@ impl Default for Raw {
             ceremonies: Ceremonies::default(),
             crosscheck: Crosscheck::Off,
             log: Log::default(),
+            mail: Mail::default(),
             rate_limits: RateLimits::default(),
             sessions: Sessions::default(),
             stop: Stop::default(),
@@ -295,6 +297,18 @@ impl Default for Log {
 pub(crate) enum LogFormat {
     Json,
     Text,
+}
+
+/// How mails leave.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mail {
+    pub(crate) authority_file: Option<PathBuf>,
+    pub(crate) credentials_file: Option<PathBuf>,
+    pub(crate) from: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) page_url: Option<String>,
+    pub(crate) url: Option<String>,
 }
 
 /// Attempts per minute.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod credentials;
+pub(crate) mod dev_mails;
 pub(crate) mod login;
 pub(crate) mod page;
 pub(crate) mod register;

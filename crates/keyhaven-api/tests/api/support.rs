@@ -80,6 +80,7 @@ pub(crate) fn settings() -> Settings {
         backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
         unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
         disclose_existence: false,
+        mail: None,
         sessions: SessionSettings::default(),
         access_tokens: None,
         rate_limits: None,
@@ -189,6 +190,7 @@ impl App {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             trusted_proxy_header: ProxyHeader::XForwardedFor,
             disclose_verification_step: true,
+            mail_folder: None,
             insecure_cookies: false,
         };
         Self {

@@ -101,7 +101,7 @@ fn commit_registration(
     if let Some(session) = &session {
         state.check_session(session, Some((&credential.id, account_id)))?;
     }
-    state.check_event(&audit)?;
+    state.check_aftermath(&audit)?;
 
     match account {
         RegistrationAccount::Existing(addition) => {
@@ -120,7 +120,7 @@ fn commit_registration(
     if let Some(session) = session {
         state.insert_session(session);
     }
-    state.append_event(audit);
+    state.append(audit);
     Ok(RegistrationOutcome::Committed)
 }
 
@@ -192,7 +192,7 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if let Some(session) = &commit.session {
         state.check_session(session, None)?;
     }
-    state.check_event(&commit.audit)?;
+    state.check_aftermath(&commit.audit)?;
 
     let (Some(account), Some(credential)) = (
         state.accounts.get_mut(&commit.account),
@@ -220,6 +220,6 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if let Some(session) = commit.session {
         state.insert_session(session);
     }
-    state.append_event(commit.audit);
+    state.append(commit.audit);
     Ok(AssertionOutcome::Committed)
 }

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId,
-    Session, SessionId, SigningKey, TokenHash,
+    Account, AccountId, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential,
+    EventId, MAX_MAIL_BYTES, MailId, Session, SessionId, SigningKey, TakenMail, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -23,6 +23,8 @@ pub(super) struct State {
     /// In the order in which they came.
     sessions_of: HashMap<AccountId, Vec<SessionId>>,
     pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
+    /// Attempt 0: never taken.
+    pub(super) outbox: BTreeMap<MailId, TakenMail>,
     pub(super) signing_keys: Vec<SigningKey>,
     pub(super) events: BTreeMap<EventId, AuditEvent>,
     events_of: HashMap<AccountId, Vec<EventId>>,
@@ -160,6 +162,26 @@ impl State {
         let mut found: Vec<_> = ids.iter().rev().filter_map(|id| self.sessions.get(id)).collect();
         found.sort_by_key(|session| std::cmp::Reverse(session.created_at));
         found
+    }
+
+    pub(super) fn check_aftermath(&self, aftermath: &Aftermath) -> Result<(), Conflict> {
+        for (n, mail) in aftermath.mails.iter().enumerate() {
+            let earlier = aftermath.mails.iter().take(n);
+            if self.outbox.contains_key(&mail.id) || earlier.into_iter().any(|other| other.id == mail.id) {
+                return Err(Conflict("a mail with this id exists"));
+            }
+            if !(1..=MAX_MAIL_BYTES).contains(&mail.sealed.len()) {
+                return Err(Conflict("a mail has 1 to 65536 bytes"));
+            }
+        }
+        self.check_event(&aftermath.event)
+    }
+
+    pub(super) fn append(&mut self, aftermath: Aftermath) {
+        for mail in aftermath.mails {
+            self.outbox.insert(mail.id, TakenMail { mail, attempt: 0 });
+        }
+        self.append_event(aftermath.event);
     }
 
     pub(super) fn check_event(&self, event: &AuditEvent) -> Result<(), Conflict> {

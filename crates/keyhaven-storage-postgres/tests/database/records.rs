@@ -67,7 +67,7 @@ pub(crate) fn anna() -> NewRegistration {
         credential,
         ends_session: None,
         reserved_id: false,
-        audit: event(1),
+        audit: event(1).into(),
     }
 }
 
@@ -115,6 +115,6 @@ pub(crate) fn login(from: u8) -> AssertionCommit {
         session: Some(session(from + 10)),
         grant: None,
         ends_session: None,
-        audit: event(u128::from(from) + 10),
+        audit: event(u128::from(from) + 10).into(),
     }
 }

@@ -311,7 +311,7 @@ fn contestant(n: u8) -> NewRegistration {
             credential: Some(credential(account.id, n).id),
             ..session(account.id, n)
         }),
-        audit: event(u128::from(n), account.id),
+        audit: event(u128::from(n), account.id).into(),
         account: RegistrationAccount::New(account),
         ..newcomer(n)
     }
