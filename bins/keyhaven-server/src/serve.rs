@@ -200,6 +200,15 @@ async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>, metrics: Me
             }
             Err(error) => tracing::warn!(%error, "could not drop what has expired"),
         }
+        match keyhaven.recoveries.failures().await {
+            Ok((failures, alarming)) => {
+                metrics.recovery_failures(failures);
+                if alarming {
+                    tracing::error!(failures, "somebody is guessing recovery codes");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not count the failures of recoveries"),
+        }
         if let Some(anchors) = anchors.clone() {
             let refreshed = tokio::task::spawn_blocking(move || anchors.refresh(SystemClock.now()));
             if let Err(error) = refreshed.await {

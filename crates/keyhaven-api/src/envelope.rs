@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use keyhaven_mail::Language;
-use keyhaven_service::{Client, SecretToken};
+use keyhaven_service::{Client, DeviceMarks, SecretToken};
 use keyhaven_types::{Origin, base64url};
 use tracing::Instrument as _;
 
@@ -112,6 +112,7 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
             .take(256)
             .collect()
     });
+    let devices = keyhaven_session::cookie(headers, state.settings.device_cookie());
     let browser = keyhaven_session::cookie(headers, state.settings.ceremony_cookie());
     Ok(Client {
         ip: client_ip(
@@ -128,6 +129,7 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
         request_id: request_id.to_owned(),
         origin,
         browser: browser.as_deref().and_then(SecretToken::parse),
+        devices: devices.as_deref().map(DeviceMarks::parse).unwrap_or_default(),
     })
 }
 

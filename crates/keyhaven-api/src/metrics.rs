@@ -45,6 +45,7 @@ struct Inner {
     outbox_oldest: Gauge,
     purged: Counter,
     rate_limited: Family<Refused, Counter>,
+    recovery_failures: Gauge,
     requests: Family<Answer, Counter>,
     seconds: Family<Route, Histogram>,
     store_calls: Family<StoreAnswer, Counter>,
@@ -198,6 +199,12 @@ impl Metrics {
             Unit::Seconds,
             outbox_oldest.clone(),
         );
+        let recovery_failures = Gauge::default();
+        registry.register(
+            "recovery_failures",
+            "Wrong codes in recoveries that were asked for within the last hour, of all accounts",
+            recovery_failures.clone(),
+        );
         let purged = Counter::default();
         registry.register(
             "purged",
@@ -235,6 +242,7 @@ impl Metrics {
             outbox_oldest,
             purged,
             rate_limited,
+            recovery_failures,
             requests,
             seconds,
             store_calls,
@@ -289,6 +297,13 @@ impl Metrics {
         let gauge = |number| i64::try_from(number).unwrap_or(i64::MAX);
         self.0.outbox_waiting.set(gauge(waiting));
         self.0.outbox_oldest.set(gauge(oldest_seconds));
+    }
+
+    /// Shows how many codes were wrong in recoveries of late.
+    pub fn recovery_failures(&self, failures: u64) {
+        self.0
+            .recovery_failures
+            .set(i64::try_from(failures).unwrap_or(i64::MAX));
     }
 
     /// Counts expired rows that were dropped.

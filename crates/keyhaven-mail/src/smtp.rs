@@ -126,11 +126,21 @@ impl Transport for Smtp {
             // 5xx (RFC 5321 §4.2.1): the same again gets the same answer. Wrong credentials answer 5xx, too, but are
             // the operator's to mend: those mails wait.
             Err(error) if error.is_permanent() && !is_about_authentication(&error) => {
-                Err(DeliveryError::Permanent(error.to_string()))
+                Err(DeliveryError::Permanent(said(&error.to_string())))
             }
-            Err(error) => Err(DeliveryError::Transient(error.to_string())),
+            Err(error) => Err(DeliveryError::Transient(said(&error.to_string()))),
         }
     }
+}
+
+/// What went wrong, for the log: one line, no address, at most 200 characters. Servers like to quote whom they refuse.
+fn said(text: &str) -> String {
+    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .map(|word| if word.contains('@') { "(address)" } else { word })
+        .collect();
+    words.join(" ").chars().take(200).collect()
 }
 
 /// 530, 534, 535, 538 (RFC 4954 §6).
@@ -209,6 +219,17 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_said_names_nobody_in_the_log() {
+        assert_eq!(
+            said(
+                "permanent error (550): 5.1.1 <anna@example.org>:\r\n unknown\u{1b}[2J mailbox anna@example.org"
+            ),
+            "permanent error (550): 5.1.1 (address) unknown [2J mailbox (address)"
+        );
+        assert_eq!(said(&"x".repeat(10_000)).len(), 200);
+    }
 
     #[test]
     fn a_url_names_a_server_that_nobody_can_listen_in_to() {

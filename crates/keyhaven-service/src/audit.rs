@@ -52,7 +52,9 @@ impl Context {
 
     /// Counts what became of an action, where it is part of a ceremony.
     pub(crate) fn observe(&self, action: &'static str, outcome: &'static str) {
-        if let Some((ceremony @ ("login" | "registration" | "step_up"), stage)) = action.split_once('.') {
+        if let Some((ceremony @ ("login" | "recovery" | "registration" | "step_up"), stage)) =
+            action.split_once('.')
+        {
             self.observer.ceremony(ceremony, stage, outcome);
         }
     }
@@ -97,7 +99,8 @@ impl Context {
         }
     }
 
-    fn event(
+    /// An event, whatever it says.
+    pub(crate) fn event(
         &self,
         client: Option<&Client>,
         action: &str,

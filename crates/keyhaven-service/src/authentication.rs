@@ -10,7 +10,7 @@ use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptio
 use crate::assertion::{Effects, Expected};
 use crate::audit::Subject;
 use crate::ceremony::{AllowList, Kind, Started};
-use crate::client::{Client, SessionToken};
+use crate::client::{Client, DeviceMarks, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
@@ -36,6 +36,8 @@ pub struct Authenticated {
     pub session: Session,
     /// Its token.
     pub token: SessionToken,
+    /// What the browser is to keep, where that changes.
+    pub device: Option<DeviceMarks>,
 }
 
 impl Authentications {
@@ -197,7 +199,11 @@ impl Authentications {
                     session: Some(session.clone()),
                     grant: None,
                     ends_session: current.map(|current| current.session().id),
-                    audit: self.0.success(client, FINISH, subject)?,
+                    audit: self.0.tell_of_new_device(
+                        client,
+                        owned,
+                        self.0.success(client, FINISH, subject)?,
+                    )?,
                 };
                 Ok((effects, (session, token)))
             })
@@ -207,6 +213,7 @@ impl Authentications {
             ..owned.account
         };
         Ok(Authenticated {
+            device: self.0.marked(client, account.id),
             account,
             credential: owned.credential,
             session,

@@ -7,6 +7,7 @@
 //! The clock, the random source and the stores are given ([`Clock`], [`Random`]). Absent on purpose: HTTP, SQL, and
 //! every kind of I/O of its own.
 
+mod addresses;
 mod assertion;
 mod audit;
 mod audit_log;
@@ -25,6 +26,7 @@ mod network;
 mod outbox;
 mod passkeys;
 mod ports;
+mod recovery;
 mod registration;
 mod secrets;
 mod sessions;
@@ -38,11 +40,12 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use addresses::Addresses;
 pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
-pub use client::{Client, SecretToken, SessionToken};
+pub use client::{Client, DeviceMarks, SecretToken, SessionToken};
 pub use confirmation::Confirmation;
 pub use error::Error;
 pub use mails::MailSettings;
@@ -50,6 +53,9 @@ pub use network::Network;
 pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
+pub use recovery::{
+    AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
+};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
@@ -63,6 +69,8 @@ pub use upkeep::{StoreState, Upkeep};
 pub struct Keyhaven {
     /// Signed access tokens.
     pub access_tokens: AccessTokens,
+    /// E-mail addresses.
+    pub addresses: Addresses,
     /// The sealed audit log.
     pub audit_log: AuditLog,
     /// Signing in.
@@ -71,6 +79,8 @@ pub struct Keyhaven {
     pub outbox: Outbox,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
+    /// Recovering accounts.
+    pub recoveries: Recoveries,
     /// Registering passkeys.
     pub registrations: Registrations,
     /// Sessions.
@@ -129,10 +139,12 @@ impl Keyhaven {
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
+            addresses: Addresses(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
+            recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
             step_ups: StepUps(context.clone()),
@@ -180,11 +192,13 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(
+    Addresses,
     AuditLog,
     Authentications,
     Keyhaven,
     Outbox,
     Passkeys,
+    Recoveries,
     Registrations,
     Sessions,
     StepUps,

@@ -13,6 +13,7 @@ use keyhaven_types::UnixTime;
 use crate::audit::Subject;
 use crate::context::Context;
 use crate::error::Error;
+use crate::mails::NOBODY;
 
 /// As many are taken at once.
 const BATCH: u32 = 16;
@@ -21,7 +22,7 @@ const BATCH: u32 = 16;
 const LEASE: Duration = Duration::from_secs(5 * 60);
 
 /// The first pause after a failure; each later one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(15);
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 /// No pause is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -97,6 +98,12 @@ impl Outbox {
     async fn send(&self, transport: &dyn Transport, taken: &TakenMail) -> Fate {
         let mail = &taken.mail;
         let opened = self.0.keys.open_mail(mail.id, &mail.sealed);
+        if opened
+            .as_ref()
+            .is_some_and(|plain| plain.iter().all(|byte| *byte == NOBODY))
+        {
+            return Fate::Sent;
+        }
         let Some(content) = opened.and_then(|plain| serde_json::from_slice::<Mail>(&plain).ok()) else {
             return Fate::GiveUp("mail_unreadable");
         };

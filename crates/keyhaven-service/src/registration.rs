@@ -8,8 +8,8 @@ use keyhaven_core::{
 };
 use keyhaven_mail::Content;
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, Session,
+    Account, AccountId, Addition, AfterRecovery, CeremonyId, Credential, NewRegistration,
+    RegistrationAccount, RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
@@ -20,12 +20,13 @@ use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
-use crate::client::{Client, SessionToken};
+use crate::client::{Client, DeviceMarks, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::mails::SECURITY;
+use crate::recovery::OldPasskeys;
 use crate::sessions::{Proof, SignedIn};
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
@@ -88,7 +89,12 @@ impl<'session> Wish<'session> {
                 Some(text) => username::label("displayName", text)?,
                 None => username.as_str().to_owned(),
             },
-            email: request.email.as_deref().map(username::email).transpose()?,
+            email: request
+                .email
+                .as_deref()
+                .map(username::email)
+                .transpose()?
+                .map(String::from),
             username,
         })
     }
@@ -105,6 +111,10 @@ pub struct Registered {
     pub session: Session,
     /// The session's token, where the session is a new one.
     pub token: Option<SessionToken>,
+    /// Whether the account was recovered by this.
+    pub recovered: bool,
+    /// What the browser is to keep, where that changes.
+    pub device: Option<DeviceMarks>,
 }
 
 impl Registrations {
@@ -198,7 +208,10 @@ impl Registrations {
         session: &SignedIn,
         request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        self.0.require_fresh(session, Purpose::AddPasskey).await?;
+        // A recovery is there for this.
+        if !session.is_recovery() {
+            self.0.require_fresh(session, Purpose::AddPasskey).await?;
+        }
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
         if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
@@ -354,7 +367,7 @@ impl Registrations {
                     let addition = Addition {
                         account: current.account_id(),
                         session: Some(current.session().id),
-                        uses_grant: (!self.0.is_fresh(current, now))
+                        uses_grant: (!self.0.is_fresh(current, now) && !current.is_recovery())
                             .then(|| Purpose::AddPasskey.as_str().to_owned()),
                         max_credentials: MAX_PASSKEYS,
                         at: now,
@@ -477,7 +490,20 @@ impl Registrations {
             credential: Some(credential.id.clone()),
             ..Subject::account(credential.account)
         };
+        let recovered =
+            current.is_some_and(SignedIn::is_recovery) && matches!(whose, RegistrationAccount::Existing(_));
+        let recovery = recovered.then_some(AfterRecovery {
+            drops_passkeys: self.0.settings.recovery.old_passkeys == OldPasskeys::Revoke,
+        });
         let (opened, ends_session) = match &whose {
+            // Who can do more is not known by what could do less.
+            RegistrationAccount::Existing(addition) if recovered => {
+                let proof = Proof::registration(verified);
+                let opened = self
+                    .0
+                    .open_session(client, addition.account, &credential.id, &proof)?;
+                (Some(opened), None)
+            }
             RegistrationAccount::Existing(_) => (None, None),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
@@ -488,19 +514,38 @@ impl Registrations {
         let (session, token) = opened.unzip();
         subject.session = session.as_ref().map(|session| session.id);
         let event = self.0.success(client, FINISH, subject)?;
-        let audit = match (&whose, current) {
+        let mut claim = None;
+        let mut audit = match (&whose, current) {
             (RegistrationAccount::Existing(_), Some(current)) => {
-                let content = Content::PasskeyAdded {
-                    passkey: credential.device_name.clone(),
-                    review: self.0.link(SECURITY),
+                let content = if recovered {
+                    Content::RecoveryDone
+                } else {
+                    Content::PasskeyAdded {
+                        passkey: credential.device_name.clone(),
+                        review: self.0.link(SECURITY),
+                    }
                 };
                 self.0.announced(client, current.account(), event, content)?
             }
             (RegistrationAccount::Existing(_) | RegistrationAccount::New(_), _) => event,
         };
+        // An address is the account's once it is proven, and until then nobody's.
+        if let RegistrationAccount::New(Account {
+            id,
+            email: Some(email),
+            ..
+        }) = &whose
+        {
+            let address = email.parse().map_err(|_| Error::ChallengeMissing)?;
+            let (first, mail) = self.0.first_claim(client, *id, &address).await?;
+            claim = Some(first);
+            audit.mails.extend(mail);
+        }
         let registration = NewRegistration {
             account: whose.clone(),
             credential: credential.clone(),
+            claim,
+            recovery,
             session: session.clone(),
             ends_session,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
@@ -520,6 +565,8 @@ impl Registrations {
                     Some(session) => session,
                 };
                 Ok(Registered {
+                    recovered,
+                    device: self.0.marked(client, account.id),
                     account,
                     credential,
                     session,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyhaven_storage::MailId;
+use keyhaven_storage::{AccountId, MailId, TokenHash};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -34,10 +34,13 @@ impl fmt::Debug for SecretKey {
 
 /// The keys derived from the secret, one for each purpose.
 pub(crate) struct Keys {
+    addresses: hmac::Key,
     pub(crate) audit: hmac::Key,
     pub(crate) decoy: hmac::Key,
+    devices: hmac::Key,
     pub(crate) limits: hmac::Key,
     mails: LessSafeKey,
+    recovery: hmac::Key,
     sealing: LessSafeKey,
 }
 
@@ -46,8 +49,13 @@ impl Keys {
     pub(crate) fn derive(secret: &SecretKey) -> Option<Self> {
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"keyhaven 1").extract(&secret.0);
         Some(Self {
+            addresses: root
+                .expand(&[b"e-mail address hashes"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
             audit: root.expand(&[b"audit event mac"], hmac::HMAC_SHA256).ok()?.into(),
             decoy: root.expand(&[b"login decoys"], hmac::HMAC_SHA256).ok()?.into(),
+            devices: root.expand(&[b"known devices"], hmac::HMAC_SHA256).ok()?.into(),
             limits: root
                 .expand(&[b"rate limit buckets"], hmac::HMAC_SHA256)
                 .ok()?
@@ -55,10 +63,48 @@ impl Keys {
             mails: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"outbox mail sealing"], &CHACHA20_POLY1305).ok()?,
             )),
+            recovery: root
+                .expand(&[b"recovery code hashes"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
             sealing: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"signing key sealing"], &CHACHA20_POLY1305).ok()?,
             )),
         })
+    }
+
+    /// A keyed hash of an address, upper and lower case alike: who reads the store cannot tell which addresses they are.
+    pub(crate) fn address_hash(&self, address: &str) -> [u8; 32] {
+        let mut hash = [0; 32];
+        let tag = hmac::sign(&self.addresses, address.to_ascii_lowercase().as_bytes());
+        hash.copy_from_slice(tag.as_ref());
+        hash
+    }
+
+    /// A keyed hash of a mailed code: six digits alone would be found by trying them all.
+    pub(crate) fn mailed_code_hash(&self, recovery: &TokenHash, code: &str) -> [u8; 32] {
+        self.recovery_hash(&[b"mailed ", &recovery.0[..], code.as_bytes()].concat())
+    }
+
+    /// A keyed hash of a recovery code.
+    pub(crate) fn recovery_code_hash(&self, account: AccountId, code: &str) -> [u8; 32] {
+        self.recovery_hash(&[b"kept ", &account.0.as_bytes()[..], code.as_bytes()].concat())
+    }
+
+    fn recovery_hash(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&self.recovery, bytes).as_ref());
+        hash
+    }
+
+    /// What a browser keeps that this account was signed in on. It grants nothing.
+    pub(crate) fn device_mark(&self, account: AccountId) -> [u8; 16] {
+        let tag = hmac::sign(&self.devices, account.0.as_bytes());
+        let mut mark = [0; 16];
+        for (byte, value) in mark.iter_mut().zip(tag.as_ref()) {
+            *byte = *value;
+        }
+        mark
     }
 
     /// Encrypts a private key for storage: 12 bytes of nonce, then ciphertext and tag (RFC 8439). `context` is bound.

@@ -48,6 +48,22 @@ impl SignedIn {
     pub fn session(&self) -> &Session {
         &self.found.session
     }
+
+    /// Whether the session came from a recovery: it can add a passkey, be read and end, nothing else.
+    #[must_use]
+    pub fn is_recovery(&self) -> bool {
+        is_recovery(&self.found.session)
+    }
+}
+
+/// The method of sessions that come from a recovery.
+const RECOVERY: &str = "recovery";
+
+/// How long such a session lives.
+const RECOVERY_SESSION: Duration = Duration::from_secs(15 * 60);
+
+fn is_recovery(session: &Session) -> bool {
+    session.amr.iter().any(|method| method == RECOVERY)
 }
 
 /// What was proven when a session was opened.
@@ -123,9 +139,37 @@ impl Context {
         Ok((session, token))
     }
 
-    /// Whether the user signed in just now.
+    /// A session to be stored that came from a recovery, and its token.
+    pub(crate) fn open_recovery_session(
+        &self,
+        client: &Client,
+        account: AccountId,
+    ) -> Result<(Session, SessionToken), Error> {
+        let now = self.clock.now();
+        let token = SessionToken::random(&*self.random)?;
+        let session = Session {
+            id: SessionId(self.random_uuid()?),
+            account,
+            token_family: token.family_hash(),
+            token_hash: token.hash(),
+            previous_token: None,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.saturating_add(RECOVERY_SESSION),
+            authenticated_at: now,
+            aal: 1,
+            amr: vec![RECOVERY.to_owned()],
+            credential: None,
+            user_agent: client.user_agent.clone(),
+            ip: Some(client.ip.to_string()),
+        };
+        Ok((session, token))
+    }
+
+    /// Whether the user signed in just now. Nobody has by a recovery.
     pub(crate) fn is_fresh(&self, session: &SignedIn, now: UnixTime) -> bool {
-        now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
+        !session.is_recovery()
+            && now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 
     /// Demands a recent sign-in or a live grant for this purpose.
@@ -256,6 +300,9 @@ impl Sessions {
         current: &SignedIn,
         token: &SessionToken,
     ) -> Result<Option<SessionToken>, Error> {
+        if current.is_recovery() {
+            return Err(Error::forbidden("a recovery session ends when its time is over"));
+        }
         if current.by_previous_token {
             return Ok(None);
         }

@@ -7,6 +7,7 @@ use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
 use crate::mails::MailSettings;
+use crate::recovery::RecoverySettings;
 
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Settings {
     pub disclose_existence: bool,
     /// How mails look; `None`: none are sent.
     pub mail: Option<MailSettings>,
+    /// How accounts are recovered, where mails are sent.
+    pub recovery: RecoverySettings,
     /// Limits of sessions.
     pub sessions: SessionSettings,
     /// Signed access tokens, where wanted.
@@ -143,6 +146,7 @@ pub(crate) mod tests {
             unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
             disclose_existence: false,
             mail: None,
+            recovery: RecoverySettings::default(),
             sessions: SessionSettings::default(),
             access_tokens: None,
             rate_limits: None,

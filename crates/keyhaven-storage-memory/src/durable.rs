@@ -1,7 +1,9 @@
 mod accounts;
+mod addresses;
 mod audit;
 mod credentials;
 mod outbox;
+mod recovery;
 mod sealed;
 mod sessions;
 mod signing_keys;

@@ -13,6 +13,7 @@
 //! Absent on purpose: pending ceremonies (they live in memory or Redis), clocks, and background tasks.
 
 mod accounts;
+mod addresses;
 mod assertion;
 mod audit;
 mod credentials;
@@ -20,6 +21,7 @@ mod error;
 mod options;
 mod outbox;
 mod pool;
+mod recovery;
 mod registration;
 mod schema;
 mod sealed;

@@ -19,6 +19,10 @@ impl PostgresStore {
         let session = registration.session.as_ref();
         if registration.credential.account != account
             || session.is_some_and(|session| session.account != account)
+            || registration
+                .claim
+                .as_ref()
+                .is_some_and(|claim| claim.account != account)
         {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
@@ -123,6 +127,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
     let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
     let event = &registration.audit.event;
     let mails = Mails::of(&registration.audit);
+    let claim = registration.claim.as_ref();
     query!(
             r#"WITH newcomer AS (
                 INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active,
@@ -149,6 +154,15 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                 SELECT $32::uuid, account.id, $30::bytea, $33::bytea, $34::bytea, $35::bigint, $36::bigint, $37::bigint,
                     $38::bigint, $39::bigint, $40::smallint, $41::text::json, $42::bytea, $43::text, $44::text
                 FROM account WHERE $32::uuid IS NOT NULL
+            ), signed_out AS (
+                DELETE FROM sessions s USING account WHERE $70::boolean AND s.account_id = $1
+            ), dropped AS (
+                DELETE FROM credentials c USING account WHERE $71::boolean AND c.account_id = $1
+            ), claimed AS (
+                INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
+                    mailed_at, expires_at)
+                SELECT account.id, $63::text, $64::bytea, $65::bytea, $66::bigint, $67::bigint, $68::bigint, $69::bigint
+                FROM account WHERE $63::text IS NOT NULL
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
                 SELECT mail.* FROM account,
@@ -221,6 +235,17 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
+            claim.map(|claim| claim.address.as_str()),
+            claim.map(|claim| &claim.address_hash[..]),
+            claim.map(|claim| &claim.token_hash.0[..]),
+            claim.map(|claim| claim.token_expires_at.as_millis()),
+            claim.map(|claim| i64::from(claim.mails)),
+            claim.map(|claim| claim.mailed_at.as_millis()),
+            claim.map(|claim| claim.expires_at.as_millis()),
+            registration.recovery.is_some(),
+            registration
+                .recovery
+                .is_some_and(|recovery| recovery.drops_passkeys),
         )
     .execute(connection)
     .await?;

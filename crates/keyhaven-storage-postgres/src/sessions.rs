@@ -4,7 +4,7 @@ use keyhaven_storage::{
     columns,
 };
 use keyhaven_types::UnixTime;
-use sqlx::{query, query_scalar};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -72,6 +72,34 @@ impl SessionStore for PostgresStore {
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.answer("session.purge", || self.purge(now, limit)).await
     }
+}
+
+/// Writes a session as part of a transaction. Commits of one statement do it by themselves.
+pub(crate) async fn insert(connection: &mut PgConnection, session: &Session) -> Result<(), sqlx::Error> {
+    let (previous, rotated_at) = session.previous_token.unzip();
+    query!(
+        "INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+            created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::json, $13, $14, $15)",
+        session.id.0,
+        session.account.0,
+        &session.token_family.0[..],
+        &session.token_hash.0[..],
+        previous.as_ref().map(|hash| &hash.0[..]),
+        rotated_at.map(UnixTime::as_millis),
+        session.created_at.as_millis(),
+        session.last_seen_at.as_millis(),
+        session.expires_at.as_millis(),
+        session.authenticated_at.as_millis(),
+        i16::from(session.aal),
+        columns::texts(session.amr.iter().map(String::as_str)),
+        session.credential.as_ref().map(|id| id.as_bytes()),
+        session.user_agent.as_deref(),
+        session.ip.as_deref(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl PostgresStore {

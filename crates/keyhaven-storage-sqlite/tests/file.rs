@@ -97,6 +97,8 @@ fn anna() -> NewRegistration {
         account: RegistrationAccount::New(account),
         credential,
         ends_session: None,
+        claim: None,
+        recovery: None,
         reserved_id: false,
         audit: event(1).into(),
     }

@@ -20,6 +20,7 @@
 )]
 
 mod accounts;
+mod addresses;
 mod assertions;
 mod atomicity;
 mod audit;
@@ -28,6 +29,7 @@ mod credentials;
 mod grants;
 mod limits;
 mod outbox;
+mod recovery;
 mod registrations;
 mod samples;
 mod sealed;
@@ -41,8 +43,8 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    outbox::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
+    accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*,
+    grants::*, limits::*, outbox::*, recovery::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -190,6 +192,16 @@ macro_rules! durable_store_contract {
             everything_survives_a_reopen
             unknown_records_are_none
             usernames_are_compared_exactly
+            // addresses
+            a_claim_is_the_new_accounts_own
+            a_claim_needs_who_asked
+            a_claim_reads_back
+            a_failed_proof_leaves_nothing
+            a_proven_address_stays_until_the_next_is_proven
+            an_address_is_proven_by_its_token
+            expired_claims_are_dropped
+            mails_to_an_address_are_counted
+            one_of_racing_accounts_proves_an_address
             // registrations
             a_credential_id_is_registered_once
             a_locked_account_takes_no_passkey
@@ -248,6 +260,20 @@ macro_rules! durable_store_contract {
             events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // recovery
+            a_cancelled_recovery_is_over
+            a_code_of_nobody_opens_nothing
+            a_failed_try_leaves_nothing
+            a_recovered_account_is_signed_out_elsewhere
+            a_recovery_code_is_good_once
+            a_recovery_reads_back
+            a_right_code_is_good_once
+            a_waiting_recovery_is_carried_out_when_the_wait_is_over
+            an_address_gets_so_many_recovery_codes
+            an_address_has_so_many_tries
+            expired_recoveries_are_dropped
+            racing_tries_are_all_counted
+            recovery_codes_are_replaced
             // the outbox
             a_given_up_mail_leaves_an_event
             a_mail_is_announced_once
@@ -303,6 +329,7 @@ mod tests {
         let macros = include_str!("contract.rs");
         let clauses = [
             include_str!("contract/accounts.rs"),
+            include_str!("contract/addresses.rs"),
             include_str!("contract/assertions.rs"),
             include_str!("contract/atomicity.rs"),
             include_str!("contract/audit.rs"),
@@ -311,6 +338,7 @@ mod tests {
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
             include_str!("contract/outbox.rs"),
+            include_str!("contract/recovery.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

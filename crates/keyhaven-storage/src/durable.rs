@@ -2,22 +2,33 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, Aftermath, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId,
-    OutboxStore, Session, SessionId, SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, Credential,
+    CredentialHandle, EventId, OutboxStore, RecoveryStore, Session, SessionId, SigningKey, StepUpGrant,
+    StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CredentialStore + OutboxStore + SessionStore + SigningKeyStore
+    AccountStore
+    + AddressStore
+    + AuditLogStore
+    + AuditStore
+    + CredentialStore
+    + OutboxStore
+    + RecoveryStore
+    + SessionStore
+    + SigningKeyStore
 {
 }
 
 impl<T> DurableStore for T where
     T: AccountStore
+        + AddressStore
         + AuditLogStore
         + AuditStore
         + CredentialStore
         + OutboxStore
+        + RecoveryStore
         + SessionStore
         + SigningKeyStore
         + ?Sized
@@ -117,6 +128,13 @@ pub struct Addition {
     pub at: UnixTime,
 }
 
+/// What a recovery ends with, once its passkey is registered: all sessions of the account end, save the one that is opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AfterRecovery {
+    /// Whether all other passkeys of the account go.
+    pub drops_passkeys: bool,
+}
+
 /// A registration to be committed.
 #[derive(Clone, Debug)]
 pub struct NewRegistration {
@@ -124,6 +142,10 @@ pub struct NewRegistration {
     pub account: RegistrationAccount,
     /// The passkey; its `account` is that account.
     pub credential: Credential,
+    /// What the passkey of a recovery changes; only for an existing account.
+    pub recovery: Option<AfterRecovery>,
+    /// The claim of a new account to its address.
+    pub claim: Option<AddressClaim>,
     /// A session to open.
     pub session: Option<Session>,
     /// A session to end.

@@ -108,6 +108,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             language: mail.language,
             page: mail.page,
         }),
+        recovery: mail::recovery(&raw.recovery)?,
         sessions,
         access_tokens,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {

@@ -1,9 +1,11 @@
 //! How mails leave, and what they say of whom they come from.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_mail::{Address, Language, SmtpOptions};
+use keyhaven_service::{OldPasskeys, RecoverySettings};
 use keyhaven_types::{Origin, RpId};
 use url::Url;
 
@@ -53,6 +55,27 @@ pub(super) fn mail(raw: &raw::Mail, rp_id: &RpId, origins: &[Origin], page: &str
             None => page.to_owned(),
             Some(url) => page_url(url, origins)?,
         },
+    })
+}
+
+/// How accounts are recovered.
+pub(super) fn recovery(raw: &raw::Recovery) -> anyhow::Result<RecoverySettings> {
+    ensure!(
+        raw.wait_hours <= 30 * 24,
+        "recovery.wait_hours: at most 720, not {}",
+        raw.wait_hours
+    );
+    ensure!(
+        raw.alarm_failures_per_hour > 0,
+        "recovery.alarm_failures_per_hour: at least 1"
+    );
+    Ok(RecoverySettings {
+        wait: Duration::from_secs(raw.wait_hours.saturating_mul(3600)),
+        old_passkeys: match raw.old_passkeys {
+            raw::OldPasskeys::Review => OldPasskeys::Review,
+            raw::OldPasskeys::Revoke => OldPasskeys::Revoke,
+        },
+        alarm: raw.alarm_failures_per_hour,
     })
 }
 
@@ -143,6 +166,22 @@ mod tests {
         assert_eq!(site.page, "https://example.org/account");
         let off = checked("localhost", |raw| raw.url = Some("off".into())).unwrap();
         assert!(off.transport.is_none());
+    }
+
+    #[test]
+    fn how_long_a_recovery_waits_is_bounded() {
+        let mut written = raw::Recovery::default();
+        assert_eq!(recovery(&written).unwrap().wait, Duration::from_secs(24 * 3600));
+        written.wait_hours = 0;
+        assert_eq!(recovery(&written).unwrap().wait, Duration::ZERO);
+        written.wait_hours = 721;
+        let sentence = format!("{:#}", recovery(&written).unwrap_err());
+        assert!(sentence.contains("recovery.wait_hours"), "{sentence}");
+        let written = raw::Recovery {
+            alarm_failures_per_hour: 0,
+            ..raw::Recovery::default()
+        };
+        assert!(recovery(&written).is_err());
     }
 
     #[test]

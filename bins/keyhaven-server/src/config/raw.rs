@@ -54,6 +54,7 @@ pub(crate) struct Raw {
     pub(crate) log: Log,
     pub(crate) mail: Mail,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) recovery: Recovery,
     pub(crate) sessions: Sessions,
     pub(crate) stop: Stop,
     pub(crate) telemetry: OpenTelemetry,
@@ -91,6 +92,7 @@ impl Default for Raw {
             log: Log::default(),
             mail: Mail::default(),
             rate_limits: RateLimits::default(),
+            recovery: Recovery::default(),
             sessions: Sessions::default(),
             stop: Stop::default(),
             telemetry: OpenTelemetry::default(),
@@ -331,6 +333,33 @@ impl Default for RateLimits {
             changes_per_account_per_minute: limits.changes_per_account,
         }
     }
+}
+
+/// How accounts are recovered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Recovery {
+    pub(crate) alarm_failures_per_hour: u64,
+    pub(crate) old_passkeys: OldPasskeys,
+    pub(crate) wait_hours: u64,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            alarm_failures_per_hour: keyhaven_service::RecoverySettings::default().alarm,
+            old_passkeys: OldPasskeys::Review,
+            wait_hours: 24,
+        }
+    }
+}
+
+/// What becomes of the passkeys that were there before a recovery.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OldPasskeys {
+    Review,
+    Revoke,
 }
 
 /// How long sessions live.

@@ -10,7 +10,7 @@ use keyhaven_session::{Authority as _, Session};
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Current, From, OptionalBody, Path, StoredSessions};
+use crate::extract::{AnySessions, Current, From, OptionalBody, Path, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -18,7 +18,7 @@ use crate::state::ApiState;
     get, path = "/session", tag = "sessions", operation_id = "session",
     responses((status = 200, body = Me), (status = 401, body = Problem), (status = 503, body = Problem))
 )]
-pub(crate) async fn show(Session(current): Session<StoredSessions>) -> Json<Me> {
+pub(crate) async fn show(Session(current): Session<AnySessions>) -> Json<Me> {
     Json(me(&current.signed_in))
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn refresh(
 pub(crate) async fn sign_out(
     State(state): State<ApiState>,
     From(client): From,
-    Session(current): Session<StoredSessions>,
+    Session(current): Session<AnySessions>,
 ) -> Result<impl IntoResponse, ApiError> {
     state
         .keyhaven

@@ -70,6 +70,8 @@ fn commit_registration(
     let NewRegistration {
         account,
         credential,
+        recovery,
+        claim,
         session,
         ends_session,
         reserved_id,
@@ -79,6 +81,7 @@ fn commit_registration(
         || session
             .as_ref()
             .is_some_and(|session| session.account != account_id)
+        || claim.as_ref().is_some_and(|claim| claim.account != account_id)
     {
         return Err(Conflict("a registration speaks of one account"));
     }
@@ -113,7 +116,25 @@ fn commit_registration(
         }
         RegistrationAccount::New(account) => state.insert_account(account),
     }
+    if let Some(recovery) = recovery {
+        let sessions: Vec<_> = state
+            .sessions_of(account_id)
+            .iter()
+            .map(|session| session.id)
+            .collect();
+        for session in sessions {
+            state.remove_session(session);
+        }
+        let passkeys = state.credentials_of(account_id);
+        let passkeys: Vec<_> = passkeys.iter().map(|passkey| passkey.id.clone()).collect();
+        for passkey in passkeys.into_iter().filter(|_| recovery.drops_passkeys) {
+            state.remove_credential(&passkey);
+        }
+    }
     state.insert_credential(credential);
+    if let Some(claim) = claim {
+        state.claims.insert(claim.account, claim);
+    }
     if let Some(ends) = ends_session {
         state.remove_session(ends);
     }

@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential,
-    EventId, MAX_MAIL_BYTES, MailId, Session, SessionId, SigningKey, TakenMail, TokenHash,
+    Account, AccountId, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune,
+    Credential, EventId, MAX_MAIL_BYTES, MailId, Recovery, Session, SessionId, SigningKey, TakenMail,
+    TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -15,6 +16,7 @@ pub(super) struct State {
     pub(super) usernames: HashMap<String, AccountId>,
     user_handles: HashSet<UserHandle>,
     verified_emails: HashSet<String>,
+    pub(super) claims: HashMap<AccountId, AddressClaim>,
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
@@ -25,6 +27,8 @@ pub(super) struct State {
     pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
     /// Attempt 0: never taken.
     pub(super) outbox: BTreeMap<MailId, TakenMail>,
+    pub(super) recoveries: HashMap<TokenHash, Recovery>,
+    pub(super) recovery_codes: HashMap<AccountId, HashSet<[u8; 32]>>,
     pub(super) signing_keys: Vec<SigningKey>,
     pub(super) events: BTreeMap<EventId, AuditEvent>,
     events_of: HashMap<AccountId, Vec<EventId>>,
@@ -63,6 +67,19 @@ impl State {
             self.verified_emails.insert(email.to_ascii_lowercase());
         }
         self.accounts.insert(account.id, account);
+    }
+
+    /// The account, which now has proven this address.
+    pub(super) fn prove_email(&mut self, id: AccountId, address: String, at: UnixTime) -> Option<Account> {
+        let account = self.accounts.get_mut(&id)?;
+        if let (true, Some(before)) = (account.email_verified, &account.email) {
+            self.verified_emails.remove(&before.to_ascii_lowercase());
+        }
+        self.verified_emails.insert(address.to_ascii_lowercase());
+        account.email = Some(address);
+        account.email_verified = true;
+        account.updated_at = at;
+        Some(account.clone())
     }
 
     pub(super) fn insert_credential(&mut self, credential: Credential) {

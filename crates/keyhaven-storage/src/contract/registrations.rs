@@ -236,6 +236,8 @@ pub async fn a_reserved_credential_id_counts_as_registered(subject: impl Durable
     let (id, _) = register_signed_in(&*store, 1).await;
     let before = snapshot(&*store, id).await;
     let reserved = |registration| NewRegistration {
+        claim: None,
+        recovery: None,
         reserved_id: true,
         ..registration
     };

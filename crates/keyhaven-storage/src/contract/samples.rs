@@ -155,6 +155,8 @@ pub(super) fn newcomer(n: u8) -> NewRegistration {
     let account = account(n);
     NewRegistration {
         credential: credential(account.id, n),
+        claim: None,
+        recovery: None,
         session: None,
         ends_session: None,
         reserved_id: false,
@@ -178,6 +180,8 @@ pub(super) fn another(account: AccountId, n: u8) -> NewRegistration {
     NewRegistration {
         account: RegistrationAccount::Existing(addition(account)),
         credential: credential(account, n),
+        claim: None,
+        recovery: None,
         session: None,
         ends_session: None,
         reserved_id: false,
