@@ -208,13 +208,9 @@ impl Authentications {
                 Ok((effects, (session, token)))
             })
             .await?;
-        let account = Account {
-            last_login_at: Some(session.created_at),
-            ..owned.account
-        };
         Ok(Authenticated {
-            device: self.0.marked(client, account.id),
-            account,
+            device: self.0.marked(client, owned.account.id),
+            account: owned.account,
             credential: owned.credential,
             session,
             token,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::known::Known;
 use crate::limits::Limits;
 use crate::ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) anchors: Option<Arc<dyn Anchors>>,
     pub(crate) crosscheck: Option<Crosscheck>,
     pub(crate) keys: Keys,
+    pub(crate) known: Known,
     pub(crate) limits: Option<Limits>,
     /// Time and count of the newest time-ordered UUID.
     pub(crate) newest_uuid: AtomicU64,

@@ -20,6 +20,7 @@ mod context;
 mod decoy;
 mod device;
 mod error;
+mod known;
 mod limits;
 mod mails;
 mod network;
@@ -125,6 +126,7 @@ impl Keyhaven {
         let limits =
             limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
+            known: known::Known::new(settings.known_credentials),
             limits,
             settings,
             durable: surroundings.durable,

@@ -125,6 +125,10 @@ impl Passkeys {
             self.0.require_fresh(current, purpose).await?;
             Some((session, purpose.as_str().to_owned(), now))
         };
+        for id in &credentials {
+            // Nothing would be decided by it; but what is removed is to be gone.
+            self.0.known.forget(id);
+        }
         let event = self.0.success(client, REMOVE, of(current, named))?;
         let content = Content::PasskeyRemoved {
             passkey: names,

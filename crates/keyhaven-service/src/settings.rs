@@ -38,6 +38,9 @@ pub struct Settings {
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
     /// What to do with outputs of extensions that were not asked for.
     pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
+    /// How many credentials that have signed in are kept in memory, so that their next login reads nothing first: about
+    /// 1 KB each. 0: none.
+    pub known_credentials: usize,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
     /// How mails look; `None`: none are sent.
@@ -144,6 +147,7 @@ pub(crate) mod tests {
             backup: keyhaven_core::BackupPolicy::Any,
             backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
             unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
+            known_credentials: 0,
             disclose_existence: false,
             mail: None,
             recovery: RecoverySettings::default(),

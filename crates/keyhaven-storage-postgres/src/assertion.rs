@@ -10,7 +10,8 @@ use crate::error::Failure;
 use crate::outbox::Mails;
 
 impl PostgresStore {
-    /// All of it in one round trip. How one statement decides and writes under READ COMMITTED:
+    /// All of it in one round trip: a plain login by a statement of its own, everything else, and a login that this one
+    /// did not commit and that is to be told why, by one that judges. How one statement decides and writes under READ COMMITTED:
     ///
     /// * All its parts see one snapshot, taken when it begins, so what the snapshot says may be old by the time a row
     ///   is written. `target` therefore *locks* account and credential, in this order as all commits do, and answers
@@ -36,10 +37,19 @@ impl PostgresStore {
         let event = &commit.audit.event;
         let mails = Mails::of(&commit.audit);
 
+        if let (Some(session), None, None) = (session, grant, commit.ends_session)
+            && commit.audit.mails.is_empty()
+            && self.record_login(commit, session).await?
+        {
+            return Ok(AssertionOutcome::Committed);
+        }
+
         let mut lent = self.primary.lend().await?;
         let outcome = query_scalar!(
             r#"WITH target AS MATERIALIZED (
-                SELECT a.active AS account_active, c.active AS credential_active, c.sign_count
+                SELECT a.active AS account_active, c.active AS credential_active,
+                    c.sign_count = $3 AND c.backup_eligible = $39 AND c.device_name = $40 AND a.updated_at = $41
+                    AS as_expected
                 FROM accounts a JOIN credentials c ON c.account_id = a.id
                 WHERE a.id = $2 AND c.credential_id = $1
                 FOR NO KEY UPDATE OF a, c
@@ -52,7 +62,7 @@ impl PostgresStore {
                     WHEN t.account_active IS NULL THEN 'credential missing'
                     WHEN NOT t.account_active THEN 'account locked'
                     WHEN NOT t.credential_active THEN 'credential inactive'
-                    WHEN t.sign_count <> $3 THEN 'sign count changed'
+                    WHEN NOT t.as_expected THEN 'record changed'
                     WHEN $21::uuid IS NOT NULL AND h.id IS NULL THEN 'session ended'
                     ELSE 'committed'
                 END AS outcome
@@ -61,7 +71,7 @@ impl PostgresStore {
                 SELECT FROM verdict WHERE outcome = 'committed'
             ), used AS (
                 UPDATE credentials c
-                SET sign_count = $4, backup_eligible = $5, backup_state = $6,
+                SET sign_count = $4::bigint, backup_eligible = $5, backup_state = $6,
                     last_used_at = greatest(c.last_used_at, $7)
                 FROM committed WHERE c.credential_id = $1
             ), signed_in AS (
@@ -88,7 +98,7 @@ impl PostgresStore {
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
                 SELECT mail.* FROM committed,
-                    unnest($39::uuid[], $40::uuid[], $41::bytea[], $42::bigint[], $43::bigint[]) AS mail
+                    unnest($42::uuid[], $43::uuid[], $44::bytea[], $45::bigint[], $46::bigint[]) AS mail
             )
             SELECT outcome AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
@@ -129,6 +139,9 @@ impl PostgresStore {
             event.request_id.as_deref(),
             &event.mac[..],
             session.map(|session| &session.token_family.0[..]),
+            commit.expected.backup_eligible,
+            commit.expected.device_name,
+            commit.expected.account_updated_at.as_millis(),
             &mails.ids,
             &mails.accounts as &[Option<Uuid>],
             &mails.sealed,
@@ -143,7 +156,7 @@ impl PostgresStore {
             "credential inactive" => AssertionOutcome::CredentialInactive,
             "credential missing" => AssertionOutcome::CredentialMissing,
             "session ended" => AssertionOutcome::SessionEnded,
-            "sign count changed" => AssertionOutcome::SignCountChanged,
+            "record changed" => AssertionOutcome::RecordChanged,
             _ => return Err(columns::Damaged("verdict").into()),
         })
     }

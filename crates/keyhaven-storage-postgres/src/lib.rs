@@ -18,6 +18,7 @@ mod assertion;
 mod audit;
 mod credentials;
 mod error;
+mod login;
 mod options;
 mod outbox;
 mod pool;

@@ -27,7 +27,7 @@ impl SqliteStore {
             | AssertionOutcome::CredentialInactive
             | AssertionOutcome::CredentialMissing
             | AssertionOutcome::SessionEnded
-            | AssertionOutcome::SignCountChanged => transaction.rollback().await?,
+            | AssertionOutcome::RecordChanged => transaction.rollback().await?,
         }
         Ok(outcome)
     }
@@ -71,8 +71,9 @@ async fn compare_and_set(
         "UPDATE credentials
         SET sign_count = ?4, backup_eligible = ?5, backup_state = ?6,
             last_used_at = max(coalesce(last_used_at, ?7), ?7)
-        WHERE credential_id = ?1 AND account_id = ?2 AND sign_count = ?3 AND active = 1
-            AND EXISTS (SELECT 1 FROM accounts WHERE id = ?2 AND active = 1)",
+        WHERE credential_id = ?1 AND account_id = ?2 AND sign_count = ?3 AND active = 1 AND backup_eligible = ?8
+            AND device_name = ?9
+            AND EXISTS (SELECT 1 FROM accounts WHERE id = ?2 AND active = 1 AND updated_at = ?10)",
         commit.credential.as_bytes(),
         commit.account.0,
         i64::from(commit.expected_sign_count.0),
@@ -80,6 +81,9 @@ async fn compare_and_set(
         commit.backup_eligible,
         commit.backup_state,
         commit.used_at.as_millis(),
+        commit.expected.backup_eligible,
+        commit.expected.device_name,
+        commit.expected.account_updated_at.as_millis(),
     )
     .execute(connection)
     .await?;
@@ -103,7 +107,7 @@ async fn why_unchanged(
         None => AssertionOutcome::CredentialMissing,
         Some(found) if !found.account_active => AssertionOutcome::AccountLocked,
         Some(found) if !found.credential_active => AssertionOutcome::CredentialInactive,
-        Some(_) => AssertionOutcome::SignCountChanged,
+        Some(_) => AssertionOutcome::RecordChanged,
     })
 }
 

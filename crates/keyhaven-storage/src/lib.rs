@@ -44,7 +44,8 @@ pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
     AccountStore, Addition, AfterRecovery, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore,
     DurableStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount,
-    RegistrationOutcome, Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
+    RegistrationOutcome, Remembered, Removal, RemovalOutcome, Rotation, SessionStore, SignInSession,
+    SigningKeyStore,
 };
 pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, MailId, SessionId, TokenHash};

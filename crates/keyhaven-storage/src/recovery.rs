@@ -53,6 +53,7 @@ pub enum RecoveryStage {
 
 /// What a right code leads to.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once and taken apart at once")]
 pub enum RecoveryStep {
     /// A session is opened; it is the account's.
     Open(Session),
@@ -90,6 +91,7 @@ pub struct CodeAttempt {
 
 /// What carries a waiting recovery out.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "made once and taken apart at once")]
 pub enum RecoveryProof {
     /// One of the account's recovery codes, which is used up: its keyed hash, how many tries a recovery has, and what is
     /// written where it is wrong.

@@ -303,8 +303,8 @@ pub async fn expired_claims_are_dropped(subject: impl DurableSubject) {
         let kept = (n == 1).then_some("Claimed-11@example.org");
         assert_eq!(email.as_deref(), kept);
     }
-    // A sign-in goes on as before.
+    // Who remembers the account as it was finds that it has changed.
     let id = account(2).id;
     let signed_in = store.commit_assertion(login(id, 2, 99)).await.unwrap();
-    assert_eq!(signed_in, AssertionOutcome::Committed);
+    assert_eq!(signed_in, AssertionOutcome::RecordChanged);
 }

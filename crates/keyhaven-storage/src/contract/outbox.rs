@@ -148,7 +148,7 @@ pub async fn a_refused_commit_sends_no_mail(subject: impl DurableSubject) {
         ..login(id, 1, 1)
     };
     let lost = store.commit_assertion(lost).await.unwrap();
-    assert_eq!(lost, AssertionOutcome::SignCountChanged);
+    assert_eq!(lost, AssertionOutcome::RecordChanged);
     let renamed = store
         .rename_credential(id, &credential_id(9), "name", announced(4, id))
         .await;
