@@ -10,6 +10,7 @@ mod config;
 mod crosscheck;
 mod inspect;
 mod listen;
+mod mailer;
 mod mds;
 mod pem;
 mod ports;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::anchors::AnchorSet;
 use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
+use crate::mailer::Mailer;
 use crate::ports::{SystemClock, SystemRandom};
 use crate::sealer::Sealer;
 use crate::signals::Signals;
@@ -82,6 +83,10 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors, metrics.clone()));
     let sealer = Sealer::start(&keyhaven, &config.audit, &metrics);
+    let mailer = config
+        .mail
+        .as_ref()
+        .map(|mail| Mailer::start(&keyhaven, mail, &metrics));
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
             .await
@@ -117,6 +122,10 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
+    if let Some(mailer) = mailer {
+        mailer.stop().await;
+    }
+    // Last: whatever stopped may have appended something.
     sealer.stop().await;
     Ok(())
 }
@@ -190,6 +199,15 @@ async fn upkeep(keyhaven: Keyhaven, anchors: Option<Arc<AnchorSet>>, metrics: Me
                 tracing::debug!(dropped, "dropped what had expired");
             }
             Err(error) => tracing::warn!(%error, "could not drop what has expired"),
+        }
+        match keyhaven.recoveries.failures().await {
+            Ok((failures, alarming)) => {
+                metrics.recovery_failures(failures);
+                if alarming {
+                    tracing::error!(failures, "somebody is guessing recovery codes");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not count the failures of recoveries"),
         }
         if let Some(anchors) = anchors.clone() {
             let refreshed = tokio::task::spawn_blocking(move || anchors.refresh(SystemClock.now()));

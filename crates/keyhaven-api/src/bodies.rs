@@ -97,6 +97,113 @@ pub(crate) struct ChangeCredential {
     pub(crate) active: Option<bool>,
 }
 
+/// `POST /email/verify`
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct VerifyEmail {
+    /// As it stands in the mailed link, behind `verify-email=`.
+    pub(crate) token: String,
+}
+
+/// `POST /email/change`
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ChangeEmail {
+    /// The new address.
+    pub(crate) email: String,
+}
+
+/// `POST /recovery/request-otp`
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct RequestRecovery {
+    /// The account's proven address.
+    pub(crate) email: String,
+}
+
+/// A recovery that was asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AskedRecovery {
+    /// Names the recovery, in the browser that asked for it.
+    pub(crate) recovery_id: String,
+}
+
+/// `POST /recovery/verify-otp`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerifyOtp {
+    /// As it was answered.
+    pub(crate) recovery_id: String,
+    /// Six digits; left out, a recovery is taken up whose wait is over.
+    pub(crate) otp: Option<String>,
+}
+
+/// `POST /recovery/verify-code`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerifyRecoveryCode {
+    /// Of a recovery that waits.
+    pub(crate) recovery_id: String,
+    /// One of the account's recovery codes.
+    pub(crate) code: String,
+}
+
+/// `POST /recovery/cancel`
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CancelRecovery {
+    /// As it stands in the mailed link, behind `cancel-recovery=`; left out, the signed-in account's recoveries are
+    /// cancelled.
+    pub(crate) token: Option<String>,
+}
+
+/// How far a recovery has come.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RecoveryBody {
+    /// `pending`: the mailed code is expected. `waiting`: until `readyAt` its owner can object. `ready`: it can be taken
+    /// up. `recovered`: a recovery session is open. `ended`.
+    pub(crate) state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ready_at: Option<String>,
+    /// A key to look a sentence up by.
+    pub(crate) translation_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user: Option<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<SessionBody>,
+}
+
+impl RecoveryBody {
+    pub(crate) fn new(state: &'static str, ready_at: Option<UnixTime>) -> Self {
+        Self {
+            state,
+            ready_at: ready_at.map(rfc3339),
+            translation_key: format!("message.recovery_{state}"),
+            user: None,
+            session: None,
+        }
+    }
+}
+
+/// `POST /recovery/codes`
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RecoveryCodes {
+    /// Shown this once.
+    pub(crate) codes: Vec<String>,
+}
+
+/// What to say to a person where there is nothing else to answer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Told {
+    /// A key to look the sentence up by.
+    translation_key: &'static str,
+}
+
+impl Told {
+    pub(crate) const fn new(translation_key: &'static str) -> Self {
+        Self { translation_key }
+    }
+}
+
 /// A ceremony that was started.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -398,6 +505,9 @@ pub(crate) struct SignedInBody {
     /// What to tell the browser.
     #[schema(value_type = SignalsBody)]
     pub(crate) signals: Signals,
+    /// Whether the account was recovered by this: then its other passkeys, where there are any, are to be looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) recovered: bool,
 }
 
 /// The answer of a finished step-up.

@@ -2,12 +2,15 @@
 
 use axum::http::HeaderValue;
 use cookie::{Cookie, SameSite};
-use keyhaven_service::{SecretToken, SessionToken};
+use keyhaven_service::{DeviceMarks, SecretToken, SessionToken};
 
 use crate::state::ApiSettings;
 
-/// A cookie's life; the browser one must outlive any ceremony.
-const BROWSER_SECONDS: i64 = 24 * 60 * 60;
+/// The longest that browsers keep a cookie.
+const DEVICE_SECONDS: i64 = 400 * 24 * 60 * 60;
+
+/// The life of the browser's cookie: longer than any ceremony, and than a recovery that waits and is then taken up.
+const BROWSER_SECONDS: i64 = 35 * 24 * 60 * 60;
 
 impl ApiSettings {
     /// The session cookie's name.
@@ -26,6 +29,25 @@ impl ApiSettings {
         } else {
             "__Host-keyhaven_ceremony"
         }
+    }
+
+    /// The device cookie's name.
+    pub(crate) fn device_cookie(&self) -> &'static str {
+        if self.insecure_cookies {
+            "keyhaven_device"
+        } else {
+            "__Host-keyhaven_device"
+        }
+    }
+
+    /// Sets the device cookie.
+    pub(crate) fn set_device(&self, marks: &DeviceMarks) -> Option<HeaderValue> {
+        self.set(
+            self.device_cookie(),
+            marks.to_text(),
+            SameSite::Strict,
+            DEVICE_SECONDS,
+        )
     }
 
     /// Sets the session cookie. Lax: a link from elsewhere finds its reader signed in; no post from elsewhere does.
@@ -76,6 +98,7 @@ mod tests {
             trusted_proxies: vec![],
             trusted_proxy_header: crate::proxy::ProxyHeader::default(),
             disclose_verification_step: false,
+            mail_folder: None,
             insecure_cookies: false,
         };
         let token = SessionToken::parse(&"A".repeat(64)).unwrap();
@@ -96,7 +119,7 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "keyhaven_ceremony={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=86400",
+                "keyhaven_ceremony={}; HttpOnly; SameSite=Strict; Path=/; Max-Age=3024000",
                 "A".repeat(43)
             )
         );

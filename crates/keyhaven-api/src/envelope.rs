@@ -4,11 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use keyhaven_service::{Client, SecretToken};
+use keyhaven_mail::Language;
+use keyhaven_service::{Client, DeviceMarks, SecretToken};
 use keyhaven_types::{Origin, base64url};
 use tracing::Instrument as _;
 
@@ -109,6 +112,7 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
             .take(256)
             .collect()
     });
+    let devices = keyhaven_session::cookie(headers, state.settings.device_cookie());
     let browser = keyhaven_session::cookie(headers, state.settings.ceremony_cookie());
     Ok(Client {
         ip: client_ip(
@@ -118,9 +122,14 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
             state.settings.trusted_proxy_header,
         ),
         user_agent,
+        language: headers
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(Language::accepted),
         request_id: request_id.to_owned(),
         origin,
         browser: browser.as_deref().and_then(SecretToken::parse),
+        devices: devices.as_deref().map(DeviceMarks::parse).unwrap_or_default(),
     })
 }
 

@@ -171,11 +171,9 @@ impl Assurance for Current {
     }
 }
 
-impl Authority for StoredSessions {
-    type Session = Current;
-    type Rejection = ApiError;
-
-    async fn authenticate(&self, parts: &Parts) -> Result<Current, ApiError> {
+impl StoredSessions {
+    /// The session of a request, a recovery's as well.
+    async fn of_any_kind(&self, parts: &Parts) -> Result<Current, ApiError> {
         let client = client(parts)?;
         if let Some(token) = session_token(&self.0, parts) {
             require_origin(parts)?;
@@ -196,9 +194,49 @@ impl Authority for StoredSessions {
             token: None,
         })
     }
+}
+
+/// Full sessions. One that came from a recovery is refused here, and so everywhere, save where [`AnySessions`] is named.
+impl Authority for StoredSessions {
+    type Session = Current;
+    type Rejection = ApiError;
+
+    async fn authenticate(&self, parts: &Parts) -> Result<Current, ApiError> {
+        let current = self.of_any_kind(parts).await?;
+        if current.signed_in.is_recovery() {
+            return Err(ApiError::new(
+                "forbidden",
+                "a recovery can add a passkey, read its session and sign out, nothing else",
+            ));
+        }
+        Ok(current)
+    }
 
     fn now(&self) -> UnixTime {
         self.0.keyhaven.now()
+    }
+}
+
+/// Sessions of every kind, for the few routes that a recovery session is there for.
+#[derive(Clone, Debug)]
+pub(crate) struct AnySessions(StoredSessions);
+
+impl axum::extract::FromRef<ApiState> for AnySessions {
+    fn from_ref(state: &ApiState) -> Self {
+        Self(StoredSessions(state.clone()))
+    }
+}
+
+impl Authority for AnySessions {
+    type Session = Current;
+    type Rejection = ApiError;
+
+    async fn authenticate(&self, parts: &Parts) -> Result<Current, ApiError> {
+        self.0.of_any_kind(parts).await
+    }
+
+    fn now(&self) -> UnixTime {
+        self.0.now()
     }
 }
 
@@ -232,11 +270,23 @@ impl FromRequestParts<ApiState> for MaybeSession {
         if session_token(state, parts).is_none() {
             return Ok(Self::None);
         }
-        match StoredSessions(state.clone()).authenticate(parts).await {
+        match StoredSessions(state.clone()).of_any_kind(parts).await {
             Ok(current) => Ok(Self::InForce(Box::new(current))),
             Err(over) if matches!(over.code, "session_expired" | "unauthenticated") => Ok(Self::Over(over)),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The session of a request, where it has one in force and a full one.
+pub(crate) struct OptionalSession(pub(crate) Option<Current>);
+
+impl FromRequestParts<ApiState> for OptionalSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        let PresentedSession(current) = PresentedSession::from_request_parts(parts, state).await?;
+        Ok(Self(current.filter(|current| !current.signed_in.is_recovery())))
     }
 }
 

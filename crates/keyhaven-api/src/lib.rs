@@ -41,7 +41,10 @@ pub use state::{ApiSettings, Operations};
 pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
-use routes::{account, credentials, login, page, register, session, step_up, system, well_known};
+use routes::{
+    account, credentials, dev_mails, email, login, page, recovery, register, session, step_up, system,
+    well_known,
+};
 use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
@@ -62,6 +65,10 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
     let pages = Router::new()
         .route("/", get(page::index))
         .route("/assets/{name}", get(page::asset));
+    let pages = match &state.settings.mail_folder {
+        None => pages,
+        Some(_) => pages.route("/dev/mails", get(dev_mails::show)),
+    };
     let under_base = api.merge(pages);
     let based = match base.trim_end_matches('/') {
         "" => under_base,
@@ -112,6 +119,15 @@ fn api() -> OpenApiRouter<ApiState> {
             credentials::delete
         ))
         .routes(paths!(account::show))
+        .routes(paths!(email::verify))
+        .routes(paths!(email::resend))
+        .routes(paths!(email::change))
+        .routes(paths!(recovery::request))
+        .routes(paths!(recovery::verify_otp))
+        .routes(paths!(recovery::verify_code))
+        .routes(paths!(recovery::make_codes))
+        .routes(paths!(recovery::cancel))
+        .routes(paths!(recovery::show))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))

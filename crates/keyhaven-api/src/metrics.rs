@@ -14,7 +14,7 @@ use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use keyhaven_service::Observer;
+use keyhaven_service::{Deliveries, Observer};
 use keyhaven_storage::observed::{PoolFigures, StoreCall, StoreObserver};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -40,8 +40,12 @@ struct Inner {
     ceremonies: Family<Ceremony, Counter>,
     crosschecks: Family<SecondVerdict, Counter>,
     figures: Arc<Figures>,
+    mails: Family<Fate, Counter>,
+    outbox_waiting: Gauge,
+    outbox_oldest: Gauge,
     purged: Counter,
     rate_limited: Family<Refused, Counter>,
+    recovery_failures: Gauge,
     requests: Family<Answer, Counter>,
     seconds: Family<Route, Histogram>,
     store_calls: Family<StoreAnswer, Counter>,
@@ -63,6 +67,12 @@ struct Ceremony {
     ceremony: &'static str,
     stage: &'static str,
     /// `ok`, or the code as the audit event has it.
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Fate {
+    /// `sent`, `postponed`, `given_up`.
     outcome: &'static str,
 }
 
@@ -167,6 +177,34 @@ impl Metrics {
             "Messages to stores on other machines that waited for an answer",
             store_round_trips.clone(),
         );
+        let mails = Family::<Fate, Counter>::default();
+        for outcome in ["sent", "postponed", "given_up"] {
+            let _ = mails.get_or_create(&Fate { outcome });
+        }
+        registry.register(
+            "mails",
+            "Attempts of this process to send a mail, by what came of them",
+            mails.clone(),
+        );
+        let outbox_waiting = Gauge::default();
+        registry.register(
+            "outbox_waiting",
+            "Mails that are not sent yet",
+            outbox_waiting.clone(),
+        );
+        let outbox_oldest = Gauge::default();
+        registry.register_with_unit(
+            "outbox_oldest",
+            "How long the oldest of them has waited",
+            Unit::Seconds,
+            outbox_oldest.clone(),
+        );
+        let recovery_failures = Gauge::default();
+        registry.register(
+            "recovery_failures",
+            "Wrong codes in recoveries that were asked for within the last hour, of all accounts",
+            recovery_failures.clone(),
+        );
         let purged = Counter::default();
         registry.register(
             "purged",
@@ -199,8 +237,12 @@ impl Metrics {
             ceremonies,
             crosschecks,
             figures,
+            mails,
+            outbox_waiting,
+            outbox_oldest,
             purged,
             rate_limited,
+            recovery_failures,
             requests,
             seconds,
             store_calls,
@@ -236,6 +278,32 @@ impl Metrics {
         self.0
             .audit_refused
             .set(i64::try_from(refused).unwrap_or(i64::MAX));
+    }
+
+    /// Counts what became of mails.
+    pub fn delivered(&self, deliveries: Deliveries) {
+        for (outcome, mails) in [
+            ("sent", deliveries.sent),
+            ("postponed", deliveries.postponed),
+            ("given_up", deliveries.given_up),
+        ] {
+            let mails = u64::from(mails);
+            self.0.mails.get_or_create(&Fate { outcome }).inc_by(mails);
+        }
+    }
+
+    /// Shows how full the outbox is, and for how many seconds its oldest mail has waited.
+    pub fn outbox(&self, waiting: u64, oldest_seconds: u64) {
+        let gauge = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        self.0.outbox_waiting.set(gauge(waiting));
+        self.0.outbox_oldest.set(gauge(oldest_seconds));
+    }
+
+    /// Shows how many codes were wrong in recoveries of late.
+    pub fn recovery_failures(&self, failures: u64) {
+        self.0
+            .recovery_failures
+            .set(i64::try_from(failures).unwrap_or(i64::MAX));
     }
 
     /// Counts expired rows that were dropped.

@@ -17,6 +17,7 @@ use utoipa::OpenApi;
         (name = "step-up", description = "Proving presence again, for one purpose"),
         (name = "passkeys", description = "The account's passkeys"),
         (name = "account", description = "The account"),
+        (name = "recovery", description = "Recovering an account whose passkeys are lost"),
         (name = "system", description = "Health and version"),
     ),
 )]

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -19,6 +20,8 @@ pub struct ApiSettings {
     pub trusted_proxy_header: ProxyHeader,
     /// Whether a failed ceremony names the verification step.
     pub disclose_verification_step: bool,
+    /// Where mails are kept for a developer to read; `None`: they are sent, or there are none.
+    pub mail_folder: Option<PathBuf>,
     /// Plain http on localhost: cookies go without `Secure` and `__Host-`.
     pub insecure_cookies: bool,
 }

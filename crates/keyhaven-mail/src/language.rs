@@ -27,10 +27,10 @@ impl Language {
     }
 
     /// The best language for the value of an `Accept-Language` header (RFC 9110 §12.5.4): the listed one with the
-    /// highest weight, the first of equals; English where none is known.
+    /// highest weight, the first of equals; `None` where none is known.
     #[must_use]
-    pub fn accepted(header: &str) -> Self {
-        let mut best = (Self::default(), 0.0);
+    pub fn accepted(header: &str) -> Option<Self> {
+        let mut best = (None, 0.0);
         // A header is bounded by the server; what no browser sends is not looked at.
         for range in header.split(',').take(32) {
             let mut parts = range.split(';').map(str::trim);
@@ -43,7 +43,7 @@ impl Language {
                 .filter(|weight| (0.0..=1.0).contains(weight))
                 .unwrap_or(0.0);
             if weight > best.1 {
-                best = (language, weight);
+                best = (Some(language), weight);
             }
         }
         best.0
@@ -75,15 +75,15 @@ mod tests {
     #[test]
     fn the_language_that_the_reader_prefers_is_taken() {
         for (header, language) in [
-            ("de-AT,de;q=0.9,en;q=0.8", Language::De),
-            ("fr, en;q=0.5, de;q=0.7", Language::De),
-            ("en, de", Language::En),
-            ("de;q=0, en;q=0.1", Language::En),
-            ("de;q=7", Language::En),
-            ("de;q=x", Language::En),
-            ("fr", Language::En),
-            ("", Language::En),
-            (" DE ; q=0.3 ", Language::De),
+            ("de-AT,de;q=0.9,en;q=0.8", Some(Language::De)),
+            ("fr, en;q=0.5, de;q=0.7", Some(Language::De)),
+            ("en, de", Some(Language::En)),
+            ("de;q=0, en;q=0.1", Some(Language::En)),
+            ("de;q=7", None),
+            ("de;q=x", None),
+            ("fr", None),
+            ("", None),
+            (" DE ; q=0.3 ", Some(Language::De)),
         ] {
             assert_eq!(Language::accepted(header), language, "{header}");
         }

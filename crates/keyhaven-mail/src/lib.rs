@@ -1,7 +1,8 @@
 //! The mails that Keyhaven sends.
 //!
 //! A [`Mail`] says what happened; [`render`] makes a subject, a text and an HTML part of it, in the reader's language;
-//! a [`Transport`] hands it over: [`Smtp`] to a mail server, [`Folder`] to a directory where a developer looks.
+//! a [`Transport`] hands it over: `Smtp` to a mail server, `Folder` to a directory where a developer looks (feature
+//! `transports`).
 //!
 //! # What a mail may contain
 //! Subjects and buttons are fixed texts. What users chose (a name, a passkey's name) appears only in mails to an address
@@ -14,16 +15,20 @@
 //! Absent on purpose: when mails are sent, what they are sent for, retries, and every store. That is the outbox's work.
 
 mod catalogue;
+#[cfg(feature = "transports")]
 mod folder;
 mod language;
 mod mail;
 mod render;
+#[cfg(feature = "transports")]
 mod smtp;
 mod transport;
 
-pub use folder::Folder;
+#[cfg(feature = "transports")]
+pub use folder::{Folder, Kept};
 pub use language::{Language, UnknownLanguage};
 pub use mail::{Action, Address, CloneResponse, Content, InvalidAddress, Mail, Occasion, Secret};
 pub use render::{NotRendered, Rendered, Sender, render};
-pub use smtp::{InvalidSmtpUrl, Smtp};
+#[cfg(feature = "transports")]
+pub use smtp::{InvalidSmtpUrl, Smtp, SmtpOptions};
 pub use transport::{DeliveryError, Transport};

@@ -138,6 +138,31 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// From this moment on the mail would come too late to be of use.
+    #[must_use]
+    pub const fn useless_from(&self) -> Option<UnixTime> {
+        match self {
+            Self::ChangeAddress { until, .. }
+            | Self::EnrolmentLink { until, .. }
+            | Self::RecoveryCode { until, .. }
+            | Self::VerifyAddress { until, .. } => Some(*until),
+            Self::AccountDeleted
+            | Self::AddressChanged { .. }
+            | Self::AddressChanging { .. }
+            | Self::AddressInUse
+            | Self::NewDevice { .. }
+            | Self::PasskeyAdded { .. }
+            | Self::PasskeyCloned { .. }
+            | Self::PasskeyRemoved { .. }
+            | Self::PasswordChanged { .. }
+            | Self::RecoveryCodesMade { .. }
+            | Self::RecoveryDone
+            | Self::RecoveryWaiting { .. } => None,
+        }
+    }
+}
+
 /// What was done about a passkey that seems to have been copied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -24,6 +24,8 @@ pub struct Sender {
 /// The parts of a mail, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Rendered {
+    /// The addressee.
+    pub to: Address,
     /// One line.
     pub subject: String,
     /// The plain text.
@@ -162,6 +164,7 @@ fn try_render(mail: &Mail, sender: &Sender, id: &str) -> Option<Rendered> {
         ))
         .ok()?;
     Some(Rendered {
+        to: mail.to.clone(),
         subject,
         text: plain_text,
         html,

@@ -13,6 +13,9 @@ use crate::{DeliveryError, Rendered, Transport};
 /// How long a mail server may take for one step.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long one mail may take altogether.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A mail server that takes submissions (RFC 6409).
 #[derive(Clone)]
 pub struct Smtp(AsyncSmtpTransport<Tokio1Executor>);
@@ -37,52 +40,107 @@ impl std::fmt::Debug for Smtp {
     }
 }
 
-impl Smtp {
+/// Which mail server, and how it is spoken to; checked.
+#[derive(Clone)]
+pub struct SmtpOptions {
+    url: SmtpUrl,
+    tls: Tls,
+}
+
+impl SmtpOptions {
     /// The server at this URL: `smtps://` speaks TLS from the first byte (port 465), `smtp://` demands STARTTLS before
     /// anything else (port 587). The certificate must be valid for the host name; `authority` (PEM) is trusted beside
     /// the system's own. `smtp://…?tls=off` is taken for loopback addresses only. User and password are percent-encoded.
+    /// `credentials` (user and password, as they are) take the place of those in the URL.
     ///
     /// # Errors
     /// [`InvalidSmtpUrl`]
-    pub fn new(url: &str, authority: Option<&[u8]>) -> Result<Self, InvalidSmtpUrl> {
-        let parsed = SmtpUrl::parse(url)?;
+    pub fn new(
+        url: &str,
+        credentials: Option<(String, String)>,
+        authority: Option<&[u8]>,
+    ) -> Result<Self, InvalidSmtpUrl> {
+        let mut url = SmtpUrl::parse(url)?;
+        url.credentials = credentials.or(url.credentials);
         let tls = || -> Result<TlsParameters, InvalidSmtpUrl> {
-            let mut builder = TlsParameters::builder(parsed.host.clone());
+            let mut builder = TlsParameters::builder(url.host.clone());
             if let Some(pem) = authority {
                 let certificate = Certificate::from_pem(pem).map_err(|_| InvalidSmtpUrl::Authority)?;
                 builder = builder.add_root_certificate(certificate);
             }
             builder.build().map_err(|_| InvalidSmtpUrl::Authority)
         };
-        let tls = match parsed.encryption {
+        let tls = match url.encryption {
             Encryption::None => Tls::None,
             Encryption::StartTls => Tls::Required(tls()?),
             Encryption::Tls => Tls::Wrapper(tls()?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(parsed.host)
-            .port(parsed.port)
+        Ok(Self { url, tls })
+    }
+}
+
+/// Without user and password.
+impl std::fmt::Display for SmtpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = match self.url.encryption {
+            Encryption::Tls => "smtps",
+            Encryption::None | Encryption::StartTls => "smtp",
+        };
+        write!(f, "{scheme}://{}:{}", self.url.host, self.url.port)
+    }
+}
+
+impl std::fmt::Debug for SmtpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SmtpOptions({self})")
+    }
+}
+
+impl Smtp {
+    /// Connects when the first mail is sent, and keeps connections for the next ones. To be made where a tokio runtime is.
+    #[must_use]
+    pub fn new(options: &SmtpOptions) -> Self {
+        let SmtpOptions { url, tls } = options.clone();
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(url.host)
+            .port(url.port)
             .tls(tls)
             .timeout(Some(TIMEOUT));
-        if let Some((user, password)) = parsed.credentials {
+        if let Some((user, password)) = url.credentials {
             builder = builder.credentials(Credentials::new(user, password));
         }
-        Ok(Self(builder.build()))
+        Self(builder.build())
     }
 }
 
 #[async_trait]
 impl Transport for Smtp {
     async fn send(&self, mail: &Rendered) -> Result<(), DeliveryError> {
-        match self.0.send(mail.message.clone()).await {
+        let sent = tokio::time::timeout(PATIENCE, self.0.send(mail.message.clone())).await;
+        let Ok(sent) = sent else {
+            return Err(DeliveryError::Transient(
+                "the mail server takes too long".to_owned(),
+            ));
+        };
+        match sent {
             Ok(_) => Ok(()),
             // 5xx (RFC 5321 §4.2.1): the same again gets the same answer. Wrong credentials answer 5xx, too, but are
             // the operator's to mend: those mails wait.
             Err(error) if error.is_permanent() && !is_about_authentication(&error) => {
-                Err(DeliveryError::Permanent(error.to_string()))
+                Err(DeliveryError::Permanent(said(&error.to_string())))
             }
-            Err(error) => Err(DeliveryError::Transient(error.to_string())),
+            Err(error) => Err(DeliveryError::Transient(said(&error.to_string()))),
         }
     }
+}
+
+/// What went wrong, for the log: one line, no address, at most 200 characters. Servers like to quote whom they refuse.
+fn said(text: &str) -> String {
+    let words = text.split(|character: char| character.is_whitespace() || character.is_control());
+    let words = words.filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .map(|word| if word.contains('@') { "(address)" } else { word })
+        .collect();
+    words.join(" ").chars().take(200).collect()
 }
 
 /// 530, 534, 535, 538 (RFC 4954 §6).
@@ -100,6 +158,7 @@ enum Encryption {
 }
 
 /// What the URL says.
+#[derive(Clone)]
 struct SmtpUrl {
     host: String,
     port: u16,
@@ -160,6 +219,17 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_said_names_nobody_in_the_log() {
+        assert_eq!(
+            said(
+                "permanent error (550): 5.1.1 <anna@example.org>:\r\n unknown\u{1b}[2J mailbox anna@example.org"
+            ),
+            "permanent error (550): 5.1.1 (address) unknown [2J mailbox (address)"
+        );
+        assert_eq!(said(&"x".repeat(10_000)).len(), 200);
+    }
 
     #[test]
     fn a_url_names_a_server_that_nobody_can_listen_in_to() {

@@ -7,7 +7,7 @@ use keyhaven_core::{
     ExpectedAssertion, ExpectedUser, VerifiedAssertion,
 };
 use keyhaven_storage::{
-    AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Remembered, Session, SessionId,
+    Aftermath, AssertionCommit, AssertionOutcome, OwnedCredential, Remembered, Session, SessionId,
     SessionRotation, StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
@@ -46,7 +46,7 @@ pub(crate) struct Effects {
     pub(crate) grant: Option<StepUpGrant>,
     pub(crate) rotation: Option<SessionRotation>,
     pub(crate) ends_session: Option<SessionId>,
-    pub(crate) audit: AuditEvent,
+    pub(crate) audit: Aftermath,
 }
 
 /// A verdict, and the records it was reached with.

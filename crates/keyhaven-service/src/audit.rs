@@ -2,7 +2,7 @@
 
 use keyhaven_audit::canonical;
 use keyhaven_core::{SignCountCheck, VerifiedAssertion};
-use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::CredentialId;
 use ring::hmac;
 
@@ -29,14 +29,26 @@ impl Subject {
 }
 
 impl Context {
-    /// An event that says `action` happened.
+    /// An event that says `action` happened; mails may join it.
     pub(crate) fn success(
         &self,
         client: &Client,
         action: &str,
         subject: Subject,
+    ) -> Result<Aftermath, Error> {
+        let event = self.event(Some(client), action, AuditOutcome::Success, None, None, subject)?;
+        Ok(event.into())
+    }
+
+    /// An event that no request is the reason for.
+    pub(crate) fn own_event(
+        &self,
+        action: &str,
+        outcome: AuditOutcome,
+        code: Option<&str>,
+        subject: Subject,
     ) -> Result<AuditEvent, Error> {
-        self.event(client, action, AuditOutcome::Success, None, None, subject)
+        self.event(None, action, outcome, code.map(str::to_owned), None, subject)
     }
 
     /// An event that says `action` happened, and of what kind it was.
@@ -46,9 +58,10 @@ impl Context {
         action: &str,
         code: &str,
         subject: Subject,
-    ) -> Result<AuditEvent, Error> {
+    ) -> Result<Aftermath, Error> {
         let code = Some(code.to_owned());
-        self.event(client, action, AuditOutcome::Success, code, None, subject)
+        let event = self.event(Some(client), action, AuditOutcome::Success, code, None, subject)?;
+        Ok(event.into())
     }
 
     /// An event that says an assertion was accepted; with the code of what policy let pass.
@@ -58,7 +71,7 @@ impl Context {
         action: &str,
         subject: Subject,
         verified: &VerifiedAssertion,
-    ) -> Result<AuditEvent, Error> {
+    ) -> Result<Aftermath, Error> {
         match verified.sign_count() {
             SignCountCheck::Regressed { .. } => {
                 tracing::warn!(
@@ -74,7 +87,9 @@ impl Context {
 
     /// Counts what became of an action, where it is part of a ceremony.
     pub(crate) fn observe(&self, action: &'static str, outcome: &'static str) {
-        if let Some((ceremony @ ("login" | "registration" | "step_up"), stage)) = action.split_once('.') {
+        if let Some((ceremony @ ("login" | "recovery" | "registration" | "step_up"), stage)) =
+            action.split_once('.')
+        {
             self.observer.ceremony(ceremony, stage, outcome);
         }
     }
@@ -109,7 +124,7 @@ impl Context {
             "refused"
         );
         let (code, step) = (Some(error.code().to_owned()), error.step());
-        let event = match self.event(client, action, AuditOutcome::Refused, code, step, subject) {
+        let event = match self.event(Some(client), action, AuditOutcome::Refused, code, step, subject) {
             Ok(event) => event,
             Err(unwritten) => return unwritten,
         };
@@ -119,9 +134,10 @@ impl Context {
         }
     }
 
-    fn event(
+    /// An event, whatever it says.
+    pub(crate) fn event(
         &self,
-        client: &Client,
+        client: Option<&Client>,
         action: &str,
         outcome: AuditOutcome,
         code: Option<String>,
@@ -139,9 +155,9 @@ impl Context {
             account: subject.account,
             credential: subject.credential,
             session: subject.session,
-            ip: Some(client.ip.to_string()),
-            user_agent: client.user_agent.clone(),
-            request_id: Some(client.request_id.clone()),
+            ip: client.map(|client| client.ip.to_string()),
+            user_agent: client.and_then(|client| client.user_agent.clone()),
+            request_id: client.map(|client| client.request_id.clone()),
             mac: [0; 32],
         };
         let mac = hmac::sign(&self.keys.audit, &canonical(&event));

@@ -11,7 +11,7 @@ use crate::assertion::{Asserted, Effects, Expected};
 use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::ceremony::{AllowList, Kind, Started};
-use crate::client::{Client, SessionToken};
+use crate::client::{Client, DeviceMarks, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
@@ -40,6 +40,8 @@ pub struct Authenticated {
     pub token: SessionToken,
     /// What the page can tell the browser.
     pub signals: Signals,
+    /// What the browser is to keep, where that changes.
+    pub device: Option<DeviceMarks>,
 }
 
 impl Authentications {
@@ -206,13 +208,18 @@ impl Authentications {
                     grant: None,
                     rotation: None,
                     ends_session: current.map(|current| current.session().id),
-                    audit: self.0.asserted(client, FINISH, subject, verified)?,
+                    audit: self.0.tell_of_new_device(
+                        client,
+                        owned,
+                        self.0.asserted(client, FINISH, subject, verified)?,
+                    )?,
                 };
                 Ok((effects, (session, token)))
             })
             .await?;
         Ok(Authenticated {
             signals: self.0.signals_of(&owned.account),
+            device: self.0.marked(client, owned.account.id),
             account: owned.account,
             credential: owned.credential,
             session,

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use keyhaven_mail::Language;
 use keyhaven_storage::TokenHash;
 use keyhaven_types::{Origin, base64url};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 use crate::ports::{Random, RandomUnavailable};
@@ -16,12 +18,49 @@ pub struct Client {
     pub ip: IpAddr,
     /// The User-Agent header, cut to 256 characters.
     pub user_agent: Option<String>,
+    /// The language that the client asks for, where mails are written in it.
+    pub language: Option<Language>,
     /// The request's id.
     pub request_id: String,
     /// The Origin header; already known to be an allowed one.
     pub origin: Option<Origin>,
     /// The ceremony cookie.
     pub browser: Option<SecretToken>,
+    /// The device cookie.
+    pub devices: DeviceMarks,
+}
+
+/// Which accounts a browser has signed in before, as it keeps that: marks that nobody else can make and that say nothing
+/// to anybody else. Newest first. They grant nothing: where one is missing the owner is told of a new device.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DeviceMarks(Vec<[u8; 16]>);
+
+impl DeviceMarks {
+    /// More accounts than these one browser does not remember.
+    const MOST: usize = 8;
+
+    /// Reads the text form; what is not of that form is no mark.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let bytes = base64url::decode(text).unwrap_or_default();
+        let (marks, _) = bytes.as_chunks::<16>();
+        Self(marks.iter().take(Self::MOST).copied().collect())
+    }
+
+    /// The text form, base64url.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        base64url::encode(self.0.as_flattened())
+    }
+
+    pub(crate) fn contains(&self, mark: &[u8; 16]) -> bool {
+        self.0.iter().any(|known| known.ct_eq(mark).into())
+    }
+
+    pub(crate) fn with(&self, mark: [u8; 16]) -> Self {
+        let others = self.0.iter().copied().filter(|known| *known != mark);
+        Self(std::iter::once(mark).chain(others).take(Self::MOST).collect())
+    }
 }
 
 /// 32 random bytes that only a browser knows, to tie ceremonies to it. base64url in transit, 43 characters.

@@ -1,6 +1,7 @@
 //! What becomes of a passkey whose sign count goes back, as that of a copy does (WebAuthn L3 §6.1.1, §7.2 step 22).
 
 use keyhaven_core::{AssertionError, SignCountRegression};
+use keyhaven_mail::{CloneResponse, Content};
 use keyhaven_storage::{
     CloneAlarm, CloneAlarmOutcome, Credential, InactiveReason, OwnedCredential, Reinstatement,
     ReinstatementOutcome,
@@ -11,6 +12,7 @@ use crate::audit::Subject;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
+use crate::mails::SECURITY;
 use crate::passkeys::{Passkeys, of};
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
@@ -92,12 +94,25 @@ impl Context {
             credential: Some(owned.credential.id.clone()),
             ..Subject::account(owned.account.id)
         };
+        let told = Content::PasskeyCloned {
+            passkey: owned.credential.device_name.clone(),
+            response: match reason {
+                InactiveReason::CloneRevoked => CloneResponse::Revoked,
+                InactiveReason::CloneSuspended => CloneResponse::Suspended,
+            },
+            review: self.link(SECURITY),
+        };
         let alarm = CloneAlarm {
             credential: owned.credential.id.clone(),
             account: owned.account.id,
             expected_sign_count: owned.credential.sign_count,
             reason,
-            audit: self.noted(client, ALARM, reason.as_str(), subject)?,
+            audit: self.announced(
+                client,
+                &owned.account,
+                self.noted(client, ALARM, reason.as_str(), subject)?,
+                told,
+            )?,
         };
         self.known.forget(&owned.credential.id);
         Ok(match self.durable.commit_clone_alarm(alarm).await? {

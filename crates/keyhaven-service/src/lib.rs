@@ -7,6 +7,7 @@
 //! The clock, the random source and the stores are given ([`Clock`], [`Random`]). Absent on purpose: HTTP, SQL, and
 //! every kind of I/O of its own.
 
+mod addresses;
 mod assertion;
 mod assurance;
 mod audit;
@@ -19,13 +20,17 @@ mod clones;
 mod confirmation;
 mod context;
 mod decoy;
+mod device;
 mod error;
 mod extensions;
 mod known;
 mod limits;
+mod mails;
 mod network;
+mod outbox;
 mod passkeys;
 mod ports;
+mod recovery;
 mod registration;
 mod secrets;
 mod sessions;
@@ -40,19 +45,25 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use addresses::Addresses;
 pub use assurance::authentication_context;
 pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
-pub use client::{Client, SecretToken, SessionToken};
+pub use client::{Client, DeviceMarks, SecretToken, SessionToken};
 pub use clones::ClonePolicy;
 pub use confirmation::Confirmation;
 pub use error::Error;
 pub use extensions::ExtensionSettings;
+pub use mails::MailSettings;
 pub use network::Network;
+pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
+pub use recovery::{
+    AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
+};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
@@ -67,12 +78,18 @@ pub use upkeep::{StoreState, Upkeep};
 pub struct Keyhaven {
     /// Signed access tokens.
     pub access_tokens: AccessTokens,
+    /// E-mail addresses.
+    pub addresses: Addresses,
     /// The sealed audit log.
     pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
+    /// Sending mails.
+    pub outbox: Outbox,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
+    /// Recovering accounts.
+    pub recoveries: Recoveries,
     /// Registering passkeys.
     pub registrations: Registrations,
     /// Sessions.
@@ -132,9 +149,12 @@ impl Keyhaven {
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
+            addresses: Addresses(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
+            outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
+            recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
             step_ups: StepUps(context.clone()),
@@ -182,10 +202,13 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(
+    Addresses,
     AuditLog,
     Authentications,
     Keyhaven,
+    Outbox,
     Passkeys,
+    Recoveries,
     Registrations,
     Sessions,
     StepUps,

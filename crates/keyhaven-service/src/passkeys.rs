@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keyhaven_mail::Content;
 use keyhaven_storage::{Credential, Removal, RemovalOutcome};
 use keyhaven_types::CredentialId;
 
@@ -9,6 +10,7 @@ use crate::audit::Subject;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
+use crate::mails::SECURITY;
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
 use crate::username;
@@ -113,6 +115,7 @@ impl Passkeys {
         credentials: Vec<CredentialId>,
         named: Option<&CredentialId>,
     ) -> Result<(), Error> {
+        let names = self.names(current, &credentials).await?;
         let now = self.0.clock.now();
         let session = current.session().id;
         let purpose = Purpose::DeletePasskey;
@@ -126,12 +129,18 @@ impl Passkeys {
             // Nothing would be decided by it; but what is removed is to be gone.
             self.0.known.forget(id);
         }
+        let event = self.0.success(client, REMOVE, of(current, named))?;
+        let content = Content::PasskeyRemoved {
+            passkey: names,
+            review: self.0.link(SECURITY),
+        };
+        let audit = self.0.announced(client, current.account(), event, content)?;
         let removal = Removal {
             account: current.account_id(),
             credentials,
             keeps_session: Some(session),
             uses_grant,
-            audit: self.0.success(client, REMOVE, of(current, named))?,
+            audit,
         };
         match self.0.durable.remove_credentials(removal).await? {
             RemovalOutcome::GrantMissing => Err(Error::StepUpRequired { purpose }),
@@ -139,6 +148,20 @@ impl Passkeys {
             RemovalOutcome::NotFound => Err(Error::NotFound),
             RemovalOutcome::Removed => Ok(()),
         }
+    }
+
+    /// What the owner calls these passkeys, for the notice; asked for only where there will be one.
+    async fn names(&self, current: &SignedIn, credentials: &[CredentialId]) -> Result<String, Error> {
+        if self.0.settings.mail.is_none() || !current.account().email_verified {
+            return Ok(String::new());
+        }
+        let own = self.0.durable.credentials_of(current.account_id()).await?;
+        let names: Vec<_> = own
+            .into_iter()
+            .filter(|credential| credentials.contains(&credential.id))
+            .map(|credential| credential.device_name)
+            .collect();
+        Ok(names.join(", "))
     }
 
     async fn answer(

@@ -6,9 +6,10 @@ use keyhaven_core::{
     AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
     RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
+use keyhaven_mail::Content;
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, Credential, Ending, InactiveReason, NewRegistration,
-    RegistrationAccount, RegistrationOutcome, Session,
+    Account, AccountId, Addition, AfterRecovery, CeremonyId, Credential, Ending, InactiveReason,
+    NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationOptions, CredentialDescriptor,
@@ -20,12 +21,14 @@ use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
-use crate::client::{Client, SessionToken};
+use crate::client::{Client, DeviceMarks, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::extensions;
 use crate::limits::Attempt;
+use crate::mails::SECURITY;
+use crate::recovery::OldPasskeys;
 use crate::sessions::SignedIn;
 use crate::signals::Signals;
 use crate::step_up::Purpose;
@@ -89,7 +92,12 @@ impl<'session> Wish<'session> {
                 Some(text) => username::label("displayName", text)?,
                 None => username.as_str().to_owned(),
             },
-            email: request.email.as_deref().map(username::email).transpose()?,
+            email: request
+                .email
+                .as_deref()
+                .map(username::email)
+                .transpose()?
+                .map(String::from),
             username,
         })
     }
@@ -108,6 +116,10 @@ pub struct Registered {
     pub token: Option<SessionToken>,
     /// What the page can tell the browser.
     pub signals: Signals,
+    /// Whether the account was recovered by this.
+    pub recovered: bool,
+    /// What the browser is to keep, where that changes.
+    pub device: Option<DeviceMarks>,
 }
 
 impl Registrations {
@@ -201,7 +213,10 @@ impl Registrations {
         session: &SignedIn,
         request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        self.0.require_fresh(session, Purpose::AddPasskey).await?;
+        // A recovery is there for this.
+        if !session.is_recovery() {
+            self.0.require_fresh(session, Purpose::AddPasskey).await?;
+        }
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
         if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
@@ -361,7 +376,7 @@ impl Registrations {
                     let addition = Addition {
                         account: current.account_id(),
                         session: Some(current.session().id),
-                        uses_grant: (!self.0.is_fresh(current, now))
+                        uses_grant: (!self.0.is_fresh(current, now) && !current.is_recovery())
                             .then(|| Purpose::AddPasskey.as_str().to_owned()),
                         max_credentials: MAX_PASSKEYS,
                         at: now,
@@ -484,7 +499,20 @@ impl Registrations {
             credential: Some(credential.id.clone()),
             ..Subject::account(credential.account)
         };
+        let recovered =
+            current.is_some_and(SignedIn::is_recovery) && matches!(whose, RegistrationAccount::Existing(_));
+        let recovery = recovered.then_some(AfterRecovery {
+            drops_passkeys: self.0.settings.recovery.old_passkeys == OldPasskeys::Revoke,
+        });
         let (opened, ends) = match &whose {
+            // Who can do more is not known by what could do less.
+            RegistrationAccount::Existing(addition) if recovered => {
+                let proof = Proof::registration(verified);
+                let opened = self
+                    .0
+                    .open_session(client, addition.account, &credential.id, &proof)?;
+                (Some(opened), Ending::Nothing)
+            }
             RegistrationAccount::Existing(_) => (None, Ending::Nothing),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
@@ -497,13 +525,43 @@ impl Registrations {
         };
         let (session, token) = opened.unzip();
         subject.session = session.as_ref().map(|session| session.id);
+        let event = self.0.success(client, FINISH, subject)?;
+        let mut claim = None;
+        let mut audit = match (&whose, current) {
+            (RegistrationAccount::Existing(_), Some(current)) => {
+                let content = if recovered {
+                    Content::RecoveryDone
+                } else {
+                    Content::PasskeyAdded {
+                        passkey: credential.device_name.clone(),
+                        review: self.0.link(SECURITY),
+                    }
+                };
+                self.0.announced(client, current.account(), event, content)?
+            }
+            (RegistrationAccount::Existing(_) | RegistrationAccount::New(_), _) => event,
+        };
+        // An address is the account's once it is proven, and until then nobody's.
+        if let RegistrationAccount::New(Account {
+            id,
+            email: Some(email),
+            ..
+        }) = &whose
+        {
+            let address = email.parse().map_err(|_| Error::ChallengeMissing)?;
+            let (first, mail) = self.0.first_claim(client, *id, &address).await?;
+            claim = Some(first);
+            audit.mails.extend(mail);
+        }
         let registration = NewRegistration {
             account: whose.clone(),
             credential: credential.clone(),
+            claim,
+            recovery,
             session: session.clone(),
             ends,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
-            audit: self.0.success(client, FINISH, subject)?,
+            audit,
         };
         match self.0.durable.commit_registration(registration).await? {
             RegistrationOutcome::AccountUnavailable => Err(Error::ChallengeMissing),
@@ -524,6 +582,8 @@ impl Registrations {
                     Some(session) => session,
                 };
                 Ok(Registered {
+                    recovered,
+                    device: self.0.marked(client, account.id),
                     account,
                     credential,
                     session,

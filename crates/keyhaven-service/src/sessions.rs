@@ -49,6 +49,12 @@ impl SignedIn {
         &self.found.session
     }
 
+    /// Whether the session came from a recovery: it can add a passkey, be read and end, nothing else.
+    #[must_use]
+    pub fn is_recovery(&self) -> bool {
+        is_recovery(&self.found.session)
+    }
+
     /// The token that a change of the session's rights replaces, where the request came with the current one: that of a
     /// request under way while another rotated is not the session's any more.
     pub(crate) fn rotation(&self, to: &SessionToken) -> Option<SessionRotation> {
@@ -57,6 +63,16 @@ impl SignedIn {
             to: to.hash(),
         })
     }
+}
+
+/// The method of sessions that come from a recovery.
+const RECOVERY: &str = "recovery";
+
+/// How long such a session lives.
+const RECOVERY_SESSION: Duration = Duration::from_secs(15 * 60);
+
+fn is_recovery(session: &Session) -> bool {
+    session.amr.iter().any(|method| method == RECOVERY)
 }
 
 impl Context {
@@ -89,9 +105,37 @@ impl Context {
         Ok((session, token))
     }
 
-    /// Whether the user signed in just now.
+    /// A session to be stored that came from a recovery, and its token.
+    pub(crate) fn open_recovery_session(
+        &self,
+        client: &Client,
+        account: AccountId,
+    ) -> Result<(Session, SessionToken), Error> {
+        let now = self.clock.now();
+        let token = SessionToken::random(&*self.random)?;
+        let session = Session {
+            id: SessionId(self.random_uuid()?),
+            account,
+            token_family: token.family_hash(),
+            token_hash: token.hash(),
+            previous_token: None,
+            created_at: now,
+            last_seen_at: now,
+            expires_at: now.saturating_add(RECOVERY_SESSION),
+            authenticated_at: now,
+            aal: 1,
+            amr: vec![RECOVERY.to_owned()],
+            credential: None,
+            user_agent: client.user_agent.clone(),
+            ip: Some(client.ip.to_string()),
+        };
+        Ok((session, token))
+    }
+
+    /// Whether the user signed in just now. Nobody has by a recovery.
     pub(crate) fn is_fresh(&self, session: &SignedIn, now: UnixTime) -> bool {
-        now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
+        !session.is_recovery()
+            && now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 
     /// Demands a recent sign-in or a live grant for this purpose.
@@ -225,6 +269,9 @@ impl Sessions {
         current: &SignedIn,
         token: &SessionToken,
     ) -> Result<Option<SessionToken>, Error> {
+        if current.is_recovery() {
+            return Err(Error::forbidden("a recovery session ends when its time is over"));
+        }
         if current.by_previous_token {
             return Ok(None);
         }

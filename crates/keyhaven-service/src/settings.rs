@@ -8,6 +8,8 @@ use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
 use crate::clones::ClonePolicy;
 use crate::extensions::ExtensionSettings;
+use crate::mails::MailSettings;
+use crate::recovery::RecoverySettings;
 
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
 #[derive(Clone, Debug)]
@@ -47,6 +49,10 @@ pub struct Settings {
     pub known_credentials: usize,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
+    /// How mails look; `None`: none are sent.
+    pub mail: Option<MailSettings>,
+    /// How accounts are recovered, where mails are sent.
+    pub recovery: RecoverySettings,
     /// Limits of sessions.
     pub sessions: SessionSettings,
     /// Signed access tokens, where wanted.
@@ -169,8 +175,43 @@ impl Default for RateLimitSettings {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use keyhaven_core::{CrossOrigin, RelyingParty};
+    use keyhaven_types::{Origin, RpId};
+
     use super::*;
+
+    /// The strict ones, for `https://example.org`, without limits.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            relying_party: RelyingParty {
+                id: RpId::new("example.org").unwrap(),
+                origins: vec![Origin::new("https://example.org").unwrap()],
+                cross_origin: CrossOrigin::Refuse,
+            },
+            rp_name: "Example".into(),
+            public_url: "https://example.org".into(),
+            ceremony_ttl: Duration::from_secs(300),
+            challenge_len: 32,
+            user_verification: UserVerification::Required,
+            algorithms: keyhaven_core::SUPPORTED_ALGORITHMS.to_vec(),
+            attestation: AttestationConveyance::None,
+            attestation_policy: AttestationPolicy::default(),
+            attestation_formats: Vec::new(),
+            backup: keyhaven_core::BackupPolicy::Any,
+            backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
+            extensions: ExtensionSettings::default(),
+            clones: ClonePolicy::default(),
+            unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
+            known_credentials: 0,
+            disclose_existence: false,
+            mail: None,
+            recovery: RecoverySettings::default(),
+            sessions: SessionSettings::default(),
+            access_tokens: None,
+            rate_limits: None,
+        }
+    }
 
     #[test]
     fn policy_can_only_tighten_the_limits_of_a_level() {

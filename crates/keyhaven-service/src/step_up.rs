@@ -153,6 +153,9 @@ impl StepUps {
         self.0
             .limit(|limits| limits.address(Attempt::StepUp, client.ip))
             .await?;
+        if current.is_recovery() {
+            return Err(Error::forbidden("a recovery can only add a passkey"));
+        }
         let credentials = self.0.durable.credentials_of(current.account_id()).await?;
         let own: Vec<_> = credentials
             .into_iter()

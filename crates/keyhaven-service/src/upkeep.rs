@@ -60,6 +60,20 @@ impl Upkeep {
                 break;
             }
         }
+        for _ in 0..BATCHES {
+            let some = self.0.durable.drop_expired_recoveries(now, BATCH).await?;
+            dropped = dropped.saturating_add(some);
+            if some < u64::from(BATCH) {
+                break;
+            }
+        }
+        for _ in 0..BATCHES {
+            let some = self.0.durable.drop_expired_claims(now, BATCH).await?;
+            dropped = dropped.saturating_add(some);
+            if some < u64::from(BATCH) {
+                break;
+            }
+        }
         Ok(dropped)
     }
 

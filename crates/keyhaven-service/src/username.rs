@@ -1,5 +1,6 @@
 //! Names people choose.
 
+use keyhaven_mail::Address;
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
@@ -119,19 +120,15 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// An e-mail address as given: at most 254 characters, one `@` with something on either side, nothing unprintable.
-pub(crate) fn email(text: &str) -> Result<String, Error> {
-    let fine = text.len() <= 254
-        && text.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && domain.contains('.') && !domain.contains('@') && !domain.starts_with('.')
-        })
-        && !text
-            .chars()
-            .any(|c| is_hidden(c) || c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
-    if fine {
-        Ok(text.to_owned())
-    } else {
-        Err(Error::invalid("email: not an e-mail address"))
-    }
+pub(crate) fn email(text: &str) -> Result<Address, Error> {
+    let fine = text
+        .split_once('@')
+        .is_some_and(|(_, domain)| domain.contains('.') && !domain.starts_with('.'))
+        && !text.chars().any(is_hidden);
+    text.parse()
+        .ok()
+        .filter(|_| fine)
+        .ok_or(Error::invalid("email: not an e-mail address"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 mod accounts;
+mod addresses;
 mod audit;
 mod clones;
 mod credentials;
+mod outbox;
+mod recovery;
 mod sealed;
 mod sessions;
 mod signing_keys;

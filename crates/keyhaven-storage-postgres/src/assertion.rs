@@ -3,9 +3,11 @@
 use keyhaven_storage::{AssertionCommit, AssertionOutcome, columns};
 use keyhaven_types::UnixTime;
 use sqlx::query_scalar;
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::Failure;
+use crate::outbox::Mails;
 
 impl PostgresStore {
     /// All of it in one round trip: a plain login by a statement of its own, everything else, and a login that this one
@@ -32,9 +34,11 @@ impl PostgresStore {
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
         let grant = commit.grant.as_ref();
-        let event = &commit.audit;
+        let event = &commit.audit.event;
+        let mails = Mails::of(&commit.audit);
 
         if let (Some(session), None, None) = (session, grant, commit.ends_session)
+            && commit.audit.mails.is_empty()
             && self.record_login(commit, session).await?
         {
             return Ok(AssertionOutcome::Committed);
@@ -86,8 +90,8 @@ impl PostgresStore {
                 SELECT $21::uuid, $22::text, $23::bigint FROM committed WHERE $21::uuid IS NOT NULL
                 ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at
             ), rotated AS (
-                UPDATE sessions s SET token_hash = $43::bytea, previous_token_hash = $42::bytea, rotated_at = $7
-                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $42::bytea
+                UPDATE sessions s SET token_hash = $48::bytea, previous_token_hash = $47::bytea, rotated_at = $7
+                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $47::bytea
                 RETURNING s.id
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
@@ -95,9 +99,13 @@ impl PostgresStore {
                 SELECT $25::uuid, $26::bigint, $27::text, $28::text, $29::text, $30::text, $31::uuid, $32::bytea,
                     $33::uuid, $34::text, $35::text, $36::text, $37::bytea
                 FROM committed
+            ), queued AS (
+                INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
+                SELECT mail.* FROM committed,
+                    unnest($42::uuid[], $43::uuid[], $44::bytea[], $45::bigint[], $46::bigint[]) AS mail
             )
             SELECT CASE
-                WHEN outcome = 'committed' AND $42::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
+                WHEN outcome = 'committed' AND $47::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
                 THEN 'committed unrotated' ELSE outcome
             END AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
@@ -141,6 +149,11 @@ impl PostgresStore {
             commit.expected.backup_eligible,
             commit.expected.device_name,
             commit.expected.account_updated_at.as_millis(),
+            &mails.ids,
+            &mails.accounts as &[Option<Uuid>],
+            &mails.sealed,
+            &mails.created_at,
+            &mails.due_at,
             commit.rotation.as_ref().map(|rotation| &rotation.from.0[..]),
             commit.rotation.as_ref().map(|rotation| &rotation.to.0[..]),
         )

@@ -1,16 +1,19 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError, columns};
+use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditStore, EventId, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query};
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::Failure;
+use crate::outbox::Mails;
 use crate::pool::Pool;
 
 #[async_trait]
 impl AuditStore for PostgresStore {
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
-        self.answer("event.append", || self.append_alone(&event)).await
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError> {
+        self.answer("event.append", || self.append_alone(&aftermath))
+            .await
     }
 
     async fn events_of(
@@ -24,10 +27,17 @@ impl AuditStore for PostgresStore {
     }
 }
 
-/// Appends an event: alone, or as part of a transaction. Commits of one statement append theirs by themselves.
-pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) -> Result<(), sqlx::Error> {
+/// Appends an event and queues its mails, in one statement: alone, or as part of a transaction. Commits of one statement
+/// do it by themselves.
+pub(crate) async fn append(connection: &mut PgConnection, aftermath: &Aftermath) -> Result<(), sqlx::Error> {
+    let event = &aftermath.event;
+    let mails = Mails::of(aftermath);
     query!(
-        "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
+        "WITH queued AS (
+            INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
+            SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::bytea[], $17::bigint[], $18::bigint[])
+        )
+        INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
             user_agent, request_id, mac)
         VALUES ($1, $2, $3::text, $4::text, $5::text, $6::text, $7, $8::bytea, $9, $10::text, $11::text, $12::text,
             $13::bytea)",
@@ -44,6 +54,11 @@ pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) ->
         event.user_agent.as_deref(),
         event.request_id.as_deref(),
         &event.mac[..],
+        &mails.ids,
+        &mails.accounts as &[Option<Uuid>],
+        &mails.sealed,
+        &mails.created_at,
+        &mails.due_at,
     )
     .execute(connection)
     .await?;
@@ -51,9 +66,9 @@ pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) ->
 }
 
 impl PostgresStore {
-    async fn append_alone(&self, event: &AuditEvent) -> Result<(), Failure> {
+    async fn append_alone(&self, aftermath: &Aftermath) -> Result<(), Failure> {
         let mut lent = self.primary.lend().await?;
-        let appended = append(&mut lent, event).await;
+        let appended = append(&mut lent, aftermath).await;
         lent.settle(appended)
     }
 

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
+    AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
@@ -26,7 +26,7 @@ impl CredentialStore for PostgresStore {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError> {
         self.answer("credential.rename", || {
             self.rename(account, id, device_name, &audit)
@@ -92,7 +92,7 @@ impl PostgresStore {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<Option<Credential>, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;

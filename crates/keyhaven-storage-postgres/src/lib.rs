@@ -13,6 +13,7 @@
 //! Absent on purpose: pending ceremonies (they live in memory or Redis), clocks, and background tasks.
 
 mod accounts;
+mod addresses;
 mod assertion;
 mod audit;
 mod clones;
@@ -20,7 +21,9 @@ mod credentials;
 mod error;
 mod login;
 mod options;
+mod outbox;
 mod pool;
+mod recovery;
 mod registration;
 mod schema;
 mod sealed;

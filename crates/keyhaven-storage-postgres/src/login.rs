@@ -8,7 +8,7 @@ use crate::PostgresStore;
 use crate::error::Failure;
 
 impl PostgresStore {
-    /// Records an assertion that opens a session and does nothing else. `false`: something is not as expected, and
+    /// Records an assertion that opens a session and does nothing else, and that no mail tells of. `false`: something is not as expected, and
     /// nothing was written.
     ///
     /// As in `record_assertion` the account is locked first, and everything else takes its rows from the part before
@@ -21,7 +21,7 @@ impl PostgresStore {
         session: &Session,
     ) -> Result<bool, Failure> {
         let (previous_token, rotated_at) = session.previous_token.unzip();
-        let event = &commit.audit;
+        let event = &commit.audit.event;
         let mut lent = self.primary.lend().await?;
         let committed = query_scalar!(
             r#"WITH holder AS MATERIALIZED (

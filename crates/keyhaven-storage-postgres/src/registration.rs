@@ -5,9 +5,11 @@ use keyhaven_storage::{
 };
 use keyhaven_types::{AuthenticatorTransport, UnixTime};
 use sqlx::{PgConnection, query, query_scalar};
+use uuid::Uuid;
 
 use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
+use crate::outbox::Mails;
 use crate::pool::Transaction;
 
 impl PostgresStore {
@@ -19,6 +21,10 @@ impl PostgresStore {
         let session = registration.session.as_ref();
         if registration.credential.account != account
             || session.is_some_and(|session| session.account != account)
+            || registration
+                .claim
+                .as_ref()
+                .is_some_and(|claim| claim.account != account)
         {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
@@ -121,7 +127,9 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
     let credential = &registration.credential;
     let session = registration.session.as_ref();
     let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
-    let event = &registration.audit;
+    let event = &registration.audit.event;
+    let mails = Mails::of(&registration.audit);
+    let claim = registration.claim.as_ref();
     query!(
             r#"WITH newcomer AS (
                 INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active,
@@ -139,18 +147,31 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                     inactive_reason, traits)
                 SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
                     $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
-                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean, $59::text, $63::text::json
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $72::boolean, $73::text, $77::text::json
                 FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
             ), ended AS (
                 DELETE FROM sessions s USING account
                 WHERE s.id = $31::uuid OR (s.account_id = $1
-                    AND ($60::boolean AND s.id IS DISTINCT FROM $61::uuid OR s.credential_id = $62::bytea))
+                    AND ($74::boolean AND s.id IS DISTINCT FROM $75::uuid OR s.credential_id = $76::bytea))
             ), opened AS (
                 INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
                     created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
                 SELECT $32::uuid, account.id, $30::bytea, $33::bytea, $34::bytea, $35::bigint, $36::bigint, $37::bigint,
                     $38::bigint, $39::bigint, $40::smallint, $41::text::json, $42::bytea, $43::text, $44::text
                 FROM account WHERE $32::uuid IS NOT NULL
+            ), signed_out AS (
+                DELETE FROM sessions s USING account WHERE $70::boolean AND s.account_id = $1
+            ), dropped AS (
+                DELETE FROM credentials c USING account WHERE $71::boolean AND c.account_id = $1
+            ), claimed AS (
+                INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
+                    mailed_at, expires_at)
+                SELECT account.id, $63::text, $64::bytea, $65::bytea, $66::bigint, $67::bigint, $68::bigint, $69::bigint
+                FROM account WHERE $63::text IS NOT NULL
+            ), queued AS (
+                INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
+                SELECT mail.* FROM account,
+                    unnest($58::uuid[], $59::uuid[], $60::bytea[], $61::bigint[], $62::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
                 user_agent, request_id, mac)
@@ -172,7 +193,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             credential.public_key,
             credential.algorithm.identifier(),
             i64::from(credential.sign_count.0),
-            uuid::Uuid::from_bytes(*credential.aaguid.as_bytes()),
+            Uuid::from_bytes(*credential.aaguid.as_bytes()),
             columns::texts(credential.transports.iter().map(AuthenticatorTransport::as_str)),
             credential.backup_eligible,
             credential.backup_state,
@@ -214,6 +235,22 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            &mails.ids,
+            &mails.accounts as &[Option<Uuid>],
+            &mails.sealed,
+            &mails.created_at,
+            &mails.due_at,
+            claim.map(|claim| claim.address.as_str()),
+            claim.map(|claim| &claim.address_hash[..]),
+            claim.map(|claim| &claim.token_hash.0[..]),
+            claim.map(|claim| claim.token_expires_at.as_millis()),
+            claim.map(|claim| i64::from(claim.mails)),
+            claim.map(|claim| claim.mailed_at.as_millis()),
+            claim.map(|claim| claim.expires_at.as_millis()),
+            registration.recovery.is_some(),
+            registration
+                .recovery
+                .is_some_and(|recovery| recovery.drops_passkeys),
             credential.attestation_hardware,
             credential.inactive_reason.map(InactiveReason::as_str),
             registration.ends.is_everywhere(),

@@ -1,10 +1,10 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
-    TokenHash, columns,
+    AccountId, Aftermath, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
+    columns,
 };
 use keyhaven_types::UnixTime;
-use sqlx::{query, query_scalar};
+use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
@@ -32,7 +32,7 @@ impl SessionStore for PostgresStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError> {
         self.answer("session.rotate", || self.rotate(id, from, to, now, &audit))
             .await
@@ -42,7 +42,7 @@ impl SessionStore for PostgresStore {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         self.answer("session.end", || self.end(account, &ids, &audit))
@@ -53,7 +53,7 @@ impl SessionStore for PostgresStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.answer("session.end_others", || self.end_others(account, keep, &audit))
             .await
@@ -72,6 +72,34 @@ impl SessionStore for PostgresStore {
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.answer("session.purge", || self.purge(now, limit)).await
     }
+}
+
+/// Writes a session as part of a transaction. Commits of one statement do it by themselves.
+pub(crate) async fn insert(connection: &mut PgConnection, session: &Session) -> Result<(), sqlx::Error> {
+    let (previous, rotated_at) = session.previous_token.unzip();
+    query!(
+        "INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+            created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text::json, $13, $14, $15)",
+        session.id.0,
+        session.account.0,
+        &session.token_family.0[..],
+        &session.token_hash.0[..],
+        previous.as_ref().map(|hash| &hash.0[..]),
+        rotated_at.map(UnixTime::as_millis),
+        session.created_at.as_millis(),
+        session.last_seen_at.as_millis(),
+        session.expires_at.as_millis(),
+        session.authenticated_at.as_millis(),
+        i16::from(session.aal),
+        columns::texts(session.amr.iter().map(String::as_str)),
+        session.credential.as_ref().map(|id| id.as_bytes()),
+        session.user_agent.as_deref(),
+        session.ip.as_deref(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 impl PostgresStore {
@@ -135,7 +163,7 @@ impl PostgresStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<Rotation, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
@@ -169,7 +197,7 @@ impl PostgresStore {
         lent.settle(Ok(Rotation::Rotated))
     }
 
-    async fn end(&self, account: AccountId, ids: &[Uuid], audit: &AuditEvent) -> Result<u64, Failure> {
+    async fn end(&self, account: AccountId, ids: &[Uuid], audit: &Aftermath) -> Result<u64, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         let ended = query!(
@@ -188,7 +216,7 @@ impl PostgresStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<u64, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;

@@ -1,16 +1,16 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError, columns};
+use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditStore, EventId, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query};
 use uuid::Uuid;
 
-use crate::SqliteStore;
 use crate::error::Failure;
+use crate::{SqliteStore, outbox};
 
 #[async_trait]
 impl AuditStore for SqliteStore {
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
-        self.append_alone(&event)
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError> {
+        self.append_alone(&aftermath)
             .await
             .map_err(Failure::of("event.append"))
     }
@@ -27,8 +27,19 @@ impl AuditStore for SqliteStore {
     }
 }
 
+/// Appends an event and queues its mails, as part of a commit.
+pub(crate) async fn append(connection: &mut SqliteConnection, aftermath: &Aftermath) -> Result<(), Failure> {
+    for mail in &aftermath.mails {
+        outbox::insert(connection, mail).await?;
+    }
+    append_event(connection, &aftermath.event).await
+}
+
 /// Appends an event as part of a commit.
-pub(crate) async fn append(connection: &mut SqliteConnection, event: &AuditEvent) -> Result<(), Failure> {
+pub(crate) async fn append_event(
+    connection: &mut SqliteConnection,
+    event: &AuditEvent,
+) -> Result<(), Failure> {
     query!(
         "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
             user_agent, request_id, mac)
@@ -53,9 +64,14 @@ pub(crate) async fn append(connection: &mut SqliteConnection, event: &AuditEvent
 }
 
 impl SqliteStore {
-    async fn append_alone(&self, event: &AuditEvent) -> Result<(), Failure> {
-        let mut connection = self.writer.acquire().await?;
-        append(&mut connection, event).await
+    async fn append_alone(&self, aftermath: &Aftermath) -> Result<(), Failure> {
+        if aftermath.mails.is_empty() {
+            let mut connection = self.writer.acquire().await?;
+            return append_event(&mut connection, &aftermath.event).await;
+        }
+        let mut transaction = self.write().await?;
+        append(&mut transaction, aftermath).await?;
+        Ok(transaction.commit().await?)
     }
 
     async fn list_events(

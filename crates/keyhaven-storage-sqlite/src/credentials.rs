@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
+    AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
@@ -29,7 +29,7 @@ impl CredentialStore for SqliteStore {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError> {
         self.rename(account, id, device_name, &audit)
             .await
@@ -99,7 +99,7 @@ impl SqliteStore {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<Option<Credential>, Failure> {
         let mut transaction = self.write().await?;
         let row = query!(

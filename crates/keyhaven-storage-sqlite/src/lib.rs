@@ -10,6 +10,7 @@
 //! Absent on purpose: pending ceremonies (they live in memory or Redis), clocks, and background tasks.
 
 mod accounts;
+mod addresses;
 mod assertion;
 mod audit;
 mod backup;
@@ -17,6 +18,8 @@ mod clones;
 mod credentials;
 mod error;
 mod options;
+mod outbox;
+mod recovery;
 mod registration;
 mod schema;
 mod sealed;

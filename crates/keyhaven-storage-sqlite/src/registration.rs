@@ -8,7 +8,7 @@ use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
-use crate::{SqliteStore, audit, sessions};
+use crate::{SqliteStore, addresses, audit, sessions};
 
 impl SqliteStore {
     pub(crate) async fn register(
@@ -21,6 +21,10 @@ impl SqliteStore {
                 .session
                 .as_ref()
                 .is_some_and(|session| session.account != account)
+            || registration
+                .claim
+                .as_ref()
+                .is_some_and(|claim| claim.account != account)
         {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
@@ -56,8 +60,22 @@ async fn write_registration(
             }
         }
     }
+    if let Some(recovery) = &registration.recovery {
+        let account = registration.account_id().0;
+        query!("DELETE FROM sessions WHERE account_id = ?1", account)
+            .execute(&mut *connection)
+            .await?;
+        if recovery.drops_passkeys {
+            query!("DELETE FROM credentials WHERE account_id = ?1", account)
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
     if !insert_credential(connection, &registration.credential).await? || registration.reserved_id {
         return Ok(RegistrationOutcome::CredentialExists);
+    }
+    if let Some(claim) = &registration.claim {
+        addresses::put(connection, claim).await?;
     }
     sessions::end(connection, registration.account_id(), &registration.ends).await?;
     if let Some(session) = &registration.session {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    AccountId, Aftermath, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
     TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
@@ -40,7 +40,7 @@ impl SessionStore for SqliteStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError> {
         self.rotate(id, from, to, now, &audit)
             .await
@@ -51,7 +51,7 @@ impl SessionStore for SqliteStore {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.end(account, ids, &audit)
             .await
@@ -62,7 +62,7 @@ impl SessionStore for SqliteStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.end_others(account, keep, &audit)
             .await
@@ -176,7 +176,7 @@ impl SqliteStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<Rotation, Failure> {
         let mut transaction = self.write().await?;
         let rotated = query!(
@@ -208,7 +208,7 @@ impl SqliteStore {
         Ok(Rotation::Rotated)
     }
 
-    async fn end(&self, account: AccountId, ids: &[SessionId], audit: &AuditEvent) -> Result<u64, Failure> {
+    async fn end(&self, account: AccountId, ids: &[SessionId], audit: &Aftermath) -> Result<u64, Failure> {
         let mut transaction = self.write().await?;
         let mut ended = 0;
         for id in ids {
@@ -228,7 +228,7 @@ impl SqliteStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: &AuditEvent,
+        audit: &Aftermath,
     ) -> Result<u64, Failure> {
         let mut transaction = self.write().await?;
         let ended = end(&mut transaction, account, &Ending::Everywhere { keep }).await?;

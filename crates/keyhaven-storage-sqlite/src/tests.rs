@@ -102,11 +102,13 @@ async fn a_full_disk_is_an_error_that_leaves_nothing_and_passes() {
 async fn a_transaction_that_sqlite_rolls_back_by_itself_costs_its_connection_and_nothing_else() {
     let (_directory, store) = open().await;
     let mut transaction = store.write().await.unwrap();
-    crate::audit::append(&mut transaction, &event(1)).await.unwrap();
+    crate::audit::append_event(&mut transaction, &event(1))
+        .await
+        .unwrap();
     query("ROLLBACK").execute(&mut *transaction).await.unwrap();
     drop(transaction);
     let mut next = store.write().await.unwrap();
-    crate::audit::append(&mut next, &event(2)).await.unwrap();
+    crate::audit::append_event(&mut next, &event(2)).await.unwrap();
     next.commit().await.unwrap();
     assert_eq!(
         number(&store.readers, "SELECT count(*) FROM audit_events").await,
@@ -122,7 +124,9 @@ async fn an_abandoned_commit_frees_the_writer() {
         let store = store.clone();
         let task = tokio::spawn(async move {
             let mut transaction = store.write().await.unwrap();
-            crate::audit::append(&mut transaction, &event(n)).await.unwrap();
+            crate::audit::append_event(&mut transaction, &event(n))
+                .await
+                .unwrap();
             transaction.commit().await.unwrap();
         });
         tokio::time::sleep(Duration::from_micros(u64::try_from(n * 13 % 1000).unwrap())).await;
@@ -183,7 +187,7 @@ async fn no_query_scans_a_table() {
             .unwrap();
         for step in plan {
             let step: String = step.get("detail");
-            // The few keys and prune records are read whole, and of the batches the newest one; the places of a new batch
+            // The outbox, nearly always empty, is counted. The few keys and prune records are read whole, and of the batches the newest one; the places of a new batch
             // and the batches to be emptied are lists of the statement itself. An account's few credentials are sorted
             // after the join.
             let whole = [
@@ -195,8 +199,11 @@ async fn no_query_scans_a_table() {
                 "SCAN (",
             ];
             let newest = sql.ends_with("ORDER BY number DESC LIMIT 1");
-            let scans =
-                step.starts_with("SCAN") && !whole.iter().any(|whole| step.contains(whole)) && !newest;
+            let counted = sql.ends_with("FROM outbox");
+            let scans = step.starts_with("SCAN")
+                && !whole.iter().any(|whole| step.contains(whole))
+                && !newest
+                && !counted;
             let sorts = step.contains("TEMP B-TREE") && !sql.contains("LEFT JOIN");
             assert!(!scans && !sorts, "{step}: {sql}");
         }

@@ -101,8 +101,10 @@ fn anna() -> NewRegistration {
         account: RegistrationAccount::New(account),
         credential,
         ends: Ending::Nothing,
+        claim: None,
+        recovery: None,
         reserved_id: false,
-        audit: event(1),
+        audit: event(1).into(),
     }
 }
 
@@ -218,7 +220,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
                 grant: None,
                 rotation: None,
                 ends_session: None,
-                audit: event(u128::from(n)),
+                audit: event(u128::from(n)).into(),
             };
             tokio::spawn(async move { store.commit_assertion(login).await.unwrap() })
         })

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
-use crate::{AccountId, AuditEvent, InactiveReason, SessionId, StorageError};
+use crate::{AccountId, Aftermath, InactiveReason, SessionId, StorageError};
 
 /// Taking credentials out of use, and back.
 #[async_trait]
@@ -37,8 +37,8 @@ pub struct CloneAlarm {
     pub expected_sign_count: SignCount,
     /// Why it is then inactive.
     pub reason: InactiveReason,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mail that tells the owner.
+    pub audit: Aftermath,
 }
 
 /// What became of an alarm.
@@ -66,7 +66,7 @@ pub struct Reinstatement {
     /// written.
     pub uses_grant: Option<(SessionId, String, UnixTime)>,
     /// The event.
-    pub audit: AuditEvent,
+    pub audit: Aftermath,
 }
 
 /// What became of a reinstatement.

@@ -398,3 +398,78 @@ pub use crate::audit_prune_columns as audit_prune;
 pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     serde_json::Value::from_iter(texts).to_string()
 }
+
+/// `id, account_id, sealed, created_at, due_at, attempts`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! taken_mail_columns {
+    ($row:ident) => {
+        $crate::TakenMail {
+            mail: $crate::QueuedMail {
+                id: $crate::MailId($row.id),
+                account: $row.account_id.map($crate::AccountId),
+                sealed: $row.sealed,
+                created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
+                due_at: $crate::columns::types::UnixTime::from_millis($row.due_at),
+            },
+            attempt: u32::try_from($row.attempts).map_err(|_| $crate::Damaged("number of attempts"))?,
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::taken_mail_columns as taken_mail;
+
+/// `account_id, address, address_hash, token_hash, token_expires_at, mails, mailed_at, expires_at`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! address_claim_columns {
+    ($row:ident) => {
+        $crate::AddressClaim {
+            account: $crate::AccountId($row.account_id),
+            address: $row.address,
+            address_hash: $crate::columns::bytes(&$row.address_hash, "address hash")?,
+            token_hash: $crate::TokenHash($crate::columns::bytes(&$row.token_hash, "token hash")?),
+            token_expires_at: $crate::columns::types::UnixTime::from_millis($row.token_expires_at),
+            mails: $crate::columns::count($row.mails, "number of mails")?,
+            mailed_at: $crate::columns::types::UnixTime::from_millis($row.mailed_at),
+            expires_at: $crate::columns::types::UnixTime::from_millis($row.expires_at),
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::address_claim_columns as address_claim;
+
+/// `id_hash, account_id, address_hash, browser_hash, code_hash, tries, created_at, code_expires_at, stage, ready_at,
+/// cancel_hash, code_tries, expires_at`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! recovery_columns {
+    ($row:ident) => {
+        $crate::Recovery {
+            id_hash: $crate::TokenHash($crate::columns::bytes(&$row.id_hash, "recovery id")?),
+            account: $row.account_id.map($crate::AccountId),
+            address_hash: $crate::columns::bytes(&$row.address_hash, "address hash")?,
+            browser: match &$row.browser_hash {
+                None => None,
+                Some(hash) => Some($crate::TokenHash($crate::columns::bytes(hash, "browser hash")?)),
+            },
+            code_hash: $crate::columns::bytes(&$row.code_hash, "code hash")?,
+            tries: $crate::columns::count($row.tries, "number of tries")?,
+            created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
+            code_expires_at: $crate::columns::types::UnixTime::from_millis($row.code_expires_at),
+            stage: match ($row.stage.as_str(), $row.ready_at, &$row.cancel_hash) {
+                ("asked", _, _) => $crate::RecoveryStage::Asked,
+                ("ended", _, _) => $crate::RecoveryStage::Ended,
+                ("waiting", Some(ready_at), Some(cancel)) => $crate::RecoveryStage::Waiting {
+                    ready_at: $crate::columns::types::UnixTime::from_millis(ready_at),
+                    cancel: $crate::TokenHash($crate::columns::bytes(cancel, "cancel hash")?),
+                    tries: $crate::columns::count($row.code_tries, "number of tries")?,
+                },
+                (_, _, _) => return Err($crate::Damaged("recovery stage").into()),
+            },
+            expires_at: $crate::columns::types::UnixTime::from_millis($row.expires_at),
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::recovery_columns as recovery;

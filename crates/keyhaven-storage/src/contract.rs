@@ -20,6 +20,7 @@
 )]
 
 mod accounts;
+mod addresses;
 mod assertions;
 mod atomicity;
 mod audit;
@@ -28,6 +29,8 @@ mod clones;
 mod credentials;
 mod grants;
 mod limits;
+mod outbox;
+mod recovery;
 mod registrations;
 mod samples;
 mod sealed;
@@ -41,8 +44,9 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*, credentials::*, grants::*,
-    limits::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
+    accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
+    credentials::*, grants::*, limits::*, outbox::*, recovery::*, registrations::*, sealed::*, sessions::*,
+    signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -190,6 +194,16 @@ macro_rules! durable_store_contract {
             everything_survives_a_reopen
             unknown_records_are_none
             usernames_are_compared_exactly
+            // addresses
+            a_claim_is_the_new_accounts_own
+            a_claim_needs_who_asked
+            a_claim_reads_back
+            a_failed_proof_leaves_nothing
+            a_proven_address_stays_until_the_next_is_proven
+            an_address_is_proven_by_its_token
+            expired_claims_are_dropped
+            mails_to_an_address_are_counted
+            one_of_racing_accounts_proves_an_address
             // registrations
             a_credential_id_is_registered_once
             a_locked_account_takes_no_passkey
@@ -258,6 +272,30 @@ macro_rules! durable_store_contract {
             events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // recovery
+            a_cancelled_recovery_is_over
+            a_code_of_nobody_opens_nothing
+            a_failed_try_leaves_nothing
+            a_recovered_account_is_signed_out_elsewhere
+            a_recovery_code_is_good_once
+            a_recovery_reads_back
+            a_right_code_is_good_once
+            a_waiting_recovery_is_carried_out_when_the_wait_is_over
+            an_address_gets_so_many_recovery_codes
+            an_address_has_so_many_tries
+            expired_recoveries_are_dropped
+            racing_tries_are_all_counted
+            recovery_codes_are_replaced
+            // the outbox
+            a_given_up_mail_leaves_an_event
+            a_mail_is_announced_once
+            a_mail_reads_back
+            a_mail_that_was_tried_comes_again_when_told
+            a_refused_commit_sends_no_mail
+            a_sent_mail_is_gone
+            mails_are_taken_in_the_order_they_are_due
+            racing_takers_share_the_mails
+            the_last_taker_alone_is_believed
             // the sealed log
             a_batch_holds_a_thousand
             a_batch_reads_back
@@ -303,6 +341,7 @@ mod tests {
         let macros = include_str!("contract.rs");
         let clauses = [
             include_str!("contract/accounts.rs"),
+            include_str!("contract/addresses.rs"),
             include_str!("contract/assertions.rs"),
             include_str!("contract/atomicity.rs"),
             include_str!("contract/audit.rs"),
@@ -311,6 +350,8 @@ mod tests {
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
+            include_str!("contract/outbox.rs"),
+            include_str!("contract/recovery.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

@@ -2,26 +2,38 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, CloneStore, Credential, CredentialHandle, Ending, EventId,
-    Session, SessionId, SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, CloneStore,
+    Credential, CredentialHandle, Ending, EventId, OutboxStore, RecoveryStore, Session, SessionId,
+    SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CloneStore + CredentialStore + SessionStore + SigningKeyStore
+    AccountStore
+    + AddressStore
+    + AuditLogStore
+    + AuditStore
+    + CloneStore
+    + CredentialStore
+    + OutboxStore
+    + RecoveryStore
+    + SessionStore
+    + SigningKeyStore
 {
 }
 
-impl<
+impl<T> DurableStore for T where
     T: AccountStore
+        + AddressStore
         + AuditLogStore
         + AuditStore
         + CloneStore
         + CredentialStore
+        + OutboxStore
+        + RecoveryStore
         + SessionStore
         + SigningKeyStore
-        + ?Sized,
-> DurableStore for T
+        + ?Sized
 {
 }
 
@@ -118,6 +130,13 @@ pub struct Addition {
     pub at: UnixTime,
 }
 
+/// What a recovery ends with, once its passkey is registered: all sessions of the account end, save the one that is opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AfterRecovery {
+    /// Whether all other passkeys of the account go.
+    pub drops_passkeys: bool,
+}
+
 /// A registration to be committed.
 #[derive(Clone, Debug)]
 pub struct NewRegistration {
@@ -125,14 +144,18 @@ pub struct NewRegistration {
     pub account: RegistrationAccount,
     /// The passkey; its `account` is that account.
     pub credential: Credential,
+    /// What the passkey of a recovery changes; only for an existing account.
+    pub recovery: Option<AfterRecovery>,
+    /// The claim of a new account to its address.
+    pub claim: Option<AddressClaim>,
     /// A session to open.
     pub session: Option<Session>,
     /// Sessions to end.
     pub ends: Ending,
     /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
     pub reserved_id: bool,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 impl NewRegistration {
@@ -191,8 +214,8 @@ pub struct AssertionCommit {
     pub rotation: Option<SessionRotation>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 /// What is remembered of a credential and its account, as far as it can change, beside what each use of it changes.
@@ -264,7 +287,7 @@ pub trait CredentialStore: Send + Sync {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError>;
 
     /// Removes credentials of an account, ends the sessions they opened (save one), and appends the event: all of it,
@@ -296,8 +319,8 @@ pub struct Removal {
     /// A step-up grant of a session of the account that this uses up, live at the given moment; without it nothing is
     /// removed.
     pub uses_grant: Option<(SessionId, String, UnixTime)>,
-    /// The event.
-    pub audit: AuditEvent,
+    /// The event, and the mails that tell people.
+    pub audit: Aftermath,
 }
 
 /// What became of a removal.
@@ -347,7 +370,7 @@ pub trait SessionStore: Send + Sync {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError>;
 
     /// Ends those of these sessions that are this account's, and appends the event. Tells how many it ended.
@@ -358,7 +381,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError>;
 
     /// Ends all sessions of this account save one, and appends the event. Tells how many it ended.
@@ -369,7 +392,7 @@ pub trait SessionStore: Send + Sync {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError>;
 
     /// Whether this session holds a grant for the purpose that is live at `now`.
@@ -411,11 +434,19 @@ pub enum Rotation {
 /// Security events.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Appends one event that belongs to no other commit, such as a refusal.
+    /// Appends one event that belongs to no other commit, such as a refusal, with its mails.
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError>;
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError>;
+
+    /// [`Self::append`] for an event that no mail tells of.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
+        self.append(event.into()).await
+    }
 
     /// Events of one account, newest first (of one moment: the highest id), at most `limit`; when given, from after
     /// the event that a list before ended with.

@@ -37,6 +37,11 @@ uuid_id! {
     EventId
 }
 
+uuid_id! {
+    /// One mail in the outbox. A random UUID; it shows in the mail's Message-ID.
+    MailId
+}
+
 /// Names one pending ceremony: 32 random bytes, base64url in JSON. Whoever knows it can try to finish the ceremony.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct CeremonyId(pub [u8; 32]);

@@ -8,6 +8,9 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`AddressStore`]: e-mail addresses on their way to being proven.
+//! * [`OutboxStore`]: mails that wait to be sent.
+//! * [`RecoveryStore`]: recovering accounts.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
@@ -20,6 +23,7 @@
 //!
 //! Absent on purpose: SQL (what columns mean as records, `columns`, is as near as it comes), clocks, random sources, and every judgement about a ceremony.
 
+mod addresses;
 mod ceremony;
 mod clones;
 #[cfg(feature = "columns")]
@@ -32,23 +36,31 @@ mod error;
 mod ids;
 mod limits;
 pub mod observed;
+mod outbox;
 mod records;
+mod recovery;
 mod sealed;
 
+pub use addresses::{AddressClaim, AddressStore, ClaimOutcome, NewClaim, ProofOutcome};
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use clones::{CloneAlarm, CloneAlarmOutcome, CloneStore, Reinstatement, ReinstatementOutcome};
 pub use durable::{
-    AccountStore, Addition, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
-    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
-    Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
+    AccountStore, Addition, AfterRecovery, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore,
+    DurableStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount,
+    RegistrationOutcome, Remembered, Removal, RemovalOutcome, Rotation, SessionStore, SignInSession,
+    SigningKeyStore,
 };
 pub use ending::{Ending, SessionRotation};
 pub use error::{Damaged, StorageError};
-pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use ids::{AccountId, CeremonyId, EventId, MailId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
+pub use outbox::{Aftermath, MAX_MAIL_BYTES, OutboxFigures, OutboxStore, QueuedMail, TakenMail};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
     Session, SigningKey, StepUpGrant,
+};
+pub use recovery::{
+    CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore,
 };
 pub use sealed::{
     AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,

@@ -3,9 +3,12 @@
 //! [`Observed`] stands before a store and changes nothing of what it answers. A call is named by its operation
 //! (`session.find`), never by what it is about: no argument reaches a span or an observer.
 
+mod addresses;
 mod ceremonies;
 mod durable;
 mod limits;
+mod outbox;
+mod recovery;
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -16,6 +16,8 @@ pub mod process;
 pub mod redis;
 #[cfg(feature = "process")]
 pub mod site;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 #[cfg(feature = "tamper")]
 pub mod tamper;
 #[cfg(feature = "tcp_proxy")]

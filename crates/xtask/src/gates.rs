@@ -56,6 +56,10 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         tools::faketime(install)?;
         Ok(Count::PASSED)
     });
+    gate("mail server", &mut || {
+        tools::smtp(install)?;
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_testkit::postgres::Postgres;
 use keyhaven_testkit::redis::Redis;
+use keyhaven_testkit::smtp::MailServer;
 
 /// A command of cargo's that is pinned, and built into `target/tools` where it is missing.
 pub(crate) struct CargoTool {
@@ -203,6 +204,14 @@ pub(crate) fn redis(install: bool) -> anyhow::Result<Redis> {
 pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
     if on_path("faketime").is_none() {
         apt(&["faketime"], install)?;
+    }
+    Ok(())
+}
+
+/// The mail server that mails are sent to, installed where it is missing and that is allowed.
+pub(crate) fn smtp(install: bool) -> anyhow::Result<()> {
+    if !MailServer::is_installed() {
+        apt(&["python3-aiosmtpd"], install)?;
     }
     Ok(())
 }

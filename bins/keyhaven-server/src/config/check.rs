@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, RelyingParty, UnsolicitedExtensions};
-use keyhaven_service::{ClonePolicy, RateLimitSettings, Settings};
+use keyhaven_mail::Sender;
+use keyhaven_service::{ClonePolicy, MailSettings, RateLimitSettings, Settings};
 use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{Config, OpenTelemetry, Stop, acceptance, audit, sessions, site, stores};
+use super::{Config, MailConfig, OpenTelemetry, Stop, acceptance, audit, mail, sessions, site, stores};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -61,6 +62,8 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let sessions = sessions::sessions(&raw)?;
     let access_tokens = sessions::access_tokens(&raw)?;
     let challenges = stores::challenges(&raw.challenges_url, &mut warnings)?;
+    let base_path = site::base_path(&raw.base_path)?;
+    let mail = mail::mail(&raw.mail, &rp_id, &origins, &format!("{public_url}{base_path}"))?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
     let settings = Settings {
@@ -69,7 +72,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             origins,
             cross_origin: site::cross_origin(&raw.ceremonies)?,
         },
-        rp_name,
+        rp_name: rp_name.clone(),
         public_url,
         ceremony_ttl: Duration::from_secs(raw.ceremony_ttl_seconds),
         challenge_len: raw.ceremonies.challenge_bytes,
@@ -101,6 +104,15 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         },
         known_credentials: raw.ceremonies.known_credentials,
         disclose_existence: raw.accounts.disclose_existence,
+        mail: mail.transport.is_some().then(|| MailSettings {
+            sender: Sender {
+                service: rp_name.clone(),
+                from: mail.from,
+            },
+            language: mail.language,
+            page: mail.page,
+        }),
+        recovery: mail::recovery(&raw.recovery)?,
         sessions,
         access_tokens,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
@@ -111,7 +123,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         }),
     };
     let api = ApiSettings {
-        base_path: site::base_path(&raw.base_path)?,
+        base_path,
         trusted_proxies: raw
             .trusted_proxies
             .iter()
@@ -122,6 +134,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             raw::TrustedProxyHeader::XForwardedFor => ProxyHeader::XForwardedFor,
         },
         disclose_verification_step: raw.disclose_verification_step.unwrap_or(local),
+        mail_folder: match &mail.transport {
+            Some(MailConfig::Folder(path)) if local => Some(path.clone()),
+            _ => None,
+        },
         insecure_cookies: local && plain_http,
     };
     Ok(Config {
@@ -133,6 +149,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
+        mail: mail.transport,
         max_connections_per_address: raw.max_connections_per_address,
         migrate: raw.database_migrate == Switch::On,
         stop: stop(&raw.stop, local)?,

@@ -6,6 +6,7 @@
 mod acceptance;
 mod audit;
 mod check;
+mod mail;
 mod raw;
 mod sessions;
 mod site;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyhaven_api::ApiSettings;
+use keyhaven_mail::SmtpOptions;
 use keyhaven_service::Settings;
 use keyhaven_storage_postgres::PostgresOptions;
 use keyhaven_storage_redis::RedisOptions;
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) audit: AuditConfig,
+    /// How mails leave; `None`: none are sent.
+    pub(crate) mail: Option<MailConfig>,
     pub(crate) max_connections_per_address: u32,
     /// Whether servers bring the schema up to date when they start.
     pub(crate) migrate: bool,
@@ -74,6 +78,24 @@ pub(crate) struct AuditConfig {
     pub(crate) key_rotation: Duration,
     /// Events that were sealed longer ago are dropped; `None`: none are.
     pub(crate) retention: Option<Duration>,
+}
+
+/// How mails leave.
+#[derive(Clone)]
+pub(crate) enum MailConfig {
+    /// Into this folder.
+    Folder(PathBuf),
+    /// To this server.
+    Smtp(SmtpOptions),
+}
+
+impl fmt::Display for MailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "kept in {} (nothing is sent)", path.display()),
+            Self::Smtp(options) => options.fmt(f),
+        }
+    }
 }
 
 /// Whether an objection refuses, or is only logged.
@@ -175,6 +197,10 @@ impl Config {
                 "off"
             },
         );
+        match &self.mail {
+            None => line("mail", &"off"),
+            Some(mail) => line("mail", mail),
+        }
         for warning in &self.warnings {
             line("note", warning);
         }
@@ -184,10 +210,14 @@ impl Config {
     /// What to say when the server is up.
     pub(crate) fn greeting(&self, address: SocketAddr) -> String {
         let page = format!("{}{}", self.settings.public_url, self.api.base_path);
+        let mails = match self.api.mail_folder {
+            None => String::new(),
+            Some(_) => format!("  mails        {page}dev/mails\n"),
+        };
         let described = self.describe();
         let version = env!("CARGO_PKG_VERSION");
         format!(
-            "Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{described}"
+            "Keyhaven {version} is up on {address}.\n  page         {page}\n  API          {page}docs\n{mails}{described}"
         )
     }
 }

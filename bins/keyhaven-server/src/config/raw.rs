@@ -52,7 +52,9 @@ pub(crate) struct Raw {
     pub(crate) ceremonies: Ceremonies,
     pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
+    pub(crate) mail: Mail,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) recovery: Recovery,
     pub(crate) sessions: Sessions,
     pub(crate) stop: Stop,
     pub(crate) telemetry: OpenTelemetry,
@@ -88,7 +90,9 @@ impl Default for Raw {
             ceremonies: Ceremonies::default(),
             crosscheck: Crosscheck::Off,
             log: Log::default(),
+            mail: Mail::default(),
             rate_limits: RateLimits::default(),
+            recovery: Recovery::default(),
             sessions: Sessions::default(),
             stop: Stop::default(),
             telemetry: OpenTelemetry::default(),
@@ -336,6 +340,18 @@ pub(crate) enum LogFormat {
     Text,
 }
 
+/// How mails leave.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mail {
+    pub(crate) authority_file: Option<PathBuf>,
+    pub(crate) credentials_file: Option<PathBuf>,
+    pub(crate) from: Option<String>,
+    pub(crate) language: Option<String>,
+    pub(crate) page_url: Option<String>,
+    pub(crate) url: Option<String>,
+}
+
 /// Attempts per minute.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -356,6 +372,33 @@ impl Default for RateLimits {
             changes_per_account_per_minute: limits.changes_per_account,
         }
     }
+}
+
+/// How accounts are recovered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Recovery {
+    pub(crate) alarm_failures_per_hour: u64,
+    pub(crate) old_passkeys: OldPasskeys,
+    pub(crate) wait_hours: u64,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            alarm_failures_per_hour: keyhaven_service::RecoverySettings::default().alarm,
+            old_passkeys: OldPasskeys::Review,
+            wait_hours: 24,
+        }
+    }
+}
+
+/// What becomes of the passkeys that were there before a recovery.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OldPasskeys {
+    Review,
+    Revoke,
 }
 
 /// How long sessions live.

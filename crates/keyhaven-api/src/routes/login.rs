@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use keyhaven_storage::CeremonyId;
 
-use super::{refresh_token, session_cookie, started};
+use super::{device_cookie, refresh_token, session_cookie, started};
 use crate::bodies::{CredentialBody, Finish, LoginStart, SessionBody, SignedInBody, User};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, PresentedSession};
@@ -64,6 +64,8 @@ pub(crate) async fn finish(
         credential: CredentialBody::from(&done.credential),
         session,
         signals: done.signals,
+        recovered: false,
     };
-    Ok((cookie, Json(body)))
+    let device = device_cookie(&state, done.device.as_ref());
+    Ok((cookie, device, Json(body)))
 }

@@ -2,8 +2,11 @@
 
 pub(crate) mod account;
 pub(crate) mod credentials;
+pub(crate) mod dev_mails;
+pub(crate) mod email;
 pub(crate) mod login;
 pub(crate) mod page;
+pub(crate) mod recovery;
 pub(crate) mod register;
 pub(crate) mod session;
 pub(crate) mod step_up;
@@ -14,7 +17,7 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse};
-use keyhaven_service::{Client, SessionToken, Started};
+use keyhaven_service::{Client, DeviceMarks, SessionToken, Started};
 use keyhaven_storage::Session;
 use serde::Serialize;
 
@@ -53,6 +56,11 @@ fn session_cookie(state: &ApiState, session: &Session, token: &SessionToken) -> 
             .settings
             .set_session(token, i64::try_from(left.as_secs()).unwrap_or(i64::MAX)),
     )
+}
+
+/// The device cookie, where what the browser keeps changes.
+fn device_cookie(state: &ApiState, device: Option<&DeviceMarks>) -> Cookies {
+    cookies(device.and_then(|marks| state.settings.set_device(marks)))
 }
 
 /// The token in the body, for a client that keeps no cookies, where access tokens are on.

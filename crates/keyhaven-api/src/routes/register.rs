@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use keyhaven_service::StartRegistration;
 use keyhaven_storage::CeremonyId;
 
-use super::{cookies, refresh_token, session_cookie, started};
+use super::{cookies, device_cookie, refresh_token, session_cookie, started};
 use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, MaybeSession, PresentedSession};
@@ -98,6 +98,8 @@ pub(crate) async fn finish(
         credential: CredentialBody::from(&registered.credential),
         session,
         signals: registered.signals,
+        recovered: registered.recovered,
     };
-    Ok((StatusCode::CREATED, cookie, Json(body)))
+    let device = device_cookie(&state, registered.device.as_ref());
+    Ok((StatusCode::CREATED, cookie, device, Json(body)))
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Current, From, OptionalBody, Path, Query, StoredSessions};
+use crate::extract::{AnySessions, Current, From, OptionalBody, Path, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -19,7 +19,7 @@ use crate::state::ApiState;
     get, path = "/session", tag = "sessions", operation_id = "session",
     responses((status = 200, body = Me), (status = 401, body = Problem), (status = 503, body = Problem))
 )]
-pub(crate) async fn show(Session(current): Session<StoredSessions>) -> Json<Me> {
+pub(crate) async fn show(Session(current): Session<AnySessions>) -> Json<Me> {
     Json(me(&current.signed_in))
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn refresh(
 pub(crate) async fn sign_out(
     State(state): State<ApiState>,
     From(client): From,
-    Session(current): Session<StoredSessions>,
+    Session(current): Session<AnySessions>,
 ) -> Result<impl IntoResponse, ApiError> {
     state
         .keyhaven

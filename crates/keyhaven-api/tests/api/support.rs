@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,9 +13,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
+use keyhaven_mail::{DeliveryError, Language, Rendered, Sender, Transport};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, Random,
-    RandomUnavailable, SecretKey, SessionSettings, Settings, Surroundings,
+    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, MailSettings,
+    Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings, Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
@@ -83,9 +84,38 @@ pub(crate) fn settings() -> Settings {
         clones: ClonePolicy::Refuse,
         extensions: ExtensionSettings::default(),
         disclose_existence: false,
+        mail: None,
+        recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),
         access_tokens: None,
         rate_limits: None,
+    }
+}
+
+/// With mails.
+pub(crate) fn mailing() -> Settings {
+    Settings {
+        mail: Some(MailSettings {
+            sender: Sender {
+                service: "Example".into(),
+                from: "no-reply@example.org".parse().unwrap(),
+            },
+            language: Language::En,
+            page: "https://example.org/account".into(),
+        }),
+        ..settings()
+    }
+}
+
+/// Keeps what is sent.
+#[derive(Default)]
+struct Post(Mutex<Vec<Rendered>>);
+
+#[async_trait::async_trait]
+impl Transport for Post {
+    async fn send(&self, mail: &Rendered) -> Result<(), DeliveryError> {
+        self.0.lock().unwrap().push(mail.clone());
+        Ok(())
     }
 }
 
@@ -192,6 +222,7 @@ impl App {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             trusted_proxy_header: ProxyHeader::XForwardedFor,
             disclose_verification_step: true,
+            mail_folder: None,
             insecure_cookies: false,
         };
         Self {
@@ -215,6 +246,13 @@ impl App {
             cookies: BTreeMap::new(),
             ip: "192.0.2.1".into(),
         }
+    }
+
+    /// Sends what the outbox holds, and answers it.
+    pub(crate) async fn mails(&self) -> Vec<Rendered> {
+        let post = Post::default();
+        while self.keyhaven.outbox.deliver(&post).await.unwrap().sent > 0 {}
+        std::mem::take(&mut *post.0.lock().unwrap())
     }
 
     pub(crate) fn native(&self) -> Client {

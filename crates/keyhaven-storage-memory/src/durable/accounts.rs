@@ -70,6 +70,8 @@ fn commit_registration(
     let NewRegistration {
         account,
         credential,
+        recovery,
+        claim,
         session,
         ends,
         reserved_id,
@@ -79,6 +81,7 @@ fn commit_registration(
         || session
             .as_ref()
             .is_some_and(|session| session.account != account_id)
+        || claim.as_ref().is_some_and(|claim| claim.account != account_id)
     {
         return Err(Conflict("a registration speaks of one account"));
     }
@@ -101,7 +104,7 @@ fn commit_registration(
     if let Some(session) = &session {
         state.check_session(session, Some((&credential.id, account_id)))?;
     }
-    state.check_event(&audit)?;
+    state.check_aftermath(&audit)?;
 
     match account {
         RegistrationAccount::Existing(addition) => {
@@ -113,12 +116,30 @@ fn commit_registration(
         }
         RegistrationAccount::New(account) => state.insert_account(account),
     }
+    if let Some(recovery) = recovery {
+        let sessions: Vec<_> = state
+            .sessions_of(account_id)
+            .iter()
+            .map(|session| session.id)
+            .collect();
+        for session in sessions {
+            state.remove_session(session);
+        }
+        let passkeys = state.credentials_of(account_id);
+        let passkeys: Vec<_> = passkeys.iter().map(|passkey| passkey.id.clone()).collect();
+        for passkey in passkeys.into_iter().filter(|_| recovery.drops_passkeys) {
+            state.remove_credential(&passkey);
+        }
+    }
     state.insert_credential(credential);
+    if let Some(claim) = claim {
+        state.claims.insert(claim.account, claim);
+    }
     state.end(account_id, &ends);
     if let Some(session) = session {
         state.insert_session(session);
     }
-    state.append_event(audit);
+    state.append(audit);
     Ok(RegistrationOutcome::Committed)
 }
 
@@ -194,7 +215,7 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if let Some(session) = &commit.session {
         state.check_session(session, None)?;
     }
-    state.check_event(&commit.audit)?;
+    state.check_aftermath(&commit.audit)?;
 
     let (Some(account), Some(credential)) = (
         state.accounts.get_mut(&commit.account),
@@ -233,6 +254,6 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if let Some(session) = commit.session {
         state.insert_session(session);
     }
-    state.append_event(commit.audit);
+    state.append(commit.audit);
     Ok(outcome)
 }

@@ -1,15 +1,15 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError};
+use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditStore, EventId, StorageError};
 use keyhaven_types::UnixTime;
 
 use super::MemoryStore;
 
 #[async_trait]
 impl AuditStore for MemoryStore {
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError> {
         self.with("event.append", |state| {
-            state.check_event(&event)?;
-            state.append_event(event);
+            state.check_aftermath(&aftermath)?;
+            state.append(aftermath);
             Ok(())
         })
     }

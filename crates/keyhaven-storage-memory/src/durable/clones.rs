@@ -23,7 +23,7 @@ impl CloneStore for MemoryStore {
 }
 
 fn sound(state: &mut State, alarm: CloneAlarm) -> Result<CloneAlarmOutcome, Conflict> {
-    state.check_event(&alarm.audit)?;
+    state.check_aftermath(&alarm.audit)?;
     let Some(credential) = state
         .credentials
         .get_mut(&alarm.credential)
@@ -40,12 +40,12 @@ fn sound(state: &mut State, alarm: CloneAlarm) -> Result<CloneAlarmOutcome, Conf
     credential.active = false;
     credential.inactive_reason = Some(alarm.reason);
     state.end(alarm.account, &Ending::OpenedBy(alarm.credential));
-    state.append_event(alarm.audit);
+    state.append(alarm.audit);
     Ok(CloneAlarmOutcome::Committed)
 }
 
 fn reinstate(state: &mut State, wanted: Reinstatement) -> Result<ReinstatementOutcome, Conflict> {
-    state.check_event(&wanted.audit)?;
+    state.check_aftermath(&wanted.audit)?;
     let suspended = state
         .credentials
         .get(&wanted.credential)
@@ -66,6 +66,6 @@ fn reinstate(state: &mut State, wanted: Reinstatement) -> Result<ReinstatementOu
         credential.inactive_reason = None;
         credential.sign_count = SignCount(0);
     }
-    state.append_event(wanted.audit);
+    state.append(wanted.audit);
     Ok(ReinstatementOutcome::Reinstated)
 }

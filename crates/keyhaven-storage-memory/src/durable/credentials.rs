@@ -1,7 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome,
-    StorageError,
+    AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, StorageError,
 };
 use keyhaven_types::CredentialId;
 
@@ -33,10 +32,10 @@ impl CredentialStore for MemoryStore {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError> {
         self.with("credential.rename", |state| {
-            state.check_event(&audit)?;
+            state.check_aftermath(&audit)?;
             let Some(credential) = state
                 .credentials
                 .get_mut(id)
@@ -46,7 +45,7 @@ impl CredentialStore for MemoryStore {
             };
             device_name.clone_into(&mut credential.device_name);
             let renamed = credential.clone();
-            state.append_event(audit);
+            state.append(audit);
             Ok(Some(renamed))
         })
     }
@@ -57,7 +56,7 @@ impl CredentialStore for MemoryStore {
 }
 
 fn remove_credentials(state: &mut State, removal: Removal) -> Result<RemovalOutcome, Conflict> {
-    state.check_event(&removal.audit)?;
+    state.check_aftermath(&removal.audit)?;
     let owned = |id| {
         state
             .credentials
@@ -108,6 +107,6 @@ fn remove_credentials(state: &mut State, removal: Removal) -> Result<RemovalOutc
     for credential in &removal.credentials {
         state.remove_credential(credential);
     }
-    state.append_event(removal.audit);
+    state.append(removal.audit);
     Ok(RemovalOutcome::Removed)
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AuditEvent, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
+    AccountId, Aftermath, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
     TokenHash,
 };
 use keyhaven_types::UnixTime;
@@ -44,10 +44,10 @@ impl SessionStore for MemoryStore {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError> {
         self.with("session.rotate", |state| {
-            state.check_event(&audit)?;
+            state.check_aftermath(&audit)?;
             let live = state.sessions.get_mut(&id);
             let Some(session) = live.filter(|session| session.expires_at > now) else {
                 return Ok(Rotation::SessionEnded);
@@ -57,7 +57,7 @@ impl SessionStore for MemoryStore {
             }
             session.previous_token = Some((*from, now));
             session.token_hash = *to;
-            state.append_event(audit);
+            state.append(audit);
             Ok(Rotation::Rotated)
         })
     }
@@ -66,10 +66,10 @@ impl SessionStore for MemoryStore {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.with("session.end", |state| {
-            state.check_event(&audit)?;
+            state.check_aftermath(&audit)?;
             let mut ended = 0;
             for id in ids {
                 let owned = state
@@ -80,7 +80,7 @@ impl SessionStore for MemoryStore {
                     ended += 1;
                 }
             }
-            state.append_event(audit);
+            state.append(audit);
             Ok(ended)
         })
     }
@@ -89,12 +89,12 @@ impl SessionStore for MemoryStore {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.with("session.end_others", |state| {
-            state.check_event(&audit)?;
+            state.check_aftermath(&audit)?;
             let ended = state.end(account, &Ending::Everywhere { keep });
-            state.append_event(audit);
+            state.append(audit);
             Ok(ended)
         })
     }

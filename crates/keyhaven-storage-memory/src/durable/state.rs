@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, Ending, EventId,
-    Session, SessionId, SigningKey, TokenHash,
+    Account, AccountId, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune,
+    Credential, Ending, EventId, MAX_MAIL_BYTES, MailId, Recovery, Session, SessionId, SigningKey, TakenMail,
+    TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -15,6 +16,7 @@ pub(super) struct State {
     pub(super) usernames: HashMap<String, AccountId>,
     user_handles: HashSet<UserHandle>,
     verified_emails: HashSet<String>,
+    pub(super) claims: HashMap<AccountId, AddressClaim>,
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
@@ -23,6 +25,10 @@ pub(super) struct State {
     /// In the order in which they came.
     sessions_of: HashMap<AccountId, Vec<SessionId>>,
     pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
+    /// Attempt 0: never taken.
+    pub(super) outbox: BTreeMap<MailId, TakenMail>,
+    pub(super) recoveries: HashMap<TokenHash, Recovery>,
+    pub(super) recovery_codes: HashMap<AccountId, HashSet<[u8; 32]>>,
     pub(super) signing_keys: Vec<SigningKey>,
     pub(super) events: BTreeMap<EventId, AuditEvent>,
     events_of: HashMap<AccountId, Vec<EventId>>,
@@ -61,6 +67,19 @@ impl State {
             self.verified_emails.insert(email.to_ascii_lowercase());
         }
         self.accounts.insert(account.id, account);
+    }
+
+    /// The account, which now has proven this address.
+    pub(super) fn prove_email(&mut self, id: AccountId, address: String, at: UnixTime) -> Option<Account> {
+        let account = self.accounts.get_mut(&id)?;
+        if let (true, Some(before)) = (account.email_verified, &account.email) {
+            self.verified_emails.remove(&before.to_ascii_lowercase());
+        }
+        self.verified_emails.insert(address.to_ascii_lowercase());
+        account.email = Some(address);
+        account.email_verified = true;
+        account.updated_at = at;
+        Some(account.clone())
     }
 
     pub(super) fn insert_credential(&mut self, credential: Credential) {
@@ -206,6 +225,26 @@ impl State {
         let mut found: Vec<_> = ids.iter().rev().filter_map(|id| self.sessions.get(id)).collect();
         found.sort_by_key(|session| std::cmp::Reverse(session.created_at));
         found
+    }
+
+    pub(super) fn check_aftermath(&self, aftermath: &Aftermath) -> Result<(), Conflict> {
+        for (n, mail) in aftermath.mails.iter().enumerate() {
+            let earlier = aftermath.mails.iter().take(n);
+            if self.outbox.contains_key(&mail.id) || earlier.into_iter().any(|other| other.id == mail.id) {
+                return Err(Conflict("a mail with this id exists"));
+            }
+            if !(1..=MAX_MAIL_BYTES).contains(&mail.sealed.len()) {
+                return Err(Conflict("a mail has 1 to 65536 bytes"));
+            }
+        }
+        self.check_event(&aftermath.event)
+    }
+
+    pub(super) fn append(&mut self, aftermath: Aftermath) {
+        for mail in aftermath.mails {
+            self.outbox.insert(mail.id, TakenMail { mail, attempt: 0 });
+        }
+        self.append_event(aftermath.event);
     }
 
     pub(super) fn check_event(&self, event: &AuditEvent) -> Result<(), Conflict> {

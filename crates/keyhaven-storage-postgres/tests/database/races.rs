@@ -174,7 +174,7 @@ async fn a_registration_waits_for_another_of_the_same_name_or_credential() {
         berta.credential.id = CredentialId::try_from(&[2; 16][..]).unwrap();
         NewRegistration {
             session: None,
-            audit: event(2),
+            audit: event(2).into(),
             ..berta
         }
     };
@@ -219,7 +219,7 @@ async fn an_account_takes_a_passkey_only_while_it_is_active() {
             another.account = addition(another.credential.account);
             another.credential.id = CredentialId::try_from(&[2; 16][..]).unwrap();
             another.session = Some(session(2));
-            another.audit = event(2);
+            another.audit = event(2).into();
             let adding = tokio::spawn(async move { store.commit_registration(another).await.unwrap() });
             let outcome = meanwhile(&mut other, adding, end).await;
             let expected = match end {

@@ -69,8 +69,10 @@ pub(crate) fn anna() -> NewRegistration {
         account: RegistrationAccount::New(account),
         credential,
         ends: Ending::Nothing,
+        claim: None,
+        recovery: None,
         reserved_id: false,
-        audit: event(1),
+        audit: event(1).into(),
     }
 }
 
@@ -124,6 +126,6 @@ pub(crate) fn login(from: u8) -> AssertionCommit {
         grant: None,
         rotation: None,
         ends_session: None,
-        audit: event(u128::from(from) + 10),
+        audit: event(u128::from(from) + 10).into(),
     }
 }

@@ -82,7 +82,7 @@ fn another(n: u8) -> NewRegistration {
     registration.account = addition(registration.credential.account);
     registration.credential.id = CredentialId::try_from(&[100 + n; 16][..]).unwrap();
     registration.session = Some(session(100 + n));
-    registration.audit = event(100 + u128::from(n));
+    registration.audit = event(100 + u128::from(n)).into();
     registration
 }
 
@@ -94,7 +94,7 @@ fn removal(n: u8) -> Removal {
         credentials: vec![credential.id],
         keeps_session: None,
         uses_grant: None,
-        audit: event(200 + u128::from(n)),
+        audit: event(200 + u128::from(n)).into(),
     }
 }
 

@@ -265,7 +265,7 @@ pub async fn everything_survives_a_reopen(mut subject: impl DurableSubject) {
         AssertionOutcome::Committed
     );
     let rotated = store
-        .rotate_session(session, &token(1), &token(2), at(1), event(7, id))
+        .rotate_session(session, &token(1), &token(2), at(1), event(7, id).into())
         .await
         .unwrap();
     assert_eq!(rotated, Rotation::Rotated);

@@ -16,7 +16,7 @@ async fn refused(store: &dyn DurableStore, commit: AssertionCommit, expected: As
     let before = snapshot(store, account).await;
     assert_eq!(store.commit_assertion(commit).await.unwrap(), expected);
     assert_eq!(snapshot(store, account).await, before);
-    assert!(!before.events.contains(&event));
+    assert!(!before.events.contains(&event.event));
 }
 
 /// A login that ends session `ends` and would open session 9.
@@ -50,7 +50,7 @@ pub async fn a_changed_sign_count_refuses_an_assertion(subject: impl DurableSubj
         AssertionOutcome::Committed
     );
     let replay = AssertionCommit {
-        audit: event(99, id),
+        audit: event(99, id).into(),
         ..greedy(id, 1, &session(id, 1))
     };
     refused(&*store, replay, AssertionOutcome::RecordChanged).await;
@@ -117,7 +117,7 @@ pub async fn a_record_that_changed_since_refuses_an_assertion(subject: impl Dura
         refused(&*store, step_up, AssertionOutcome::RecordChanged).await;
     }
     let renamed = store
-        .rename_credential(id, &credential_id(1), "renamed", event(99, id))
+        .rename_credential(id, &credential_id(1), "renamed", event(99, id).into())
         .await;
     assert!(renamed.unwrap().is_some());
     refused(&*store, login(id, 1, 9), AssertionOutcome::RecordChanged).await;
@@ -168,7 +168,7 @@ pub async fn a_login_is_recorded(subject: impl DurableSubject) {
     };
     assert_eq!(found.credentials, [used, credential(id, 2)]);
     assert_eq!(found.sessions, [commit.session.unwrap()]);
-    assert!(found.events.contains(&commit.audit));
+    assert!(found.events.contains(&commit.audit.event));
     assert_eq!(store.session(&family(1)).await.unwrap(), None);
     assert_eq!(snapshot(&*store, others).await, bystander);
 }
@@ -236,7 +236,7 @@ pub async fn a_step_up_gives_a_grant(subject: impl DurableSubject) {
     assert_eq!(after.sessions, before.sessions);
     assert_eq!(after.credentials[0].sign_count, SignCount(8));
     assert_eq!(after.credentials[0].last_used_at, Some(at(500)));
-    assert!(after.events.contains(&commit.audit));
+    assert!(after.events.contains(&commit.audit.event));
 }
 
 /// The step-up's session has a new token afterwards, and the old one as its last; a token that is not its own any more
@@ -251,7 +251,7 @@ pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
         }),
         expected_sign_count: SignCount(count),
         new_sign_count: SignCount(count + 1),
-        audit: event(7000 + n, id),
+        audit: event(7000 + n, id).into(),
         ..step_up(id, 1, own)
     };
     let outcome = store.commit_assertion(step_up_from(1, 50, 7, 1)).await.unwrap();
@@ -375,7 +375,7 @@ pub async fn one_of_racing_assertions_is_committed(subject: impl DurableSubject)
     assert_eq!(found.credentials[0].sign_count, commit(winner).new_sign_count);
     assert_eq!(found.sessions.len(), 2);
     assert_eq!(found.events.len(), 2);
-    assert!(found.events.contains(&commit(winner).audit));
+    assert!(found.events.contains(&commit(winner).audit.event));
 }
 
 /// Logins that race the removal of their passkey: each is committed before it or finds it gone, and none leaves a

@@ -2,11 +2,11 @@
 
 use super::DurableSubject;
 use super::samples::{
-    PURPOSE, account, addition, another, at, credential_id, event, family, login, newcomer, open_session,
-    register, register_signed_in, removal, session, snapshot, step_up, token,
+    PURPOSE, account, addition, announced, another, at, credential_id, event, family, login, newcomer,
+    open_session, register, register_signed_in, removal, session, snapshot, step_up, token,
 };
 use crate::{
-    AccountId, Addition, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, Ending,
+    AccountId, Addition, Aftermath, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, Ending,
     NewRegistration, RegistrationAccount, Removal, Session, SessionId, StorageError,
 };
 
@@ -39,7 +39,7 @@ async fn attempt(
     commit: u8,
     n: u8,
     (id, own): (AccountId, SessionId),
-    audit: AuditEvent,
+    audit: Aftermath,
 ) -> Result<(), StorageError> {
     let opened = Session {
         credential: Some(credential_id(n + 1)),
@@ -112,7 +112,7 @@ async fn attempt(
     }
 }
 
-/// The event is the last thing written. Where it cannot be, because its id is in use, nothing else is.
+/// The event is the last thing written. Where it cannot be, because its id is in use, nothing else is: no mail either.
 pub async fn a_failed_event_leaves_nothing(subject: impl DurableSubject) {
     let store = subject.store();
     let elsewhere = account(250).id;
@@ -121,9 +121,12 @@ pub async fn a_failed_event_leaves_nothing(subject: impl DurableSubject) {
         let n = 10 + 3 * commit;
         let furnished = furnish(&*store, n).await;
         let before = snapshot(&*store, furnished.0).await;
-        let duplicate = AuditEvent {
-            account: Some(furnished.0),
-            ..event(9999, furnished.0)
+        let duplicate = Aftermath {
+            event: AuditEvent {
+                account: Some(furnished.0),
+                ..event(9999, furnished.0)
+            },
+            ..announced(9000 + u128::from(commit), furnished.0)
         };
         assert!(
             attempt(&*store, commit, n, furnished, duplicate).await.is_err(),
@@ -139,11 +142,13 @@ pub async fn a_failed_event_leaves_nothing(subject: impl DurableSubject) {
             commit,
             n,
             furnished,
-            event(8000 + u128::from(commit), furnished.0),
+            announced(8000 + u128::from(commit), furnished.0),
         )
         .await
         .unwrap();
-        assert_ne!(snapshot(&*store, furnished.0).await, before, "commit {commit}");
+        let after = snapshot(&*store, furnished.0).await;
+        assert_ne!(after, before, "commit {commit}");
+        assert_eq!(after.waiting_mails, before.waiting_mails + 1, "commit {commit}");
     }
 }
 
@@ -208,6 +213,7 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
         "step_up_grants",
         "audit_events",
         "audit_unsealed",
+        "outbox",
     ] {
         for commit in 0..COMMITS {
             n += 4;
@@ -216,7 +222,7 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
             if !subject.break_table(table).await {
                 return;
             }
-            let audit = event(8000 + u128::from(n), furnished.0);
+            let audit = announced(8000 + u128::from(n), furnished.0);
             let attempted = attempt(&*store, commit, n, furnished, audit.clone()).await;
             if attempted.is_err() {
                 failures += 1;
@@ -229,7 +235,10 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
                 assert_eq!(store.session(&family(n + 2)).await.unwrap(), None);
             } else {
                 assert!(!table.starts_with("audit"), "every commit appends its event");
-                assert!(snapshot(&*store, furnished.0).await.events.contains(&audit));
+                assert_ne!(table, "outbox", "every commit queues its mails");
+                let after = snapshot(&*store, furnished.0).await;
+                assert!(after.events.contains(&audit.event));
+                assert_eq!(after.waiting_mails, before.waiting_mails + 1);
             }
             subject.mend_table(table).await;
         }

@@ -17,7 +17,7 @@ fn alarm(account: AccountId, credential: u8, n: u8) -> CloneAlarm {
         account,
         expected_sign_count: SignCount(7),
         reason: InactiveReason::CloneSuspended,
-        audit: event(6000 + u128::from(n), account),
+        audit: event(6000 + u128::from(n), account).into(),
     }
 }
 
@@ -27,7 +27,7 @@ fn reinstatement(account: AccountId, credential: u8) -> Reinstatement {
         account,
         credential: credential_id(credential),
         uses_grant: None,
-        audit: event(6500, account),
+        audit: event(6500, account).into(),
     }
 }
 
@@ -80,7 +80,7 @@ pub async fn a_clone_alarm_takes_a_credential_out_of_use(subject: impl DurableSu
         assert_eq!(opened_by(&*store, id, n).await, []);
         let after = snapshot(&*store, id).await;
         assert_eq!(after.sessions, [by_no_passkey]);
-        assert!(after.events.contains(&alarm.audit));
+        assert!(after.events.contains(&alarm.audit.event));
         let candidates = store
             .login_candidates(&format!("user-{n}"))
             .await
@@ -92,7 +92,7 @@ pub async fn a_clone_alarm_takes_a_credential_out_of_use(subject: impl DurableSu
             expected_sign_count: SignCount(8),
             new_sign_count: SignCount(9),
             expected: known,
-            audit: event(6600, id),
+            audit: event(6600, id).into(),
             ..login(id, n, n + 20)
         };
         assert_eq!(

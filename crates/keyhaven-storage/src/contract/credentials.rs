@@ -27,7 +27,7 @@ pub async fn a_credential_is_renamed(subject: impl DurableSubject) {
         ..credential(id, 2)
     };
     let answer = store
-        .rename_credential(id, &credential_id(2), "Schlüssel 🔑", event(7, id))
+        .rename_credential(id, &credential_id(2), "Schlüssel 🔑", event(7, id).into())
         .await
         .unwrap();
     assert_eq!(answer.as_ref(), Some(&renamed));
@@ -160,13 +160,13 @@ pub async fn a_removed_credential_is_gone(subject: impl DurableSubject) {
             ..session(id, 1)
         }
     );
-    assert!(found.events.contains(&removal.audit));
+    assert!(found.events.contains(&removal.audit.event));
     let candidates = store.login_candidates("user-1").await.unwrap().unwrap();
     assert_eq!(candidates.credentials.len(), 1);
     assert_eq!(snapshot(&*store, others).await, bystander);
 
     let again = NewRegistration {
-        audit: event(77, id),
+        audit: event(77, id).into(),
         ..another(id, 2)
     };
     assert_eq!(
@@ -198,7 +198,7 @@ pub async fn anothers_credential_is_not_renamed(subject: impl DurableSubject) {
     let before = (snapshot(&*store, id).await, snapshot(&*store, others).await);
     for n in [2, 3] {
         let answer = store
-            .rename_credential(id, &credential_id(n), "mine", event(7, id))
+            .rename_credential(id, &credential_id(n), "mine", event(7, id).into())
             .await
             .unwrap();
         assert_eq!(answer, None);

@@ -47,7 +47,7 @@ pub async fn a_new_grant_replaces_the_old(subject: impl DurableSubject) {
                 expires_at: at(end),
                 ..grant(session)
             }),
-            audit: event(100 + n, id),
+            audit: event(100 + n, id).into(),
             ..step_up(id, 1, session)
         };
         assert_eq!(

@@ -286,6 +286,8 @@ pub async fn a_reserved_credential_id_counts_as_registered(subject: impl Durable
     let (id, _) = register_signed_in(&*store, 1).await;
     let before = snapshot(&*store, id).await;
     let reserved = |registration| NewRegistration {
+        claim: None,
+        recovery: None,
         reserved_id: true,
         ..registration
     };
@@ -361,7 +363,7 @@ fn contestant(n: u8) -> NewRegistration {
             credential: Some(credential(account.id, n).id),
             ..session(account.id, n)
         }),
-        audit: event(u128::from(n), account.id),
+        audit: event(u128::from(n), account.id).into(),
         account: RegistrationAccount::New(account),
         ..newcomer(n)
     }

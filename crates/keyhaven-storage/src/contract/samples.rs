@@ -6,9 +6,10 @@ use keyhaven_types::{
 use uuid::Uuid;
 
 use crate::{
-    Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, CredentialTraits,
-    DurableStore, Ending, EventId, NewRegistration, OwnedCredential, RegistrationAccount,
-    RegistrationOutcome, Remembered, Removal, Session, SessionId, SigningKey, StepUpGrant, TokenHash,
+    Account, AccountId, Addition, Aftermath, AssertionCommit, AuditEvent, AuditOutcome, Credential,
+    CredentialTraits, DurableStore, Ending, EventId, MailId, NewRegistration, OwnedCredential, QueuedMail,
+    RegistrationAccount, RegistrationOutcome, Remembered, Removal, Session, SessionId, SigningKey,
+    StepUpGrant, TokenHash,
 };
 
 pub(super) const PURPOSE: &str = "delete_passkey";
@@ -124,6 +125,31 @@ pub(super) fn event(n: u128, account: AccountId) -> AuditEvent {
     }
 }
 
+pub(super) fn mail(n: u128, account: AccountId) -> QueuedMail {
+    QueuedMail {
+        id: MailId(Uuid::from_u128(0x3a11_0000_0000 + n)),
+        account: Some(account),
+        sealed: vec![7; 100],
+        created_at: at(0),
+        due_at: at(10),
+    }
+}
+
+/// Event `n` and mail `n`.
+pub(super) fn announced(n: u128, account: AccountId) -> Aftermath {
+    Aftermath {
+        event: event(n, account),
+        mails: vec![mail(n, account)],
+    }
+}
+
+/// All mails that wait, whenever they are due; afterwards nobody else gets them.
+pub(super) async fn all_mails(store: &dyn DurableStore) -> Vec<MailId> {
+    let ever = UnixTime::from_millis(i64::MAX);
+    let taken = store.take_mails(ever, ever, u32::MAX).await.unwrap();
+    taken.into_iter().map(|taken| taken.mail.id).collect()
+}
+
 pub(super) fn signing_key(n: u8) -> SigningKey {
     SigningKey {
         id: format!("key-{n}"),
@@ -140,10 +166,12 @@ pub(super) fn newcomer(n: u8) -> NewRegistration {
     let account = account(n);
     NewRegistration {
         credential: credential(account.id, n),
+        claim: None,
+        recovery: None,
         session: None,
         ends: Ending::Nothing,
         reserved_id: false,
-        audit: event(u128::from(n), account.id),
+        audit: event(u128::from(n), account.id).into(),
         account: RegistrationAccount::New(account),
     }
 }
@@ -163,10 +191,12 @@ pub(super) fn another(account: AccountId, n: u8) -> NewRegistration {
     NewRegistration {
         account: RegistrationAccount::Existing(addition(account)),
         credential: credential(account, n),
+        claim: None,
+        recovery: None,
         session: None,
         ends: Ending::Nothing,
         reserved_id: false,
-        audit: event(1000 + u128::from(n), account),
+        audit: event(1000 + u128::from(n), account).into(),
     }
 }
 
@@ -191,7 +221,7 @@ pub(super) fn login(account: AccountId, credential: u8, n: u8) -> AssertionCommi
         grant: None,
         rotation: None,
         ends_session: None,
-        audit: event(2000 + u128::from(n), account),
+        audit: event(2000 + u128::from(n), account).into(),
     }
 }
 
@@ -200,7 +230,7 @@ pub(super) fn step_up(account: AccountId, credential: u8, session: SessionId) ->
     AssertionCommit {
         session: None,
         grant: Some(grant(session)),
-        audit: event(3000 + u128::from(credential), account),
+        audit: event(3000 + u128::from(credential), account).into(),
         ..login(account, credential, 0)
     }
 }
@@ -212,7 +242,7 @@ pub(super) fn removal(account: AccountId, credentials: &[u8]) -> Removal {
         credentials: credentials.iter().map(|n| credential_id(*n)).collect(),
         keeps_session: None,
         uses_grant: None,
-        audit: event(4000 + u128::from(credentials[0]), account),
+        audit: event(4000 + u128::from(credentials[0]), account).into(),
     }
 }
 
@@ -246,7 +276,7 @@ pub(super) async fn open_session(store: &dyn DurableStore, session: Session, cre
         expected_sign_count: known.credential.sign_count,
         expected: Remembered::of(&known),
         new_sign_count: known.credential.sign_count,
-        audit: event(5000 + u128::from(n), session.account),
+        audit: event(5000 + u128::from(n), session.account).into(),
         ..login(session.account, credential, n)
     };
     let commit = AssertionCommit {
@@ -267,6 +297,8 @@ pub(super) struct Snapshot {
     pub(super) sessions: Vec<Session>,
     pub(super) granted: Vec<bool>,
     pub(super) events: Vec<AuditEvent>,
+    /// Of everybody.
+    pub(super) waiting_mails: u64,
 }
 
 pub(super) async fn snapshot(store: &dyn DurableStore, account: AccountId) -> Snapshot {
@@ -289,5 +321,6 @@ pub(super) async fn snapshot(store: &dyn DurableStore, account: AccountId) -> Sn
         sessions,
         granted,
         events: store.events_of(account, None, 1000).await.unwrap(),
+        waiting_mails: store.outbox_figures().await.unwrap().waiting,
     }
 }

@@ -29,7 +29,7 @@ pub async fn a_rotated_session_keeps_its_family(subject: impl DurableSubject) {
                 &token(n),
                 &token(n + 1),
                 at(moment),
-                event(6 + u128::from(n), id),
+                event(6 + u128::from(n), id).into(),
             )
             .await
             .unwrap();
@@ -52,7 +52,13 @@ pub async fn a_session_ends_with_its_grants(subject: impl DurableSubject) {
         store.commit_assertion(step_up(id, 1, session)).await.unwrap(),
         AssertionOutcome::Committed
     );
-    assert_eq!(store.end_sessions(id, &[session], event(7, id)).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .end_sessions(id, &[session], event(7, id).into())
+            .await
+            .unwrap(),
+        1
+    );
     assert!(!store.has_grant(session, PURPOSE, at(0)).await.unwrap());
     assert_eq!(store.session(&family(1)).await.unwrap(), None);
 }
@@ -74,7 +80,10 @@ pub async fn a_session_is_touched_forward_only(subject: impl DurableSubject) {
         );
     }
     assert_eq!(
-        store.end_sessions(id, &[session_id], event(7, id)).await.unwrap(),
+        store
+            .end_sessions(id, &[session_id], event(7, id).into())
+            .await
+            .unwrap(),
         1
     );
     store.touch_session(session_id, at(90_000)).await.unwrap();
@@ -113,7 +122,7 @@ pub async fn one_of_racing_rotations_happens(subject: impl DurableSubject) {
         let store = store.clone();
         let n = u8::try_from(n).unwrap() + 10;
         Box::pin(async move {
-            let event = event(u128::from(n), id);
+            let event = event(u128::from(n), id).into();
             store
                 .rotate_session(session_id, &token(1), &token(n), at(10), event)
                 .await
@@ -141,10 +150,16 @@ pub async fn only_ones_own_sessions_end(subject: impl DurableSubject) {
     open_session(&*store, session(id, 4), 1).await;
     let before = snapshot(&*store, others).await;
     let named = [first, others_session, session(id, 9).id, session(id, 3).id];
-    assert_eq!(store.end_sessions(id, &named, event(7, id)).await.unwrap(), 2);
+    assert_eq!(
+        store.end_sessions(id, &named, event(7, id).into()).await.unwrap(),
+        2
+    );
     assert_eq!(store.sessions_of(id, at(0)).await.unwrap(), [session(id, 4)]);
     assert_eq!(snapshot(&*store, others).await, before);
-    assert_eq!(store.end_sessions(id, &named, event(8, id)).await.unwrap(), 0);
+    assert_eq!(
+        store.end_sessions(id, &named, event(8, id).into()).await.unwrap(),
+        0
+    );
     let events = store.events_of(id, None, 10).await.unwrap();
     assert!(events.contains(&event(7, id)) && events.contains(&event(8, id)));
 }
@@ -160,7 +175,7 @@ pub async fn other_sessions_end(subject: impl DurableSubject) {
     let before = snapshot(&*store, others).await;
     assert_eq!(
         store
-            .end_other_sessions(id, Some(first), event(7, id))
+            .end_other_sessions(id, Some(first), event(7, id).into())
             .await
             .unwrap(),
         3
@@ -169,13 +184,19 @@ pub async fn other_sessions_end(subject: impl DurableSubject) {
     assert!(store.session(&family(1)).await.unwrap().is_some());
     assert_eq!(
         store
-            .end_other_sessions(id, Some(others_session), event(8, id))
+            .end_other_sessions(id, Some(others_session), event(8, id).into())
             .await
             .unwrap(),
         1
     );
     open_session(&*store, session(id, 6), 1).await;
-    assert_eq!(store.end_other_sessions(id, None, event(9, id)).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .end_other_sessions(id, None, event(9, id).into())
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(store.sessions_of(id, at(0)).await.unwrap(), []);
     assert_eq!(snapshot(&*store, others).await, before);
     let events = store.events_of(id, None, 20).await.unwrap();
@@ -213,7 +234,7 @@ pub async fn purging_is_bounded(subject: impl DurableSubject) {
         let commit = AssertionCommit {
             new_sign_count: keyhaven_types::SignCount(7),
             grant: Some(grant),
-            audit: event(100 + n, id),
+            audit: event(100 + n, id).into(),
             ..step_up(id, 1, live)
         };
         assert_eq!(
@@ -240,7 +261,7 @@ pub async fn rotation_is_lost_without_its_token(subject: impl DurableSubject) {
     let (id, session_id) = register_signed_in(&*store, 1).await;
     open_until(&*store, 3, 1000).await;
     let rotated = store
-        .rotate_session(session_id, &token(1), &token(2), at(10), event(7, id))
+        .rotate_session(session_id, &token(1), &token(2), at(10), event(7, id).into())
         .await
         .unwrap();
     assert_eq!(rotated, Rotation::Rotated);
@@ -254,7 +275,7 @@ pub async fn rotation_is_lost_without_its_token(subject: impl DurableSubject) {
         (session(id, 3).id, token(9), at(1000), Rotation::SessionEnded),
     ] {
         let lost = store
-            .rotate_session(session, &from, &token(8), now, event(8, id))
+            .rotate_session(session, &from, &token(8), now, event(8, id).into())
             .await
             .unwrap();
         assert_eq!(lost, outcome);

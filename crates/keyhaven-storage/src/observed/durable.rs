@@ -3,9 +3,9 @@ use keyhaven_types::{CredentialId, UnixTime};
 
 use super::Observed;
 use crate::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, AuditBatch, AuditEvent, AuditKey,
-    AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, CloneAlarm, CloneAlarmOutcome, CloneStore,
-    Credential, CredentialStore, EventId, LoginCandidates, NewRegistration, OwnedCredential,
+    Account, AccountId, AccountStore, Aftermath, AssertionCommit, AssertionOutcome, AuditBatch, AuditEvent,
+    AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, CloneAlarm, CloneAlarmOutcome,
+    CloneStore, Credential, CredentialStore, EventId, LoginCandidates, NewRegistration, OwnedCredential,
     RegistrationOutcome, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, Rotation, Session,
     SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore, StorageError, StoredEvent,
     TokenHash, UnsealedPage,
@@ -63,8 +63,8 @@ impl<S: CloneStore + ?Sized> CloneStore for Observed<S> {
 
 #[async_trait]
 impl<S: AuditStore + ?Sized> AuditStore for Observed<S> {
-    async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError> {
-        self.call("event.append", self.store.append_event(event)).await
+    async fn append(&self, aftermath: Aftermath) -> Result<(), StorageError> {
+        self.call("event.append", self.store.append(aftermath)).await
     }
 
     async fn events_of(
@@ -155,7 +155,7 @@ impl<S: CredentialStore + ?Sized> CredentialStore for Observed<S> {
         account: AccountId,
         id: &CredentialId,
         device_name: &str,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError> {
         let answer = self.store.rename_credential(account, id, device_name, audit);
         self.call("credential.rename", answer).await
@@ -189,7 +189,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         from: &TokenHash,
         to: &TokenHash,
         now: UnixTime,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<Rotation, StorageError> {
         let answer = self.store.rotate_session(id, from, to, now, audit);
         self.call("session.rotate", answer).await
@@ -199,7 +199,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         &self,
         account: AccountId,
         ids: &[SessionId],
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         self.call("session.end", self.store.end_sessions(account, ids, audit))
             .await
@@ -209,7 +209,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Observed<S> {
         &self,
         account: AccountId,
         keep: Option<SessionId>,
-        audit: AuditEvent,
+        audit: Aftermath,
     ) -> Result<u64, StorageError> {
         let answer = self.store.end_other_sessions(account, keep, audit);
         self.call("session.end_others", answer).await

@@ -1,0 +1,511 @@
+//! Addresses and notices, as they arrive.
+
+use axum::http::Method;
+use keyhaven_mail::Rendered;
+use keyhaven_service::{ClonePolicy, Settings};
+use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
+use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, Client, finish, mailing};
+
+/// The token of the link in a mail.
+#[track_caller]
+fn token(mail: &Rendered) -> String {
+    let (_, rest) = mail
+        .text
+        .split_once("https://example.org/account#verify-email=")
+        .unwrap();
+    rest.split_whitespace().next().unwrap().to_owned()
+}
+
+#[track_caller]
+fn only(mails: Vec<Rendered>) -> Rendered {
+    let [mail] = <[Rendered; 1]>::try_from(mails).unwrap_or_else(|mails| panic!("{} mails", mails.len()));
+    mail
+}
+
+fn subjects(mails: &[Rendered]) -> Vec<(&str, &str)> {
+    let mut subjects: Vec<_> = mails
+        .iter()
+        .map(|mail| (mail.to.as_str(), mail.subject.as_str()))
+        .collect();
+    subjects.sort_unstable();
+    subjects
+}
+
+async fn register(
+    browser: &mut Client,
+    device: &mut SoftwareAuthenticator,
+    name: &str,
+    email: &str,
+) -> Value {
+    let started = browser
+        .post("/register/start", json!({"username": name, "email": email}))
+        .await
+        .expect(200);
+    let credential = device.register(&started["publicKey"], &browser.page());
+    browser
+        .post("/register/finish", finish(&started, &credential))
+        .await
+        .expect(201)
+}
+
+/// Signed in, with a proven address.
+async fn proven(app: &App, name: &str, email: &str) -> (Client, SoftwareAuthenticator) {
+    let mut device = SoftwareAuthenticator::new(name);
+    let mut browser = app.browser();
+    register(&mut browser, &mut device, name, email).await;
+    let mail = only(app.mails().await);
+    verify(&mut browser, &token(&mail)).await.expect(200);
+    (browser, device)
+}
+
+async fn verify(browser: &mut Client, token: &str) -> Answer {
+    browser.post("/email/verify", json!({"token": token})).await
+}
+
+async fn change(browser: &mut Client, device: &mut SoftwareAuthenticator, email: &str) -> Answer {
+    browser.step_up(device, "change_email").await;
+    browser.post("/email/change", json!({"email": email})).await
+}
+
+async fn on_sqlite() -> (tempfile::TempDir, App) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keyhaven.db");
+    let options = SqliteOptions::new(path);
+    let store = SqliteStore::open(&options).await.unwrap();
+    (directory, App::on(mailing(), std::sync::Arc::new(store)).await)
+}
+
+#[tokio::test]
+async fn an_address_is_the_accounts_once_the_mailed_link_was_followed() {
+    let (_directory, app) = on_sqlite().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = register(&mut browser, &mut device, "anna", "Anna@example.com").await;
+    assert_eq!(registered["user"]["emailVerified"], false);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.to.as_str(), "Anna@example.com");
+    assert_eq!(mail.subject, "Confirm your e-mail address");
+    assert!(
+        !mail.text.contains("anna"),
+        "nobody greets a stranger by name: {}",
+        mail.text
+    );
+    let token = token(&mail);
+    let user = verify(&mut browser, &token).await.expect(200);
+    assert_eq!(
+        (&user["email"], &user["emailVerified"]),
+        (&json!("Anna@example.com"), &json!(true))
+    );
+    // Once.
+    verify(&mut browser, &token).await.refused(404, "not_found");
+    assert!(app.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mailed_link_and_the_session_of_the_account_that_asked_must_come_together() {
+    let app = App::with(mailing()).await;
+    // Mallory has typed Bob's address. The link reaches Bob, who is signed in to an account of his own.
+    let (mut mallory, mut bob) = (app.browser(), app.browser());
+    register(
+        &mut mallory,
+        &mut SoftwareAuthenticator::new("m"),
+        "mallory",
+        "bob@example.com",
+    )
+    .await;
+    let mail = only(app.mails().await);
+    bob.register(&mut SoftwareAuthenticator::new("b"), "bob").await;
+    verify(&mut bob, &token(&mail)).await.refused(404, "not_found");
+    // Nor without a session, nor by guessing from Mallory's.
+    verify(&mut app.browser(), &token(&mail))
+        .await
+        .refused(401, "unauthenticated");
+    for guess in ["", "AAAA", "A".repeat(43).as_str(), "\r\n"] {
+        verify(&mut mallory, guess).await.refused(404, "not_found");
+    }
+    let user = mallory.get("/account").await.expect(200);
+    assert_eq!(user["emailVerified"], false);
+    // Bob proves it himself, and what Mallory was sent is worth nothing afterwards.
+    let mut phone = SoftwareAuthenticator::new("phone");
+    let mut bob = app.browser();
+    register(&mut bob, &mut phone, "bob2", "bob@example.com").await;
+    let own = only(app.mails().await);
+    verify(&mut bob, &token(&own)).await.expect(200);
+    verify(&mut mallory, &token(&mail))
+        .await
+        .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn answers_are_the_same_whoever_has_the_address() {
+    let app = App::with(mailing()).await;
+    proven(&app, "owner", "taken@example.com").await;
+    let mut answers = Vec::new();
+    for (name, email) in [
+        ("stranger1", "taken@example.com"),
+        ("stranger2", "freex@example.com"),
+    ] {
+        let mut device = SoftwareAuthenticator::new(name);
+        let mut browser = app.browser();
+        let start = browser
+            .post("/register/start", json!({"username": name, "email": email}))
+            .await
+            .expect(200);
+        let credential = device.register(&start["publicKey"], &browser.page());
+        let finished = browser
+            .post("/register/finish", finish(&start, &credential))
+            .await
+            .expect(201);
+        assert_eq!(finished["user"]["email"], email);
+        assert_eq!(finished["user"]["emailVerified"], false);
+        app.pass(61);
+        let resent = browser.post("/email/resend", json!({})).await;
+        answers.push((resent.status, resent.text));
+        let changed = change(&mut browser, &mut device, &format!("x{email}")).await;
+        answers.push((changed.status, changed.text));
+        let changed = change(&mut browser, &mut device, email).await;
+        answers.push((changed.status, changed.text));
+    }
+    let (first, second) = answers.split_at(3);
+    assert_eq!(first, second);
+    // The owner is told, without a link; the other address gets one.
+    let mails = app.mails().await;
+    let to_owner: Vec<_> = mails
+        .iter()
+        .filter(|mail| mail.to.as_str() == "taken@example.com")
+        .collect();
+    assert_eq!(to_owner.len(), 3);
+    for mail in to_owner {
+        assert_eq!(mail.subject, "Somebody entered your e-mail address");
+        assert!(!mail.text.contains("verify-email"), "{}", mail.text);
+        assert!(mail.text.contains("Hello owner"));
+    }
+}
+
+#[tokio::test]
+async fn an_address_gets_a_few_mails_a_day_however_many_accounts_claim_it() {
+    let app = App::with(mailing()).await;
+    for n in 0..8 {
+        let name = format!("user{n}");
+        let mut browser = app.browser();
+        register(
+            &mut browser,
+            &mut SoftwareAuthenticator::new(&name),
+            &name,
+            if n % 2 == 0 {
+                "victim@example.com"
+            } else {
+                "VICTIM@example.com"
+            },
+        )
+        .await;
+    }
+    assert_eq!(app.mails().await.len(), 5);
+    app.pass(24 * 3600 + 1);
+    let mut browser = app.browser();
+    register(
+        &mut browser,
+        &mut SoftwareAuthenticator::new("later"),
+        "later",
+        "victim@example.com",
+    )
+    .await;
+    assert_eq!(app.mails().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_link_takes_the_place_of_the_one_before() {
+    let app = App::with(mailing()).await;
+    let mut browser = app.browser();
+    register(
+        &mut browser,
+        &mut SoftwareAuthenticator::new("device"),
+        "anna",
+        "anna@example.com",
+    )
+    .await;
+    let first = only(app.mails().await);
+    let refused = browser.post("/email/resend", json!({})).await;
+    refused.refused(429, "rate_limited");
+    assert_eq!(refused.headers["retry-after"], "60");
+    app.pass(60);
+    let told = browser.post("/email/resend", json!({})).await.expect(202);
+    assert_eq!(told["translationKey"], "message.email_sent");
+    let second = only(app.mails().await);
+    verify(&mut browser, &token(&first))
+        .await
+        .refused(404, "not_found");
+    verify(&mut browser, &token(&second)).await.expect(200);
+    browser
+        .post("/email/resend", json!({}))
+        .await
+        .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_link_is_good_for_a_day_and_an_unproven_address_for_a_week() {
+    let (_directory, app) = on_sqlite().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    register(&mut browser, &mut device, "anna", "anna@example.com").await;
+    let first = only(app.mails().await);
+    app.pass(24 * 3600);
+    browser.login(&mut device, None).await.expect(200);
+    verify(&mut browser, &token(&first))
+        .await
+        .refused(404, "not_found");
+    for day in 1..7 {
+        app.keyhaven.upkeep.purge().await.unwrap();
+        browser.login(&mut device, None).await.expect(200);
+        let user = browser.get("/account").await.expect(200);
+        assert_eq!(user["email"], "anna@example.com", "day {day}");
+        app.pass(24 * 3600);
+    }
+    app.keyhaven.upkeep.purge().await.unwrap();
+    browser.login(&mut device, None).await.expect(200);
+    let user = browser.get("/account").await.expect(200);
+    assert_eq!(user.get("email"), None);
+    browser
+        .post("/email/resend", json!({}))
+        .await
+        .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_change_is_told_to_both_sides_and_done_when_the_new_one_is_proven() {
+    let (_directory, app) = on_sqlite().await;
+    let (mut browser, mut device) = proven(&app, "anna", "old@example.com").await;
+    browser
+        .post("/email/change", json!({"email": "new@example.com"}))
+        .await
+        .refused(403, "step_up_required");
+    change(&mut browser, &mut device, "OLD@example.com")
+        .await
+        .refused(400, "invalid_request");
+    assert!(app.mails().await.is_empty());
+    // The grant is still there, and good for one change.
+    browser
+        .post("/email/change", json!({"email": "new@example.com"}))
+        .await
+        .expect(202);
+    browser
+        .post("/email/change", json!({"email": "other@example.com"}))
+        .await
+        .refused(403, "step_up_required");
+    let mails = app.mails().await;
+    assert_eq!(
+        subjects(&mails),
+        [
+            ("new@example.com", "Confirm your new e-mail address"),
+            ("old@example.com", "Your e-mail address is about to change"),
+        ]
+    );
+    let old = mails
+        .iter()
+        .find(|mail| mail.to.as_str() == "old@example.com")
+        .unwrap();
+    assert!(old.text.contains("new@example.com") && !old.text.contains("verify-email"));
+    let user = browser.get("/account").await.expect(200);
+    assert_eq!(
+        (&user["email"], &user["emailVerified"]),
+        (&json!("old@example.com"), &json!(true))
+    );
+    let link = mails
+        .iter()
+        .find(|mail| mail.to.as_str() == "new@example.com")
+        .unwrap();
+    let user = verify(&mut browser, &token(link)).await.expect(200);
+    assert_eq!(user["email"], "new@example.com");
+    let mail = only(app.mails().await);
+    assert_eq!(
+        (mail.to.as_str(), mail.subject.as_str()),
+        ("old@example.com", "Your e-mail address was changed")
+    );
+}
+
+#[tokio::test]
+async fn no_address_makes_a_header() {
+    let app = App::with(mailing()).await;
+    let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
+    browser.step_up(&mut device, "change_email").await;
+    for address in [
+        "a@example.com\r\nBcc: eve@example.com",
+        "a@example.com\nBcc: eve@example.com",
+        "a@example.com, eve@example.com",
+        "a@example.com\0",
+        "Eve <eve@example.com>",
+        "a@example.com\u{2028}b",
+        "\"a\r\nBcc: eve\"@example.com",
+        "a@localhost",
+        "a@[127.0.0.1]",
+        "a",
+        "",
+    ] {
+        browser
+            .post("/email/change", json!({"email": address}))
+            .await
+            .refused(400, "invalid_request");
+        app.browser()
+            .post("/register/start", json!({"username": "eve", "email": address}))
+            .await
+            .refused(400, "invalid_request");
+    }
+    let long = format!("{}@example.com", "a".repeat(300));
+    browser
+        .post("/email/change", json!({"email": long}))
+        .await
+        .refused(400, "invalid_request");
+    assert!(app.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn links_lead_to_the_configured_page_whatever_the_host_header_says() {
+    let app = App::with(mailing()).await;
+    let mut browser = app.browser();
+    let body = serde_json::to_vec(&json!({"username": "anna", "email": "anna@example.com"})).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("forwarded", "host=evil.example"),
+    ];
+    let started = browser
+        .send(Method::POST, "/register/start", &headers, body)
+        .await
+        .expect(200);
+    let credential = SoftwareAuthenticator::new("device").register(&started["publicKey"], &browser.page());
+    let body = serde_json::to_vec(&finish(&started, &credential)).unwrap();
+    browser
+        .send(Method::POST, "/register/finish", &headers, body)
+        .await
+        .expect(201);
+    let mail = only(app.mails().await);
+    let whole = String::from_utf8(mail.to_bytes()).unwrap();
+    assert!(!whole.contains("evil") && !mail.html.contains("evil"), "{whole}");
+    assert!(mail.text.contains("https://example.org/account#verify-email="));
+}
+
+#[tokio::test]
+async fn mails_are_in_the_language_that_the_browser_asks_for() {
+    let app = App::with(mailing()).await;
+    let mut browser = app.browser();
+    let body = serde_json::to_vec(&json!({"username": "anna", "email": "anna@example.com"})).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept-language", "de-CH, en;q=0.5"),
+    ];
+    let started = browser
+        .send(Method::POST, "/register/start", &headers, body)
+        .await
+        .expect(200);
+    let credential = SoftwareAuthenticator::new("device").register(&started["publicKey"], &browser.page());
+    let body = serde_json::to_vec(&finish(&started, &credential)).unwrap();
+    browser
+        .send(Method::POST, "/register/finish", &headers, body)
+        .await
+        .expect(201);
+    let mail = only(app.mails().await);
+    assert!(mail.html.contains("lang=\"de\""));
+}
+
+#[tokio::test]
+async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once() {
+    for (clones, words) in [
+        (ClonePolicy::Revoke, "removed"),
+        (ClonePolicy::Suspend, "suspended"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
+        let store = SqliteStore::open(&options).await.unwrap();
+        let settings = Settings { clones, ..mailing() };
+        let app = App::on(settings, std::sync::Arc::new(store)).await;
+        let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
+        let mut copy = device.clone();
+        browser.login(&mut device, None).await.expect(200);
+        app.mails().await;
+        app.pass(1);
+        for _ in 0..2 {
+            let answer = app.browser().login(&mut copy, None).await;
+            answer.refused(401, "authentication_failed");
+        }
+        let mail = only(app.mails().await);
+        assert_eq!(mail.to.as_str(), "anna@example.com");
+        assert!(mail.text.contains("https://example.org/account#security"));
+        assert!(mail.text.to_lowercase().contains(words), "{}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn passkeys_that_come_and_go_are_told_to_the_owner() {
+    let (_directory, app) = on_sqlite().await;
+    let (mut browser, _device) = proven(&app, "anna", "anna@example.com").await;
+    let started = browser.post("/register/start", json!({})).await.expect(200);
+    let credential = SoftwareAuthenticator::new("key").register(&started["publicKey"], &browser.page());
+    let mut body = finish(&started, &credential);
+    body["deviceName"] = json!("Blue key");
+    let added = browser.post("/register/finish", body).await.expect(201);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.subject, "A passkey was added");
+    assert!(mail.text.contains("Blue key") && mail.text.contains("192.0.2.1"));
+    assert!(mail.text.contains("https://example.org/account#security"));
+
+    let id = added["credential"]["id"].as_str().unwrap();
+    browser.delete(&format!("/credentials/{id}")).await.expect(200);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.subject, "A passkey was removed");
+    assert!(mail.text.contains("Blue key"));
+    // What is refused is not told.
+    browser
+        .delete(&format!("/credentials/{id}"))
+        .await
+        .refused(404, "not_found");
+    assert!(app.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_sign_in_from_a_new_device_is_told_to_the_owner() {
+    let (_directory, app) = on_sqlite().await;
+    let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
+    // The browser that registered is no new one.
+    browser.login(&mut device, Some("anna")).await.expect(200);
+    assert!(app.mails().await.is_empty());
+    let mut other = app.browser();
+    other.login(&mut device, None).await.expect(200);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.subject, "A new device signed in");
+    // Known from now on; a mark of somebody else's account is none.
+    other.login(&mut device, None).await.expect(200);
+    assert!(app.mails().await.is_empty());
+    let (mut theirs, _) = proven(&app, "bob", "bob@example.com").await;
+    theirs.login(&mut device, None).await.expect(200);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.to.as_str(), "anna@example.com");
+    // The browser knows both from now on.
+    theirs.login(&mut device, None).await.expect(200);
+    assert!(app.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn who_has_no_proven_address_is_told_nothing() {
+    let app = App::with(mailing()).await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    register(&mut browser, &mut device, "anna", "anna@example.com").await;
+    app.mails().await;
+    app.browser().login(&mut device, None).await.expect(200);
+    assert!(app.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn without_mail_nothing_waits_to_be_sent() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    register(&mut browser, &mut device, "anna", "anna@example.com").await;
+    assert!(app.mails().await.is_empty());
+    assert_eq!(app.store.outbox_figures().await.unwrap().waiting, 0);
+    assert!(!browser.cookies.contains_key("__Host-keyhaven_device"));
+}

@@ -1,0 +1,151 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
+    StorageError, TokenHash,
+};
+use keyhaven_types::UnixTime;
+
+use super::state::State;
+use super::{Conflict, MemoryStore};
+
+#[async_trait]
+impl AddressStore for MemoryStore {
+    async fn address_owner(&self, address: &str) -> Result<Option<Account>, StorageError> {
+        self.with("address.owner", |state| {
+            let has = |account: &&Account| {
+                account.email_verified
+                    && account
+                        .email
+                        .as_ref()
+                        .is_some_and(|email| email.eq_ignore_ascii_case(address))
+            };
+            Ok(state.accounts.values().find(has).cloned())
+        })
+    }
+
+    async fn address_claim(&self, account: AccountId) -> Result<Option<AddressClaim>, StorageError> {
+        self.with("address.find_claim", |state| {
+            Ok(state.claims.get(&account).cloned())
+        })
+    }
+
+    async fn mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, StorageError> {
+        self.with("address.mails", |state| {
+            let claims = state.claims.values();
+            Ok(claims
+                .filter(|claim| claim.address_hash == *address_hash && claim.mailed_at > since)
+                .map(|claim| u64::from(claim.mails))
+                .sum())
+        })
+    }
+
+    async fn claim_address(&self, claim: NewClaim) -> Result<ClaimOutcome, StorageError> {
+        self.with("address.claim", |state| claim_address(state, claim))
+    }
+
+    async fn prove_address(
+        &self,
+        account: AccountId,
+        token_hash: &TokenHash,
+        at: UnixTime,
+        audit: Aftermath,
+    ) -> Result<ProofOutcome, StorageError> {
+        self.with("address.prove", |state| {
+            let claim = state.claims.get(&account);
+            let good = claim.filter(|claim| claim.token_hash == *token_hash && claim.token_expires_at > at);
+            let Some(claim) = good.cloned() else {
+                return Ok(ProofOutcome::ClaimMissing);
+            };
+            let owned = |other: &&Account| {
+                other.id != account
+                    && other.email_verified
+                    && other
+                        .email
+                        .as_ref()
+                        .is_some_and(|email| email.eq_ignore_ascii_case(&claim.address))
+            };
+            if state.accounts.values().any(|other| owned(&other)) {
+                return Ok(ProofOutcome::Taken);
+            }
+            state.check_aftermath(&audit)?;
+            state.claims.remove(&account);
+            let Some(proven) = state.prove_email(account, claim.address, at) else {
+                return Ok(ProofOutcome::ClaimMissing);
+            };
+            state.append(audit);
+            Ok(ProofOutcome::Proven(proven))
+        })
+    }
+
+    async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.with("address.purge", |state| {
+            let expired = state.claims.values().filter(|claim| claim.expires_at <= now);
+            let expired: Vec<_> = expired
+                .map(|claim| claim.account)
+                .take(usize::try_from(limit).unwrap_or(usize::MAX))
+                .collect();
+            for account in &expired {
+                state.claims.remove(account);
+                if let Some(account) = state.accounts.get_mut(account)
+                    && !account.email_verified
+                {
+                    account.email = None;
+                    account.updated_at = now;
+                }
+            }
+            Ok(u64::try_from(expired.len()).unwrap_or(u64::MAX))
+        })
+    }
+}
+
+fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Conflict> {
+    let NewClaim {
+        claim,
+        session,
+        uses_grant,
+        renews,
+        at,
+        audit,
+    } = new;
+    if !state
+        .accounts
+        .get(&claim.account)
+        .is_some_and(|account| account.active)
+    {
+        return Ok(ClaimOutcome::AccountUnavailable);
+    }
+    let live = state.sessions.get(&session);
+    if !live.is_some_and(|session| session.account == claim.account && session.expires_at > at) {
+        return Ok(ClaimOutcome::SessionEnded);
+    }
+    if let Some(token) = renews
+        && state
+            .claims
+            .get(&claim.account)
+            .is_none_or(|claim| claim.token_hash != token)
+    {
+        return Ok(ClaimOutcome::ClaimMissing);
+    }
+    if let Some(purpose) = &uses_grant {
+        let end = state.grants.get(&session).and_then(|grants| grants.get(purpose));
+        if end.is_none_or(|end| *end <= at) {
+            return Ok(ClaimOutcome::GrantMissing);
+        }
+    }
+    state.check_aftermath(&audit)?;
+
+    if let Some(purpose) = &uses_grant
+        && let Some(grants) = state.grants.get_mut(&session)
+    {
+        grants.remove(purpose);
+    }
+    if let Some(account) = state.accounts.get_mut(&claim.account)
+        && !account.email_verified
+    {
+        account.email = Some(claim.address.clone());
+        account.updated_at = at;
+    }
+    state.claims.insert(claim.account, claim);
+    state.append(audit);
+    Ok(ClaimOutcome::Claimed)
+}

@@ -1,0 +1,254 @@
+use async_trait::async_trait;
+use keyhaven_storage::{
+    Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
+    StorageError, TokenHash, columns,
+};
+use keyhaven_types::UnixTime;
+use sqlx::{SqliteConnection, query, query_scalar};
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::{SqliteStore, audit};
+
+#[async_trait]
+impl AddressStore for SqliteStore {
+    async fn address_owner(&self, address: &str) -> Result<Option<Account>, StorageError> {
+        self.find_owner(address)
+            .await
+            .map_err(Failure::of("address.owner"))
+    }
+
+    async fn address_claim(&self, account: AccountId) -> Result<Option<AddressClaim>, StorageError> {
+        let mut connection = self.readers.acquire().await.map_err(Failure::from);
+        match &mut connection {
+            Ok(connection) => find_claim(connection, account).await,
+            Err(_) => connection.map(|_| None),
+        }
+        .map_err(Failure::of("address.find_claim"))
+    }
+
+    async fn mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, StorageError> {
+        self.count_mails_to(address_hash, since)
+            .await
+            .map_err(Failure::of("address.mails"))
+    }
+
+    async fn claim_address(&self, claim: NewClaim) -> Result<ClaimOutcome, StorageError> {
+        self.claim(&claim).await.map_err(Failure::of("address.claim"))
+    }
+
+    async fn prove_address(
+        &self,
+        account: AccountId,
+        token_hash: &TokenHash,
+        at: UnixTime,
+        audit: Aftermath,
+    ) -> Result<ProofOutcome, StorageError> {
+        self.prove(account, token_hash, at, &audit)
+            .await
+            .map_err(Failure::of("address.prove"))
+    }
+
+    async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.drop_claims(now, limit)
+            .await
+            .map_err(Failure::of("address.purge"))
+    }
+}
+
+/// Writes a claim in place of the one before, as part of a commit.
+pub(crate) async fn put(connection: &mut SqliteConnection, claim: &AddressClaim) -> Result<(), Failure> {
+    query!(
+        "INSERT OR REPLACE INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
+            mailed_at, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        claim.account.0,
+        claim.address,
+        &claim.address_hash[..],
+        &claim.token_hash.0[..],
+        claim.token_expires_at.as_millis(),
+        claim.mails,
+        claim.mailed_at.as_millis(),
+        claim.expires_at.as_millis(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn find_claim(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+) -> Result<Option<AddressClaim>, Failure> {
+    let row = query!(
+        r#"SELECT account_id AS "account_id!: Uuid", address, address_hash, token_hash, token_expires_at, mails,
+            mailed_at, expires_at
+        FROM address_claims WHERE account_id = ?1"#,
+        account.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(columns::address_claim!(row)))
+}
+
+async fn owner(connection: &mut SqliteConnection, address: &str) -> Result<Option<Account>, Failure> {
+    let row = query!(
+        r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
+            email_verified AS "email_verified!: bool", active AS "account_active!: bool",
+            created_at AS "account_created_at!", updated_at, last_login_at
+        FROM accounts WHERE email = ?1 COLLATE NOCASE AND email_verified = 1"#,
+        address
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(columns::account!(row)))
+}
+
+impl SqliteStore {
+    async fn find_owner(&self, address: &str) -> Result<Option<Account>, Failure> {
+        let mut connection = self.readers.acquire().await?;
+        owner(&mut connection, address).await
+    }
+
+    async fn count_mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, Failure> {
+        let hash = &address_hash[..];
+        let sum = query_scalar!(
+            r#"SELECT coalesce(sum(mails), 0) AS "mails!: i64" FROM address_claims
+            WHERE address_hash = ?1 AND mailed_at > ?2"#,
+            hash,
+            since.as_millis()
+        );
+        Ok(columns::count(
+            sum.fetch_one(&self.readers).await?,
+            "number of mails",
+        )?)
+    }
+
+    async fn claim(&self, new: &NewClaim) -> Result<ClaimOutcome, Failure> {
+        let mut transaction = self.write().await?;
+        let outcome = write_claim(&mut transaction, new).await?;
+        match outcome {
+            ClaimOutcome::Claimed => transaction.commit().await?,
+            ClaimOutcome::AccountUnavailable
+            | ClaimOutcome::ClaimMissing
+            | ClaimOutcome::GrantMissing
+            | ClaimOutcome::SessionEnded => transaction.rollback().await?,
+        }
+        Ok(outcome)
+    }
+
+    async fn prove(
+        &self,
+        account: AccountId,
+        token_hash: &TokenHash,
+        at: UnixTime,
+        audit: &Aftermath,
+    ) -> Result<ProofOutcome, Failure> {
+        let mut transaction = self.write().await?;
+        let claim = find_claim(&mut transaction, account).await?;
+        let good = claim.filter(|claim| claim.token_hash == *token_hash && claim.token_expires_at > at);
+        let Some(claim) = good else {
+            transaction.rollback().await?;
+            return Ok(ProofOutcome::ClaimMissing);
+        };
+        let other = owner(&mut transaction, &claim.address).await?;
+        if other.is_some_and(|other| other.id != account) {
+            transaction.rollback().await?;
+            return Ok(ProofOutcome::Taken);
+        }
+        query!("DELETE FROM address_claims WHERE account_id = ?1", account.0)
+            .execute(&mut *transaction)
+            .await?;
+        let row = query!(
+            r#"UPDATE accounts SET email = ?2, email_verified = 1, updated_at = ?3 WHERE id = ?1
+            RETURNING id AS "account_id!: Uuid", user_handle AS "user_handle!", username AS "username!",
+                display_name AS "display_name!", email AS "email?", email_verified AS "email_verified!: bool",
+                active AS "account_active!: bool", created_at AS "account_created_at!",
+                updated_at AS "updated_at!", last_login_at AS "last_login_at?""#,
+            account.0,
+            claim.address,
+            at.as_millis()
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        let proven = columns::account!(row);
+        audit::append(&mut transaction, audit).await?;
+        transaction.commit().await?;
+        Ok(ProofOutcome::Proven(proven))
+    }
+
+    async fn drop_claims(&self, now: UnixTime, limit: u32) -> Result<u64, Failure> {
+        let mut transaction = self.write().await?;
+        let dropped = query_scalar!(
+            r#"DELETE FROM address_claims WHERE account_id IN (
+                SELECT account_id FROM address_claims WHERE expires_at <= ?1 LIMIT ?2
+            ) RETURNING account_id AS "account_id!: Uuid""#,
+            now.as_millis(),
+            limit
+        );
+        let dropped = dropped.fetch_all(&mut *transaction).await?;
+        for account in &dropped {
+            query!(
+                "UPDATE accounts SET email = NULL, updated_at = ?2 WHERE id = ?1 AND email_verified = 0",
+                account,
+                now.as_millis()
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(u64::try_from(dropped.len()).unwrap_or(u64::MAX))
+    }
+}
+
+async fn write_claim(connection: &mut SqliteConnection, new: &NewClaim) -> Result<ClaimOutcome, Failure> {
+    let (account, now) = (new.claim.account, new.at.as_millis());
+    let active = query_scalar!(
+        r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
+        account.0
+    );
+    if active.fetch_optional(&mut *connection).await? != Some(true) {
+        return Ok(ClaimOutcome::AccountUnavailable);
+    }
+    let live = query_scalar!(
+        r#"SELECT EXISTS (
+            SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?2 AND expires_at > ?3
+        ) AS "live!: bool""#,
+        new.session.0,
+        account.0,
+        now
+    );
+    if !live.fetch_one(&mut *connection).await? {
+        return Ok(ClaimOutcome::SessionEnded);
+    }
+    if let Some(token) = &new.renews {
+        let before = find_claim(connection, account).await?;
+        if before.is_none_or(|before| before.token_hash != *token) {
+            return Ok(ClaimOutcome::ClaimMissing);
+        }
+    }
+    if let Some(purpose) = &new.uses_grant {
+        let used = query!(
+            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
+            new.session.0,
+            purpose,
+            now
+        );
+        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(ClaimOutcome::GrantMissing);
+        }
+    }
+    query!(
+        "UPDATE accounts SET email = ?2, updated_at = ?3 WHERE id = ?1 AND email_verified = 0",
+        account.0,
+        new.claim.address,
+        now
+    )
+    .execute(&mut *connection)
+    .await?;
+    put(connection, &new.claim).await?;
+    audit::append(connection, &new.audit).await?;
+    Ok(ClaimOutcome::Claimed)
+}

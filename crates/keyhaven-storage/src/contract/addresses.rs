@@ -1,0 +1,310 @@
+use super::samples::{
+    PURPOSE, account, announced, at, event, login, newcomer, register, register_signed_in, session, snapshot,
+    step_up, token,
+};
+use super::{DurableSubject, count, race};
+use crate::{
+    Account, AccountId, AddressClaim, AssertionOutcome, ClaimOutcome, DurableStore, NewClaim,
+    NewRegistration, ProofOutcome, RegistrationAccount, SessionId,
+};
+
+fn claim(account: AccountId, n: u8) -> AddressClaim {
+    AddressClaim {
+        account,
+        address: format!("Claimed-{n}@example.org"),
+        address_hash: [n; 32],
+        token_hash: token(n),
+        token_expires_at: at(10_000),
+        mails: 1,
+        mailed_at: at(100),
+        expires_at: at(50_000),
+    }
+}
+
+/// Claim `n` by this session; event and mail `700 + n`.
+fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
+    NewClaim {
+        claim: claim(account, n),
+        session,
+        uses_grant: None,
+        renews: None,
+        at: at(500),
+        audit: announced(700 + u128::from(n), account),
+    }
+}
+
+async fn prove(store: &dyn DurableStore, account: AccountId, n: u8, event: u128) -> ProofOutcome {
+    let audit = announced(event, account);
+    store
+        .prove_address(account, &token(n), at(600), audit)
+        .await
+        .unwrap()
+}
+
+/// It is found with its account by whoever renews it, and is the account's unproven address.
+pub async fn a_claim_reads_back(subject: impl DurableSubject) {
+    let store = subject.store();
+    let id = account(1).id;
+    let first = NewRegistration {
+        account: RegistrationAccount::New(Account {
+            email: Some(claim(id, 1).address),
+            ..account(1)
+        }),
+        claim: Some(claim(id, 1)),
+        session: Some(session(id, 1)),
+        ..newcomer(1)
+    };
+    register(&*store, first).await;
+    assert_eq!(store.address_claim(id).await.unwrap(), Some(claim(id, 1)));
+    assert_eq!(store.address_claim(account(2).id).await.unwrap(), None);
+    let other = NewClaim {
+        claim: AddressClaim {
+            mails: u32::MAX,
+            ..claim(id, 2)
+        },
+        ..new_claim(id, session(id, 1).id, 2)
+    };
+    let outcome = store.claim_address(other.clone()).await.unwrap();
+    assert_eq!(outcome, ClaimOutcome::Claimed);
+    assert_eq!(store.address_claim(id).await.unwrap(), Some(other.claim));
+    let found = store.account(id).await.unwrap().unwrap();
+    assert_eq!(found.email.as_deref(), Some("Claimed-2@example.org"));
+    assert!(!found.email_verified);
+    assert_eq!(found.updated_at, at(500));
+    assert_eq!(store.address_owner("Claimed-2@example.org").await.unwrap(), None);
+}
+
+/// Another account's claim in a registration is a mistake.
+pub async fn a_claim_is_the_new_accounts_own(subject: impl DurableSubject) {
+    let store = subject.store();
+    let odd = NewRegistration {
+        claim: Some(claim(account(2).id, 1)),
+        ..newcomer(1)
+    };
+    assert!(store.commit_registration(odd).await.is_err());
+    assert_eq!(store.account(account(1).id).await.unwrap(), None);
+}
+
+/// Of whoever is not signed in, or is locked out, or has not stepped up, nothing is written.
+pub async fn a_claim_needs_who_asked(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (other, theirs) = register_signed_in(&*store, 2).await;
+    let before = snapshot(&*store, id).await;
+    let granted = |claim: NewClaim| NewClaim {
+        uses_grant: Some(PURPOSE.to_owned()),
+        ..claim
+    };
+    for (refused, outcome) in [
+        (new_claim(id, theirs, 1), ClaimOutcome::SessionEnded),
+        (
+            NewClaim {
+                at: at(1_000_000),
+                ..new_claim(id, own, 1)
+            },
+            ClaimOutcome::SessionEnded,
+        ),
+        (new_claim(account(9).id, own, 1), ClaimOutcome::AccountUnavailable),
+        (granted(new_claim(id, own, 1)), ClaimOutcome::GrantMissing),
+        (
+            NewClaim {
+                renews: Some(token(1)),
+                ..new_claim(id, own, 1)
+            },
+            ClaimOutcome::ClaimMissing,
+        ),
+    ] {
+        assert_eq!(store.claim_address(refused).await.unwrap(), outcome);
+        assert_eq!(store.address_claim(id).await.unwrap(), None);
+        assert_eq!(snapshot(&*store, id).await, before);
+    }
+    // With everything, and once for each grant.
+    let given = store.commit_assertion(step_up(id, 1, own)).await.unwrap();
+    assert_eq!(given, AssertionOutcome::Committed);
+    let first = store.claim_address(granted(new_claim(id, own, 1))).await.unwrap();
+    assert_eq!(first, ClaimOutcome::Claimed);
+    let second = store.claim_address(granted(new_claim(id, own, 2))).await.unwrap();
+    assert_eq!(second, ClaimOutcome::GrantMissing);
+    let renewed = NewClaim {
+        renews: Some(token(1)),
+        ..new_claim(id, own, 3)
+    };
+    assert_eq!(store.claim_address(renewed).await.unwrap(), ClaimOutcome::Claimed);
+    assert_eq!(store.address_claim(other).await.unwrap(), None);
+}
+
+/// Only with the newest token, in its time, and once.
+pub async fn an_address_is_proven_by_its_token(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (other, _) = register_signed_in(&*store, 2).await;
+    let made = store.claim_address(new_claim(id, own, 3)).await.unwrap();
+    assert_eq!(made, ClaimOutcome::Claimed);
+    let before = snapshot(&*store, id).await;
+    assert_eq!(prove(&*store, id, 4, 801).await, ProofOutcome::ClaimMissing);
+    // What one account was mailed is of no use to another.
+    assert_eq!(prove(&*store, other, 3, 802).await, ProofOutcome::ClaimMissing);
+    let late = store
+        .prove_address(id, &token(3), at(10_000), announced(803, id))
+        .await
+        .unwrap();
+    assert_eq!(late, ProofOutcome::ClaimMissing);
+    assert_eq!(snapshot(&*store, id).await, before);
+
+    let ProofOutcome::Proven(proven) = prove(&*store, id, 3, 804).await else {
+        panic!("the token is good")
+    };
+    assert_eq!(proven.email.as_deref(), Some("Claimed-3@example.org"));
+    assert!(proven.email_verified);
+    assert_eq!(store.account(id).await.unwrap().as_ref(), Some(&proven));
+    for spelling in ["Claimed-3@example.org", "claimed-3@EXAMPLE.org"] {
+        let owner = store.address_owner(spelling).await.unwrap();
+        assert_eq!(owner.as_ref(), Some(&proven), "{spelling}");
+    }
+    assert_eq!(store.address_claim(id).await.unwrap(), None);
+    let after = snapshot(&*store, id).await;
+    assert!(after.events.contains(&event(804, id)));
+    assert_eq!(after.waiting_mails, before.waiting_mails + 1);
+    assert_eq!(prove(&*store, id, 3, 805).await, ProofOutcome::ClaimMissing);
+}
+
+/// An account that has proven one keeps it until it has proven another.
+pub async fn a_proven_address_stays_until_the_next_is_proven(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    for n in [1, 2] {
+        let made = store.claim_address(new_claim(id, own, n)).await.unwrap();
+        assert_eq!(made, ClaimOutcome::Claimed);
+        if n == 2 {
+            let found = store.account(id).await.unwrap().unwrap();
+            assert_eq!(found.email.as_deref(), Some("Claimed-1@example.org"));
+            assert!(found.email_verified);
+        }
+        let proven = prove(&*store, id, n, 800 + u128::from(n)).await;
+        assert!(matches!(proven, ProofOutcome::Proven(_)));
+    }
+    assert_eq!(store.address_owner("claimed-1@example.org").await.unwrap(), None);
+    let owner = store.address_owner("claimed-2@example.org").await.unwrap();
+    assert_eq!(owner.map(|account| account.id), Some(id));
+}
+
+/// Where the event cannot be written, the address is not proven, and the token stays good.
+pub async fn a_failed_proof_leaves_nothing(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let made = store.claim_address(new_claim(id, own, 3)).await.unwrap();
+    assert_eq!(made, ClaimOutcome::Claimed);
+    let before = snapshot(&*store, id).await;
+    let duplicate = announced(703, id);
+    let failed = store
+        .prove_address(id, &token(3), at(600), duplicate.clone())
+        .await;
+    assert!(failed.is_err());
+    assert_eq!(snapshot(&*store, id).await, before);
+    let again = NewClaim {
+        audit: duplicate,
+        ..new_claim(id, own, 4)
+    };
+    assert!(store.claim_address(again).await.is_err());
+    assert_eq!(snapshot(&*store, id).await, before);
+    assert_eq!(store.address_claim(id).await.unwrap(), Some(claim(id, 3)));
+    assert!(matches!(
+        prove(&*store, id, 3, 801).await,
+        ProofOutcome::Proven(_)
+    ));
+}
+
+/// The others are told, and keep their claims.
+pub async fn one_of_racing_accounts_proves_an_address(subject: impl DurableSubject) {
+    let store = subject.store();
+    let mut accounts = Vec::new();
+    for n in 1..=6 {
+        let (id, own) = register_signed_in(&*store, n).await;
+        let same = NewClaim {
+            claim: AddressClaim {
+                // Upper and lower case make no difference.
+                address: if n % 2 == 0 {
+                    "same@example.org"
+                } else {
+                    "SAME@example.org"
+                }
+                .into(),
+                ..claim(id, n)
+            },
+            ..new_claim(id, own, n)
+        };
+        let made = store.claim_address(same).await.unwrap();
+        assert_eq!(made, ClaimOutcome::Claimed);
+        accounts.push(id);
+    }
+    let contenders = accounts.clone();
+    let answers = race(6, |n| {
+        let (store, id) = (store.clone(), contenders[n]);
+        let n = u8::try_from(n).unwrap() + 1;
+        Box::pin(async move { prove(&*store, id, n, 800 + u128::from(n)).await })
+    })
+    .await;
+    assert_eq!(count(&answers, &ProofOutcome::Taken), 5, "{answers:?}");
+    let owner = store.address_owner("same@example.org").await.unwrap().unwrap();
+    assert!(answers.contains(&ProofOutcome::Proven(owner.clone())));
+    for id in accounts {
+        let claimed = store.address_claim(id).await.unwrap().is_some();
+        assert_eq!(claimed, id != owner.id);
+    }
+}
+
+/// By whomever it is claimed, and only those of late.
+pub async fn mails_to_an_address_are_counted(subject: impl DurableSubject) {
+    let store = subject.store();
+    assert_eq!(store.mails_to(&[7; 32], at(0)).await.unwrap(), 0);
+    for (n, mails, mailed_at) in [(1, 2, 100), (2, 3, 200), (3, 4, 300)] {
+        let (id, own) = register_signed_in(&*store, n).await;
+        let same = NewClaim {
+            claim: AddressClaim {
+                address_hash: if n == 3 { [8; 32] } else { [7; 32] },
+                mails,
+                mailed_at: at(mailed_at),
+                ..claim(id, n)
+            },
+            ..new_claim(id, own, n)
+        };
+        let made = store.claim_address(same).await.unwrap();
+        assert_eq!(made, ClaimOutcome::Claimed);
+    }
+    assert_eq!(store.mails_to(&[7; 32], at(99)).await.unwrap(), 5);
+    assert_eq!(store.mails_to(&[7; 32], at(100)).await.unwrap(), 3);
+    assert_eq!(store.mails_to(&[7; 32], at(200)).await.unwrap(), 0);
+    assert_eq!(store.mails_to(&[8; 32], at(0)).await.unwrap(), 4);
+}
+
+/// With the address, unless the account has proven one before.
+pub async fn expired_claims_are_dropped(subject: impl DurableSubject) {
+    let store = subject.store();
+    for n in 1..=3 {
+        let (id, own) = register_signed_in(&*store, n).await;
+        if n == 1 {
+            let made = store.claim_address(new_claim(id, own, 11)).await.unwrap();
+            assert_eq!(made, ClaimOutcome::Claimed);
+            assert!(matches!(
+                prove(&*store, id, 11, 801).await,
+                ProofOutcome::Proven(_)
+            ));
+        }
+        let made = store.claim_address(new_claim(id, own, n)).await.unwrap();
+        assert_eq!(made, ClaimOutcome::Claimed);
+    }
+    assert_eq!(store.drop_expired_claims(at(49_999), 10).await.unwrap(), 0);
+    assert_eq!(store.drop_expired_claims(at(50_000), 2).await.unwrap(), 2);
+    assert_eq!(store.drop_expired_claims(at(50_000), 2).await.unwrap(), 1);
+    for n in 1..=3 {
+        let id = account(n).id;
+        assert_eq!(store.address_claim(id).await.unwrap(), None);
+        let email = store.account(id).await.unwrap().unwrap().email;
+        let kept = (n == 1).then_some("Claimed-11@example.org");
+        assert_eq!(email.as_deref(), kept);
+    }
+    // Who remembers the account as it was finds that it has changed.
+    let id = account(2).id;
+    let signed_in = store.commit_assertion(login(id, 2, 99)).await.unwrap();
+    assert_eq!(signed_in, AssertionOutcome::RecordChanged);
+}
