@@ -24,6 +24,10 @@ impl PostgresStore {
     ///   and changes that.
     /// * Foreign keys are checked and triggers run at the end of the statement. Where one of them refuses, or any part
     ///   fails, the statement and with it the transaction never was.
+    #[expect(
+        clippy::as_conversions,
+        reason = "how the query macro is told a type: nothing is converted"
+    )]
     pub(crate) async fn record_assertion(
         &self,
         commit: &AssertionCommit,

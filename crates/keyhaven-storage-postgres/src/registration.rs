@@ -116,6 +116,10 @@ async fn refused_addition(
 /// account's. A username or credential id that is in use makes the whole statement fail by its unique constraint, which
 /// waits for racing commits of the same; so it is the constraint that gives the verdict, and nothing was written. A
 /// reserved id is inserted twice, which is the same failure.
+#[expect(
+    clippy::as_conversions,
+    reason = "how the query macro is told a type: nothing is converted"
+)]
 async fn write(connection: &mut PgConnection, registration: &NewRegistration) -> Result<(), sqlx::Error> {
     let account = registration.account_id();
     let new = match &registration.account {
