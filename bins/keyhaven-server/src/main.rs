@@ -2,6 +2,7 @@
 //!
 //! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
 
+mod admin;
 mod anchors;
 mod audit;
 mod checkpoints;
@@ -59,6 +60,11 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// What an operator does by hand.
+    Admin {
+        #[command(subcommand)]
+        command: admin::Command,
     },
     /// Verify, export and prune the audit log.
     Audit {
@@ -127,6 +133,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", Config::load(&cli.flags)?.describe());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Admin { command } => command.run(&cli.flags),
         Command::Audit { command } => command.run(&cli.flags),
         Command::Verify { trace } => {
             let mut output = BufWriter::new(std::io::stdout().lock());

@@ -68,6 +68,56 @@ pub(crate) struct Finish {
     pub(crate) device_name: Option<String>,
 }
 
+/// `POST /password/register`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordRegister {
+    /// The new account's public handle: 1 to 50 characters, no `@`.
+    pub(crate) username: String,
+    /// 15 to 256 characters.
+    pub(crate) password: String,
+    /// What a person reads, 1 to 64 characters; the username when absent.
+    pub(crate) display_name: Option<String>,
+    /// An e-mail address, unproven until verified.
+    pub(crate) email: Option<String>,
+    /// The answer to a captcha, where one is configured.
+    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    pub(crate) captcha_token: Option<String>,
+}
+
+/// `POST /password/login`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordLogin {
+    /// Who wants to sign in.
+    pub(crate) username: String,
+    /// 1 to 256 characters.
+    pub(crate) password: String,
+    /// The answer to a captcha, where one is configured.
+    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    pub(crate) captcha_token: Option<String>,
+}
+
+/// `PUT /password`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordChange {
+    /// 15 to 256 characters; 8 at least where it counts only together with a passkey.
+    pub(crate) password: String,
+    /// The password so far: where the account has no passkey, or a sign-in asks for both.
+    pub(crate) current_password: Option<String>,
+    /// Whether it counts only together with a passkey, which then does not count without it; as before where absent.
+    pub(crate) with_passkey: Option<bool>,
+}
+
+/// `DELETE /password`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordRemoval {
+    /// The password so far: where a sign-in asks for it together with a passkey.
+    pub(crate) current_password: Option<String>,
+}
+
 /// `POST /step-up/start`
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -314,6 +364,16 @@ pub(crate) struct SignedInBody {
     pub(crate) user: User,
     pub(crate) credential: CredentialBody,
     pub(crate) session: SessionBody,
+}
+
+/// The answer of a sign-in by password.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordSignedIn {
+    pub(crate) user: User,
+    pub(crate) session: SessionBody,
+    /// Whether the account has no passkey: then offer to make one, for example with `mediation: "conditional"`.
+    pub(crate) offer_passkey: bool,
 }
 
 /// The answer of a finished step-up.

@@ -41,7 +41,7 @@ pub use state::{ApiSettings, Operations};
 pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
-use routes::{account, credentials, login, page, register, session, step_up, system, well_known};
+use routes::{account, credentials, login, page, password, register, session, step_up, system, well_known};
 use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
@@ -111,6 +111,9 @@ fn api() -> OpenApiRouter<ApiState> {
             credentials::rename,
             credentials::delete
         ))
+        .routes(paths!(password::register))
+        .routes(paths!(password::login))
+        .routes(paths!(password::change, password::remove))
         .routes(paths!(account::show))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))

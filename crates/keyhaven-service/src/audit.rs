@@ -40,7 +40,9 @@ impl Context {
 
     /// Counts what became of an action, where it is part of a ceremony.
     pub(crate) fn observe(&self, action: &'static str, outcome: &'static str) {
-        if let Some((ceremony @ ("login" | "registration" | "step_up"), stage)) = action.split_once('.') {
+        if let Some((ceremony @ ("login" | "password" | "registration" | "step_up"), stage)) =
+            action.split_once('.')
+        {
             self.observer.ceremony(ceremony, stage, outcome);
         }
     }

@@ -187,7 +187,7 @@ impl Authentications {
                 let proof = Proof::assertion(verified, &owned.credential);
                 let (session, token) =
                     self.0
-                        .open_session(client, owned.account.id, &owned.credential.id, &proof)?;
+                        .open_session(client, owned.account.id, Some(&owned.credential.id), &proof)?;
                 let subject = Subject {
                     account: Some(owned.account.id),
                     credential: Some(owned.credential.id.clone()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keyhaven_password::HashingPool;
 use keyhaven_storage::{Bucket, CeremonyStore, DurableStore};
 use keyhaven_types::UnixTime;
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::error::Error;
 use crate::limits::Limits;
+use crate::passwords::KnownKinds;
 use crate::ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
 use crate::sessions::SignedIn;
@@ -27,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) crosscheck: Option<Crosscheck>,
     pub(crate) keys: Keys,
     pub(crate) limits: Option<Limits>,
+    pub(crate) hashing: HashingPool,
+    pub(crate) hash_kinds: KnownKinds,
     /// Time and count of the newest time-ordered UUID.
     pub(crate) newest_uuid: AtomicU64,
 }

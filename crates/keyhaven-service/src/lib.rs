@@ -21,6 +21,7 @@ mod error;
 mod limits;
 mod network;
 mod passkeys;
+mod passwords;
 mod ports;
 mod registration;
 mod secrets;
@@ -44,11 +45,14 @@ pub use confirmation::Confirmation;
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
+pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use registration::{Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
-pub use settings::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
+pub use settings::{
+    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionSettings, Settings,
+};
 pub use step_up::{Granted, Purpose, StepUps};
 pub use tokens::AccessTokens;
 pub use upkeep::{StoreState, Upkeep};
@@ -64,6 +68,8 @@ pub struct Keyhaven {
     pub authentications: Authentications,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
+    /// Passwords, where they are allowed.
+    pub passwords: Passwords,
     /// Registering passkeys.
     pub registrations: Registrations,
     /// Sessions.
@@ -109,6 +115,8 @@ impl Keyhaven {
             limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
             limits,
+            hashing: keyhaven_password::HashingPool::new(settings.passwords.hashes_at_once),
+            hash_kinds: passwords::KnownKinds::default(),
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
@@ -125,6 +133,7 @@ impl Keyhaven {
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             passkeys: Passkeys(context.clone()),
+            passwords: Passwords(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
             step_ups: StepUps(context.clone()),
@@ -176,6 +185,7 @@ opaque_debug!(
     Authentications,
     Keyhaven,
     Passkeys,
+    Passwords,
     Registrations,
     Sessions,
     StepUps,

@@ -67,8 +67,9 @@ enum Wish<'session> {
 
 impl<'session> Wish<'session> {
     fn of(session: Option<&'session SignedIn>, request: &StartRegistration) -> Result<Self, Error> {
-        if request.mediation == Mediation::Conditional {
-            // Only a password sign-in of the last minutes may make a passkey in passing.
+        if request.mediation == Mediation::Conditional && !session.is_some_and(SignedIn::is_by_password_alone)
+        {
+            // Only a password sign-in may make a passkey in passing; that it is a recent one is asked in any case.
             return Err(Error::forbidden(
                 "a conditional registration needs a recent password sign-in",
             ));
@@ -196,9 +197,9 @@ impl Registrations {
         session: &SignedIn,
         request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        self.0.require_fresh(session, Purpose::AddPasskey).await?;
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
+        self.require_right_to_add(session, existing.is_empty()).await?;
         if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
             return Err(too_many());
         }
@@ -219,6 +220,16 @@ impl Registrations {
             issued,
         };
         self.begin(client, user, exclude.collect(), request, kind).await
+    }
+
+    /// Whoever signed in by a password just now may add the account's first passkey. Where there is one, only a passkey
+    /// lets another in: else a password that was found out would be worth as much.
+    async fn require_right_to_add(&self, session: &SignedIn, first: bool) -> Result<(), Error> {
+        let by_password = session.is_by_password_alone() && first;
+        if by_password && self.0.is_recent(session, self.0.clock.now()) {
+            return Ok(());
+        }
+        self.0.require_fresh(session, Purpose::AddPasskey).await
     }
 
     async fn begin(
@@ -321,7 +332,7 @@ impl Registrations {
         let device_name = device_name
             .map(|text| username::label("deviceName", text))
             .transpose()?;
-        let (whose, issued) = self.whose(&taken, session)?;
+        let (whose, issued) = self.whose(&taken, session).await?;
         let json = response;
         let response = RegistrationResponse::from_json(json)?;
         let verified = self.verify(json, &response, &taken, issued)?;
@@ -333,7 +344,7 @@ impl Registrations {
     }
 
     /// The account the ceremony was started for: the session that started an addition must be the one that finishes it.
-    fn whose<'taken>(
+    async fn whose<'taken>(
         &self,
         taken: &'taken Taken,
         session: Option<&SignedIn>,
@@ -349,12 +360,20 @@ impl Registrations {
                         && current.account_id() == account_id(*account) =>
                 {
                     let now = self.0.clock.now();
+                    let first = current.is_by_password_alone()
+                        && self
+                            .0
+                            .durable
+                            .credentials_of(current.account_id())
+                            .await?
+                            .is_empty();
+                    let granted = first || self.0.is_fresh(current, now);
                     let addition = Addition {
                         account: current.account_id(),
                         session: Some(current.session().id),
-                        uses_grant: (!self.0.is_fresh(current, now))
-                            .then(|| Purpose::AddPasskey.as_str().to_owned()),
-                        max_credentials: MAX_PASSKEYS,
+                        uses_grant: (!granted).then(|| Purpose::AddPasskey.as_str().to_owned()),
+                        // The first is still the first when it is written.
+                        max_credentials: if first { 1 } else { MAX_PASSKEYS },
                         at: now,
                     };
                     Ok((RegistrationAccount::Existing(addition), issued))
@@ -479,7 +498,9 @@ impl Registrations {
             RegistrationAccount::Existing(_) => (None, None),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
-                let opened = self.0.open_session(client, account.id, &credential.id, &proof)?;
+                let opened = self
+                    .0
+                    .open_session(client, account.id, Some(&credential.id), &proof)?;
                 (Some(opened), current.map(|session| session.session().id))
             }
         };

@@ -48,7 +48,15 @@ impl SignedIn {
     pub fn session(&self) -> &Session {
         &self.found.session
     }
+
+    /// Whether nothing but a password opened it.
+    pub(crate) fn is_by_password_alone(&self) -> bool {
+        self.session().amr == [PASSWORD]
+    }
 }
+
+/// How a password is named in `amr` (RFC 8176).
+pub(crate) const PASSWORD: &str = "pwd";
 
 /// What was proven when a session was opened.
 pub(crate) struct Proof {
@@ -63,6 +71,14 @@ impl Proof {
             verified.backup(),
             verified.attestation_trusted(),
         )
+    }
+
+    /// One factor, and one that can be phished.
+    pub(crate) fn password() -> Self {
+        Self {
+            aal: 1,
+            amr: vec![PASSWORD.to_owned()],
+        }
     }
 
     /// User verification counts as a factor only where the credential was registered with it (`uvInitialized`, WebAuthn
@@ -99,7 +115,7 @@ impl Context {
         &self,
         client: &Client,
         account: AccountId,
-        credential: &CredentialId,
+        credential: Option<&CredentialId>,
         proof: &Proof,
     ) -> Result<(Session, SessionToken), Error> {
         let now = self.clock.now();
@@ -116,15 +132,21 @@ impl Context {
             authenticated_at: now,
             aal: proof.aal,
             amr: proof.amr.clone(),
-            credential: Some(credential.clone()),
+            credential: credential.cloned(),
             user_agent: client.user_agent.clone(),
             ip: Some(client.ip.to_string()),
         };
         Ok((session, token))
     }
 
-    /// Whether the user signed in just now.
+    /// Whether the user signed in just now, by more than a password: what a password opened does not decide about
+    /// passkeys.
     pub(crate) fn is_fresh(&self, session: &SignedIn, now: UnixTime) -> bool {
+        !session.is_by_password_alone() && self.is_recent(session, now)
+    }
+
+    /// Whether the user signed in just now, however.
+    pub(crate) fn is_recent(&self, session: &SignedIn, now: UnixTime) -> bool {
         now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 

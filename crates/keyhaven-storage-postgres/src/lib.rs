@@ -18,6 +18,7 @@ mod audit;
 mod credentials;
 mod error;
 mod options;
+mod passwords;
 mod pool;
 mod registration;
 mod schema;

@@ -16,6 +16,7 @@ mod backup;
 mod credentials;
 mod error;
 mod options;
+mod passwords;
 mod registration;
 mod schema;
 mod sealed;

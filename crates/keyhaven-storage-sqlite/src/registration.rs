@@ -114,7 +114,10 @@ async fn refused_addition(
 }
 
 /// False: the username is taken.
-async fn insert_account(connection: &mut SqliteConnection, account: &Account) -> Result<bool, Failure> {
+pub(crate) async fn insert_account(
+    connection: &mut SqliteConnection,
+    account: &Account,
+) -> Result<bool, Failure> {
     let inserted = query!(
         "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
             updated_at, last_login_at)

@@ -27,6 +27,7 @@ mod ceremonies;
 mod credentials;
 mod grants;
 mod limits;
+mod passwords;
 mod registrations;
 mod samples;
 mod sealed;
@@ -41,7 +42,7 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    registrations::*, sealed::*, sessions::*, signing_keys::*,
+    passwords::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -242,6 +243,17 @@ macro_rules! durable_store_contract {
             a_grant_is_for_one_purpose
             a_grant_is_gone_at_its_end
             a_new_grant_replaces_the_old
+            // passwords
+            a_password_candidate_tells_what_the_account_has
+            a_password_change_ends_the_other_sessions
+            a_password_change_needs_what_it_was_judged_by
+            a_password_login_is_recorded
+            a_password_login_needs_the_password_that_was_compared
+            a_password_registration_is_recorded
+            kinds_of_hashes_are_told_once_each
+            one_of_racing_password_changes_happens
+            one_of_racing_password_registrations_gets_the_username
+            passwords_survive_a_reopen
             // audit
             an_event_id_is_used_once
             events_of_one_moment_are_not_lost_between_pages
@@ -299,6 +311,7 @@ mod tests {
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
+            include_str!("contract/passwords.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

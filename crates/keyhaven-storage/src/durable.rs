@@ -2,18 +2,25 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, Session, SessionId,
-    SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, PasswordStore,
+    Session, SessionId, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore
+    AccountStore + AuditLogStore + AuditStore + CredentialStore + PasswordStore + SessionStore + SigningKeyStore
 {
 }
 
-impl<T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized>
-    DurableStore for T
+impl<T> DurableStore for T where
+    T: AccountStore
+        + AuditLogStore
+        + AuditStore
+        + CredentialStore
+        + PasswordStore
+        + SessionStore
+        + SigningKeyStore
+        + ?Sized
 {
 }
 

@@ -9,6 +9,7 @@
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
+//! * [`PasswordStore`]: passwords, where they are allowed.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -30,6 +31,7 @@ mod error;
 mod ids;
 mod limits;
 pub mod observed;
+mod passwords;
 mod records;
 mod sealed;
 
@@ -42,6 +44,10 @@ pub use durable::{
 pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
+pub use passwords::{
+    PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
+    PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
+};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
 };

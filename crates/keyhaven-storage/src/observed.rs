@@ -6,6 +6,7 @@
 mod ceremonies;
 mod durable;
 mod limits;
+mod passwords;
 
 use std::cell::Cell;
 use std::pin::Pin;

@@ -14,7 +14,7 @@ use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit, passwords};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -99,10 +99,13 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         disclose_existence: raw.accounts.disclose_existence,
         sessions,
         access_tokens,
+        passwords: passwords::passwords(&raw.passwords)?,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
             per_address: raw.rate_limits.per_address_per_minute,
             per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,
             username_taken: raw.rate_limits.username_taken_per_minute,
+            passwords_per_address: raw.rate_limits.passwords_per_address_per_minute,
+            passwords_per_address_and_account: raw.rate_limits.passwords_per_address_and_account_per_minute,
             changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         }),
     };

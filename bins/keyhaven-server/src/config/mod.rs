@@ -6,6 +6,7 @@
 mod acceptance;
 mod audit;
 mod check;
+mod passwords;
 mod raw;
 
 use std::fmt;

@@ -52,6 +52,7 @@ pub(crate) struct Raw {
     pub(crate) ceremonies: Ceremonies,
     pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
+    pub(crate) passwords: Passwords,
     pub(crate) rate_limits: RateLimits,
     pub(crate) sessions: Sessions,
     pub(crate) stop: Stop,
@@ -88,6 +89,7 @@ impl Default for Raw {
             ceremonies: Ceremonies::default(),
             crosscheck: Crosscheck::Off,
             log: Log::default(),
+            passwords: Passwords::default(),
             rate_limits: RateLimits::default(),
             sessions: Sessions::default(),
             stop: Stop::default(),
@@ -297,6 +299,34 @@ pub(crate) enum LogFormat {
     Text,
 }
 
+/// What passwords are good for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Passwords {
+    pub(crate) fallback: Switch,
+    pub(crate) with_passkey: Demand,
+    pub(crate) hashes_at_once: u32,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            fallback: Switch::Off,
+            with_passkey: Demand::Off,
+            hashes_at_once: keyhaven_service::PasswordSettings::default().hashes_at_once,
+        }
+    }
+}
+
+/// Whether a sign-in asks for one more factor.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Demand {
+    ByAccount,
+    Off,
+    Required,
+}
+
 /// Attempts per minute.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -304,6 +334,8 @@ pub(crate) struct RateLimits {
     pub(crate) per_address_per_minute: u32,
     pub(crate) per_address_and_account_per_minute: u32,
     pub(crate) username_taken_per_minute: u32,
+    pub(crate) passwords_per_address_per_minute: u32,
+    pub(crate) passwords_per_address_and_account_per_minute: u32,
     pub(crate) changes_per_account_per_minute: u32,
 }
 
@@ -314,6 +346,8 @@ impl Default for RateLimits {
             per_address_per_minute: limits.per_address,
             per_address_and_account_per_minute: limits.per_address_and_account,
             username_taken_per_minute: limits.username_taken,
+            passwords_per_address_per_minute: limits.passwords_per_address,
+            passwords_per_address_and_account_per_minute: limits.passwords_per_address_and_account,
             changes_per_account_per_minute: limits.changes_per_account,
         }
     }

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod credentials;
 pub(crate) mod login;
 pub(crate) mod page;
+pub(crate) mod password;
 pub(crate) mod register;
 pub(crate) mod session;
 pub(crate) mod step_up;

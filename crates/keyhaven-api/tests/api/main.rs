@@ -11,6 +11,7 @@ mod limits;
 mod openapi;
 mod operations;
 mod passkeys;
+mod passwords;
 mod protocol;
 mod sessions;
 mod support;
