@@ -39,6 +39,9 @@ pub(crate) struct RegisterStart {
     /// `conditional` only with a session that a password made in the last 5 minutes.
     #[schema(value_type = Option<String>)]
     pub(crate) mediation: Option<keyhaven_types::Mediation>,
+    /// A security key whose PIN is asked for, now and at every sign-in.
+    #[serde(default)]
+    pub(crate) pin: bool,
     /// The answer to a captcha, where one is configured.
     #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
     pub(crate) captcha_token: Option<String>,
@@ -66,6 +69,10 @@ pub(crate) struct Finish {
     pub(crate) credential: Box<RawValue>,
     /// What to call the passkey, 1 to 64 characters.
     pub(crate) device_name: Option<String>,
+    /// The password, where it is asked for beside the passkey; of a new account, the one that it is to have.
+    pub(crate) password: Option<String>,
+    /// The client key, where it is asked for beside the passkey.
+    pub(crate) client_key: Option<String>,
 }
 
 /// `POST /password/register`
@@ -201,6 +208,8 @@ pub(crate) struct CredentialBody {
     created_at: String,
     last_used_at: Option<String>,
     user_agent: Option<String>,
+    /// Whether it is a security key whose PIN is always asked for.
+    pin: bool,
     active: bool,
 }
 
@@ -228,6 +237,7 @@ impl From<&Credential> for CredentialBody {
             created_at: rfc3339(credential.created_at),
             last_used_at: credential.last_used_at.map(rfc3339),
             user_agent: credential.user_agent.clone(),
+            pin: credential.pin,
             active: credential.active,
         }
     }
@@ -360,10 +370,22 @@ pub(crate) struct Me {
 
 /// The answer of a finished ceremony.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SignedInBody {
     pub(crate) user: User,
     pub(crate) credential: CredentialBody,
     pub(crate) session: SessionBody,
+    /// A new account's client key, where it was given one: shown now, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key: Option<String>,
+}
+
+/// `POST /account/client-key`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientKeyBody {
+    /// 32 hexadecimal digits: shown now, and never again.
+    pub(crate) client_key: String,
 }
 
 /// The answer of a sign-in by password.

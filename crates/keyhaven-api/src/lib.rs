@@ -41,7 +41,9 @@ pub use state::{ApiSettings, Operations};
 pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
-use routes::{account, credentials, login, page, password, register, session, step_up, system, well_known};
+use routes::{
+    account, client_key, credentials, login, page, password, register, session, step_up, system, well_known,
+};
 use state::ApiState;
 
 /// Every route of the API, ready to be served. Serve it with
@@ -115,6 +117,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(password::login))
         .routes(paths!(password::change, password::remove))
         .routes(paths!(account::show))
+        .routes(paths!(client_key::rotate, client_key::remove))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))

@@ -5,7 +5,7 @@ use keyhaven_core::{
     ExpectedAssertion, ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
 };
 use keyhaven_storage::{
-    AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Session, SessionId, StepUpGrant,
+    AssertionCommit, AssertionOutcome, AuditEvent, Factors, OwnedCredential, Session, SessionId, StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
 
@@ -14,6 +14,7 @@ use crate::ceremony::{AllowList, Taken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::factors::{PresentedFactors, ProvenFactors};
 
 /// How often a commit is tried that lost a race for the sign count: each time it is verified anew.
 const TRIES: usize = 4;
@@ -46,22 +47,36 @@ pub(crate) struct Effects {
 impl Context {
     /// Looks the credential up, verifies the assertion, and records it with what `effects` makes of it. Of two
     /// assertions that race for one sign count, the one that lost is judged again by the count that won.
+    ///
+    /// With `presented` it is a sign-in, and what is asked for beside the passkey is judged too.
     pub(crate) async fn assert<T>(
         &self,
         response: &AuthenticationResponse,
         expected: &Expected<'_>,
+        presented: Option<&PresentedFactors>,
         subject: &mut Subject,
-        mut effects: impl FnMut(&OwnedCredential, &VerifiedAssertion) -> Result<(Effects, T), Error>,
+        mut effects: impl FnMut(
+            &OwnedCredential,
+            &VerifiedAssertion,
+            ProvenFactors,
+        ) -> Result<(Effects, T), Error>,
     ) -> Result<(OwnedCredential, T), Error> {
         let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
-            let Some(mut owned) = self.durable.credential(&id).await? else {
+            let Some((mut owned, stored)) = self.find(&id, presented).await? else {
                 return Err(self.refuse_unknown(response, &id, expected));
             };
             subject.account = Some(owned.account.id);
             let verified = self.verify(response, expected, &owned)?;
-            let (effects, result) = effects(&owned, &verified)?;
+            let (judged, proven) = match presented.zip(stored) {
+                None => (None, ProvenFactors::default()),
+                Some((presented, stored)) => {
+                    let (judged, proven) = self.judge_factors(&owned, &stored, presented).await?;
+                    (Some(judged), proven)
+                }
+            };
+            let (effects, result) = effects(&owned, &verified, proven)?;
             let used_at = self.clock.now();
             let commit = AssertionCommit {
                 credential: id.clone(),
@@ -71,6 +86,7 @@ impl Context {
                 backup_eligible: verified.backup().is_eligible(),
                 backup_state: verified.backup().is_backed_up(),
                 used_at,
+                factors: judged,
                 session: effects.session,
                 grant: effects.grant,
                 ends_session: effects.ends_session,
@@ -88,10 +104,24 @@ impl Context {
                 AssertionOutcome::CredentialInactive => return Err(Error::CredentialRevoked),
                 AssertionOutcome::CredentialMissing => return Err(Error::CredentialNotFound),
                 AssertionOutcome::SessionEnded => return Err(Error::SessionExpired),
-                AssertionOutcome::SignCountChanged => {}
+                AssertionOutcome::FactorsChanged | AssertionOutcome::SignCountChanged => {}
             }
         }
         Err(Error::Busy)
+    }
+
+    /// The credential, and what else its account has where a sign-in may ask for it: one look either way.
+    async fn find(
+        &self,
+        id: &CredentialId,
+        presented: Option<&PresentedFactors>,
+    ) -> Result<Option<(OwnedCredential, Option<Factors>)>, Error> {
+        if presented.is_some() && self.may_ask_for_more() {
+            let found = self.durable.credential_with_factors(id).await?;
+            return Ok(found.map(|(owned, factors)| (owned, Some(factors))));
+        }
+        let found = self.durable.credential(id).await?;
+        Ok(found.map(|owned| (owned, None)))
     }
 
     fn verify(
@@ -118,6 +148,10 @@ impl Context {
                 };
                 let _ = self.verify_against(response, expected, &unjudged)?;
                 Err(AssertionError::BackupEligibilityChanged.into())
+            }
+            // As late for the same reason.
+            Ok(verified) if owned.credential.pin && !verified.user_verified() => {
+                Err(AssertionError::UserVerificationMissing.into())
             }
             verdict => verdict,
         }

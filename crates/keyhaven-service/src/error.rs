@@ -29,6 +29,9 @@ pub enum Error {
     /// The ceremony is unknown, expired, finished before, of another kind, or another browser's.
     #[error("the ceremony is unknown, expired or already finished; start again")]
     ChallengeMissing,
+    /// The client key, too, has to be given, or another one was.
+    #[error("give the account's client key, too")]
+    ClientKeyMismatch,
     /// The credential is registered already.
     #[error("this passkey is registered already")]
     CredentialExists,
@@ -125,6 +128,7 @@ impl Error {
             Self::AuthenticationFailed => "authentication_failed",
             Self::Busy => "busy",
             Self::ChallengeMissing => "challenge_missing",
+            Self::ClientKeyMismatch => "client_key_mismatch",
             Self::CredentialExists => "credential_exists",
             Self::CredentialNotFound => "credential_not_found",
             Self::CredentialRevoked => "credential_revoked",

@@ -14,10 +14,12 @@ mod authentication;
 mod authenticator_names;
 mod ceremony;
 mod client;
+mod client_keys;
 mod confirmation;
 mod context;
 mod decoy;
 mod error;
+mod factors;
 mod limits;
 mod network;
 mod passkeys;
@@ -41,8 +43,10 @@ pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
+pub use client_keys::{ClientKeys, NewClientKey};
 pub use confirmation::Confirmation;
 pub use error::Error;
+pub use factors::PresentedFactors;
 pub use network::Network;
 pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
@@ -66,6 +70,8 @@ pub struct Keyhaven {
     pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
+    /// Client keys.
+    pub client_keys: ClientKeys,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
     /// Passwords, where they are allowed.
@@ -132,6 +138,7 @@ impl Keyhaven {
             access_tokens: AccessTokens::new(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
+            client_keys: ClientKeys(context.clone()),
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
             registrations: Registrations(context.clone()),
@@ -183,6 +190,7 @@ macro_rules! opaque_debug {
 opaque_debug!(
     AuditLog,
     Authentications,
+    ClientKeys,
     Keyhaven,
     Passkeys,
     Passwords,

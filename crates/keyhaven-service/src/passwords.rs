@@ -26,6 +26,7 @@ use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
 use crate::sessions::{Proof, SignedIn};
+use crate::settings::Demand;
 use crate::username::{self, Username};
 
 const REGISTER: &str = "password.register";
@@ -122,14 +123,16 @@ impl Passwords {
             Some(display_name.as_str()),
             email.as_deref(),
         ];
-        let password = self.acceptable(Rules::ONLY_FACTOR, &request.password, names)?;
+        let password = self
+            .0
+            .acceptable_password(Rules::ONLY_FACTOR, &request.password, names)?;
         if self.0.durable.username_exists(username.as_str()).await? {
             return Err(Error::UsernameTaken);
         }
         let now = self.0.clock.now();
-        let mut account = self.new_account(username, display_name, email, now)?;
+        let mut account = self.new_account(&username, display_name, email, now)?;
         account.last_login_at = Some(now);
-        let password = self.verifier(account.id, password, false).await?;
+        let password = self.0.hash_password(account.id, password, false).await?;
         let (session, token) = self
             .0
             .open_session(client, account.id, None, &Proof::password())?;
@@ -199,27 +202,32 @@ impl Passwords {
         let name = username.as_ref().ok().map(|name| name.as_str().as_bytes());
         self.0.limit(|limits| limits.password(client.ip, name)).await?;
         let username = username?;
-        let password = self.password("password", password)?;
+        let password = parsed("password", password)?;
         let candidate = self.0.durable.password_candidate(username.as_str()).await?;
         subject.account = candidate.as_ref().map(|candidate| candidate.account.id);
         let stored = candidate.as_ref().and_then(|found| found.password.clone());
         let compared = stored.as_ref().map(|stored| stored.hash.clone());
-        let verdict = self.compare(&password, compared).await?;
+        let verdict = self.0.compare_password(&password, compared).await?;
         let (Some(candidate), Some(stored)) = (candidate, stored) else {
             return Err(Error::UserNotFound);
         };
         if verdict == Verdict::Wrong {
             return Err(Error::AuthenticationFailed);
         }
-        if stored.with_passkey {
+        let asks_client_key = match self.0.settings.client_key {
+            Demand::ByAccount => candidate.has_client_key,
+            Demand::Off => false,
+            Demand::Required => true,
+        };
+        if stored.with_passkey || asks_client_key {
             return Err(Error::forbidden(
-                "this password counts only together with a passkey",
+                "this account signs in with more than a password",
             ));
         }
         let account = candidate.account;
         let rehashed = match verdict {
             Verdict::RightButOld => {
-                let hashed = self.verifier(account.id, password, false).await?;
+                let hashed = self.0.hash_password(account.id, password, false).await?;
                 Some((hashed.hash, hashed.kind))
             }
             Verdict::Right | Verdict::Wrong => None,
@@ -257,25 +265,9 @@ impl Passwords {
         }
     }
 
-    fn password(&self, field: &'static str, typed: &str) -> Result<Password, Error> {
-        Password::new(typed).map_err(|invalid| Error::invalid(format!("{field}: {invalid}")))
-    }
-
-    /// A password that its owner may choose. An attacker tries the account's and the service's names first.
-    fn acceptable(&self, rules: Rules, typed: &str, names: [Option<&str>; 3]) -> Result<Password, Error> {
-        let password = self.password("password", typed)?;
-        let settings = &self.0.settings;
-        let service = [settings.rp_name.as_str(), settings.relying_party.id.as_str()];
-        let context: Vec<&str> = names.into_iter().flatten().chain(service).collect();
-        rules
-            .check(&password, &context)
-            .map_err(|unacceptable| Error::invalid(format!("password: {unacceptable}")))?;
-        Ok(password)
-    }
-
     fn new_account(
         &self,
-        username: Username,
+        username: &Username,
         display_name: String,
         email: Option<String>,
         now: UnixTime,
@@ -295,56 +287,85 @@ impl Passwords {
             last_login_at: None,
         })
     }
+}
 
-    async fn verifier(
+impl Context {
+    /// A password that its owner may choose. An attacker tries the account's and the service's names first.
+    pub(crate) fn acceptable_password(
+        &self,
+        rules: Rules,
+        typed: &str,
+        names: [Option<&str>; 3],
+    ) -> Result<Password, Error> {
+        let password = parsed("password", typed)?;
+        let settings = &self.settings;
+        let service = [settings.rp_name.as_str(), settings.relying_party.id.as_str()];
+        let context: Vec<&str> = names.into_iter().flatten().chain(service).collect();
+        rules
+            .check(&password, &context)
+            .map_err(|unacceptable| Error::invalid(format!("password: {unacceptable}")))?;
+        Ok(password)
+    }
+
+    /// What is stored of a password: its hash, under a new salt.
+    pub(crate) async fn hash_password(
         &self,
         account: AccountId,
         password: Password,
         with_passkey: bool,
     ) -> Result<PasswordVerifier, Error> {
         let mut salt = [0; 16];
-        self.0.random.fill(&mut salt)?;
-        let hash = self.0.hashing.hash(password, salt).await.map_err(refused)?;
+        self.random.fill(&mut salt)?;
+        let hash = self.hashing.hash(password, salt).await.map_err(refused)?;
         Ok(PasswordVerifier {
             account,
             kind: HashKind::current().as_str().to_owned(),
             hash,
             with_passkey,
-            changed_at: self.0.clock.now(),
+            changed_at: self.clock.now(),
         })
     }
 
     /// Compares with what is stored, or with nothing, in the same time.
-    async fn compare(&self, password: &Password, stored: Option<String>) -> Result<Verdict, Error> {
-        let kinds = self.kinds().await?;
-        let verdict = self.0.hashing.verify_evenly(password.clone(), stored, kinds);
+    pub(crate) async fn compare_password(
+        &self,
+        password: &Password,
+        stored: Option<String>,
+    ) -> Result<Verdict, Error> {
+        let kinds = self.hash_kinds().await?;
+        let verdict = self.hashing.verify_evenly(password.clone(), stored, kinds);
         verdict.await.map_err(refused)
     }
 
     /// The kinds of hashes that are stored.
-    async fn kinds(&self) -> Result<Vec<HashKind>, Error> {
-        let now = self.0.clock.now();
-        if let Some((at, kinds)) = &*self.0.hash_kinds.0.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn hash_kinds(&self) -> Result<Vec<HashKind>, Error> {
+        let now = self.clock.now();
+        if let Some((at, kinds)) = &*self.hash_kinds.0.lock().unwrap_or_else(PoisonError::into_inner)
             && now.saturating_since(*at) < KINDS_FOR
         {
             return Ok(kinds.clone());
         }
-        let stored = self.0.durable.password_kinds(MAX_KINDS.saturating_add(1)).await?;
+        let stored = self.durable.password_kinds(MAX_KINDS.saturating_add(1)).await?;
         let kinds: Vec<_> = stored
             .iter()
             .filter_map(|kind| HashKind::parse(kind).ok())
             .collect();
-        let mut known = self.0.hash_kinds.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.hash_kinds.0.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some((now, kinds.clone()));
         Ok(kinds)
     }
 }
 
+/// What somebody typed, where it can be a password.
+fn parsed(field: &'static str, typed: &str) -> Result<Password, Error> {
+    Password::new(typed).map_err(|invalid| Error::invalid(format!("{field}: {invalid}")))
+}
+
 /// The one answer for every reason that tells something about an account.
 fn undisclosed(error: Error) -> Error {
-    match error {
-        Error::AccountLocked | Error::Forbidden { .. } | Error::UserNotFound => Error::AuthenticationFailed,
-        other => other,
+    match error.code() {
+        "account_locked" | "forbidden" | "user_not_found" => Error::AuthenticationFailed,
+        _ => error,
     }
 }
 

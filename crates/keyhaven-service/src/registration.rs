@@ -6,9 +6,10 @@ use keyhaven_core::{
     AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
     Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
+use keyhaven_password::Rules;
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, Session,
+    Account, AccountId, Addition, CeremonyId, ClientKey, Credential, NewRegistration, PasswordVerifier,
+    RegistrationAccount, RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
@@ -20,11 +21,13 @@ use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
 use crate::client::{Client, SessionToken};
+use crate::client_keys::NewClientKey;
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::sessions::{Proof, SignedIn};
+use crate::settings::Demand;
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
 
@@ -53,6 +56,8 @@ pub struct StartRegistration {
     pub hints: Vec<Hint>,
     /// How the browser is to show itself.
     pub mediation: Mediation,
+    /// A security key whose PIN is asked for, now and at every sign-in.
+    pub pin: bool,
 }
 
 /// What a registration is started for, once its words are read.
@@ -73,6 +78,14 @@ impl<'session> Wish<'session> {
             return Err(Error::forbidden(
                 "a conditional registration needs a recent password sign-in",
             ));
+        }
+        if request.pin {
+            if request.mediation == Mediation::Conditional {
+                return Err(Error::invalid("pin: not in passing"));
+            }
+            if request.authenticator_attachment == Some(AuthenticatorAttachment::Platform) {
+                return Err(Error::invalid("pin: of a security key, which is cross-platform"));
+            }
         }
         if let Some(session) = session {
             return Ok(Self::Addition(session));
@@ -104,6 +117,15 @@ pub struct Registered {
     pub session: Session,
     /// The session's token, where the session is a new one.
     pub token: Option<SessionToken>,
+    /// The account's client key, where it was made: to be shown now, and never again.
+    pub client_key: Option<NewClientKey>,
+}
+
+/// What a new account has beside its passkey.
+#[derive(Default)]
+struct Beside {
+    password: Option<PasswordVerifier>,
+    client_key: Option<(ClientKey, NewClientKey)>,
 }
 
 impl Registrations {
@@ -260,12 +282,21 @@ impl Registrations {
             timeout: self.0.timeout_millis(),
             exclude_credentials,
             authenticator_selection: AuthenticatorSelection {
-                authenticator_attachment: request.authenticator_attachment,
+                authenticator_attachment: match request.pin {
+                    true => Some(AuthenticatorAttachment::CrossPlatform),
+                    false => request.authenticator_attachment,
+                },
                 resident_key: ResidentKey::Required,
                 require_resident_key: true,
-                user_verification: settings.user_verification,
+                user_verification: match request.pin {
+                    true => UserVerification::Required,
+                    false => settings.user_verification,
+                },
             },
-            hints: request.hints.clone(),
+            hints: match request.pin && request.hints.is_empty() {
+                true => vec![Hint::SecurityKey],
+                false => request.hints.clone(),
+            },
             attestation: settings.attestation,
             attestation_formats: settings
                 .attestation_formats
@@ -277,13 +308,15 @@ impl Registrations {
         let issued = Issued {
             algorithms,
             mediation: request.mediation,
+            pin: request.pin,
         };
         self.0.begin(client, kind(issued), challenge, options).await
     }
 
     /// Finishes a registration: verifies the response, then stores account, passkey, session and event together.
     ///
-    /// `session` is the session the request came with; `response` is a RegistrationResponseJSON.
+    /// `session` is the session the request came with; `response` is a RegistrationResponseJSON; `password` is what a new
+    /// account's sign-ins ask for beside the passkey.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`], [`Error::Registration`] (the step that refused), [`Error::CredentialExists`],
@@ -296,13 +329,22 @@ impl Registrations {
         ceremony: Option<CeremonyId>,
         response: &[u8],
         device_name: Option<&str>,
+        password: Option<&str>,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             account: session.map(SignedIn::account_id),
             ..Subject::default()
         };
         match self
-            .try_finish(client, session, ceremony, response, device_name, &mut subject)
+            .try_finish(
+                client,
+                session,
+                ceremony,
+                response,
+                device_name,
+                password,
+                &mut subject,
+            )
             .await
         {
             Ok(registered) => {
@@ -320,6 +362,7 @@ impl Registrations {
         ceremony: Option<CeremonyId>,
         response: &[u8],
         device_name: Option<&str>,
+        password: Option<&str>,
         subject: &mut Subject,
     ) -> Result<Registered, Error> {
         self.0
@@ -335,12 +378,22 @@ impl Registrations {
         let (whose, issued) = self.whose(&taken, session).await?;
         let json = response;
         let response = RegistrationResponse::from_json(json)?;
+        let platform = response.authenticator_attachment() == Some(AuthenticatorAttachment::Platform);
+        if issued.pin && platform {
+            return Err(Error::invalid(
+                "authenticatorAttachment: a security key was asked for",
+            ));
+        }
+        let pin = issued.pin;
         let verified = self.verify(json, &response, &taken, issued)?;
+        let beside = self.beside(&whose, password).await?;
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
         subject.account = Some(account);
-        let credential = self.credential(client, account, &response, &verified, device_name);
-        self.commit(client, whose, session, credential, &verified).await
+        let mut credential = self.credential(client, account, &response, &verified, device_name);
+        credential.pin = pin;
+        self.commit(client, whose, session, credential, &verified, beside)
+            .await
     }
 
     /// The account the ceremony was started for: the session that started an addition must be the one that finishes it.
@@ -418,6 +471,7 @@ impl Registrations {
             // A conditional registration happens in passing: the browser asks for no verification there.
             user_verification: match issued.mediation {
                 Mediation::Conditional => UserVerification::Preferred,
+                Mediation::Modal if issued.pin => UserVerification::Required,
                 Mediation::Modal => self.0.settings.user_verification,
             },
             algorithms: issued.algorithms.clone(),
@@ -446,6 +500,38 @@ impl Registrations {
         Ok(verified)
     }
 
+    /// What a new account has beside its passkey. Where everybody needs a password, none is made without.
+    async fn beside(&self, whose: &RegistrationAccount, password: Option<&str>) -> Result<Beside, Error> {
+        let RegistrationAccount::New(account) = whose else {
+            return match password {
+                None => Ok(Beside::default()),
+                Some(_) => Err(Error::invalid("password: it is changed by PUT /password")),
+            };
+        };
+        let settings = &self.0.settings;
+        let password = match (settings.passwords.with_passkey, password) {
+            (Demand::Required, None) => return Err(Error::PasswordRequired),
+            (Demand::Off, Some(_)) => {
+                return Err(Error::invalid("password: no sign-in here asks for both"));
+            }
+            (_, None) => None,
+            (Demand::ByAccount | Demand::Required, Some(typed)) => {
+                let names = [
+                    Some(account.username.as_str()),
+                    Some(account.display_name.as_str()),
+                    account.email.as_deref(),
+                ];
+                let password = self.0.acceptable_password(Rules::ONE_OF_TWO, typed, names)?;
+                Some(self.0.hash_password(account.id, password, true).await?)
+            }
+        };
+        let client_key = match settings.client_key {
+            Demand::ByAccount | Demand::Off => None,
+            Demand::Required => Some(self.0.new_client_key(account.id)?),
+        };
+        Ok(Beside { password, client_key })
+    }
+
     fn credential(
         &self,
         client: &Client,
@@ -471,6 +557,7 @@ impl Registrations {
             backup_eligible: verified.backup().is_eligible(),
             backup_state: verified.backup().is_backed_up(),
             uv_initialized: verified.user_verified(),
+            pin: false,
             attestation_format: verified.attestation_format().to_owned(),
             attestation_type: verified.attestation_type().as_str().to_owned(),
             attestation_trusted: verified.attestation_trusted(),
@@ -489,6 +576,7 @@ impl Registrations {
         current: Option<&SignedIn>,
         credential: Credential,
         verified: &VerifiedRegistration,
+        beside: Beside,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
@@ -505,12 +593,15 @@ impl Registrations {
             }
         };
         let (session, token) = opened.unzip();
+        let (client_key, shown) = beside.client_key.unzip();
         subject.session = session.as_ref().map(|session| session.id);
         let registration = NewRegistration {
             account: whose.clone(),
             credential: credential.clone(),
             session: session.clone(),
             ends_session,
+            password: beside.password,
+            client_key,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
             audit: self.0.success(client, FINISH, subject)?,
         };
@@ -532,6 +623,7 @@ impl Registrations {
                     credential,
                     session,
                     token,
+                    client_key: shown,
                 })
             }
             RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),

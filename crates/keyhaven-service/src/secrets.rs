@@ -34,6 +34,7 @@ impl fmt::Debug for SecretKey {
 /// The keys derived from the secret, one for each purpose.
 pub(crate) struct Keys {
     pub(crate) audit: hmac::Key,
+    pub(crate) client_keys: hmac::Key,
     pub(crate) decoy: hmac::Key,
     pub(crate) limits: hmac::Key,
     sealing: LessSafeKey,
@@ -45,6 +46,7 @@ impl Keys {
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"keyhaven 1").extract(&secret.0);
         Some(Self {
             audit: root.expand(&[b"audit event mac"], hmac::HMAC_SHA256).ok()?.into(),
+            client_keys: root.expand(&[b"client keys"], hmac::HMAC_SHA256).ok()?.into(),
             decoy: root.expand(&[b"login decoys"], hmac::HMAC_SHA256).ok()?.into(),
             limits: root
                 .expand(&[b"rate limit buckets"], hmac::HMAC_SHA256)

@@ -11,6 +11,7 @@ use crate::audit::Subject;
 use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
+use crate::factors::ProvenFactors;
 use crate::step_up::Purpose;
 
 /// A rotated token still counts for this long, so that requests under way are not refused.
@@ -79,6 +80,22 @@ impl Proof {
             aal: 1,
             amr: vec![PASSWORD.to_owned()],
         }
+    }
+
+    /// With what was given beside the passkey. A password makes one factor two; a client key is kept, like a passkey, and
+    /// adds no level.
+    pub(crate) fn beside(mut self, proven: ProvenFactors) -> Self {
+        if proven.password {
+            if self.aal == 1 {
+                self.aal = 2;
+                self.amr.push("mfa".to_owned());
+            }
+            self.amr.push(PASSWORD.to_owned());
+        }
+        if proven.client_key {
+            self.amr.push("client_key".to_owned());
+        }
+        self
     }
 
     /// User verification counts as a factor only where the credential was registered with it (`uvInitialized`, WebAuthn

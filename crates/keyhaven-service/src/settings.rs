@@ -43,6 +43,8 @@ pub struct Settings {
     pub access_tokens: Option<AccessTokenSettings>,
     /// What passwords are good for.
     pub passwords: PasswordSettings,
+    /// Whether a sign-in with a passkey asks for the client key too.
+    pub client_key: Demand,
     /// Bounds on attempts; `None`: no bound.
     pub rate_limits: Option<RateLimitSettings>,
 }

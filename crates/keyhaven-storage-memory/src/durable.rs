@@ -1,6 +1,7 @@
 mod accounts;
 mod audit;
 mod credentials;
+mod factors;
 mod passwords;
 mod sealed;
 mod sessions;

@@ -14,6 +14,7 @@ impl PostgresStore {
     ///   is written. `target` therefore *locks* account and credential, in this order as all commits do, and answers
     ///   what they are once the locks are held: a row that was changed meanwhile is read again in its newest version,
     ///   one that was deleted is not there.
+    /// * `beside` does the same for what was judged by beside the passkey, and looks at nothing where nothing was.
     /// * `verdict` judges what was locked and nothing else. Of racing commits with one expected sign count the first
     ///   to hold the lock is committed; the others find the count that it stored.
     /// * `committed` is one row or none. Each writing part takes its rows from it, so nothing is written unless all is.
@@ -31,12 +32,13 @@ impl PostgresStore {
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
         let grant = commit.grant.as_ref();
+        let judged = commit.factors.as_ref();
         let event = &commit.audit;
 
         let mut lent = self.primary.lend().await?;
         let outcome = query_scalar!(
             r#"WITH target AS MATERIALIZED (
-                SELECT a.active AS account_active, c.active AS credential_active, c.sign_count
+                SELECT a.id AS account_id, a.active AS account_active, c.active AS credential_active, c.sign_count
                 FROM accounts a JOIN credentials c ON c.account_id = a.id
                 WHERE a.id = $2 AND c.credential_id = $1
                 FOR NO KEY UPDATE OF a, c
@@ -44,16 +46,23 @@ impl PostgresStore {
                 SELECT s.id FROM sessions s
                 WHERE s.id = $21::uuid AND s.account_id = $2 AND s.expires_at > $7
                 FOR KEY SHARE
+            ), beside AS MATERIALIZED (
+                SELECT (SELECT p.hash FROM passwords p WHERE p.account_id = t.account_id FOR SHARE) AS password,
+                    (SELECT k.mac FROM client_keys k WHERE k.account_id = t.account_id FOR NO KEY UPDATE) AS client_key
+                FROM target t WHERE $39::boolean
             ), verdict AS MATERIALIZED (
                 SELECT CASE
                     WHEN t.account_active IS NULL THEN 'credential missing'
                     WHEN NOT t.account_active THEN 'account locked'
                     WHEN NOT t.credential_active THEN 'credential inactive'
                     WHEN t.sign_count <> $3 THEN 'sign count changed'
+                    WHEN $39::boolean AND (b.password IS DISTINCT FROM $40::text
+                        OR b.client_key IS DISTINCT FROM $41::bytea) THEN 'factors changed'
                     WHEN $21::uuid IS NOT NULL AND h.id IS NULL THEN 'session ended'
                     ELSE 'committed'
                 END AS outcome
                 FROM (VALUES (true)) AS one LEFT JOIN target t ON true LEFT JOIN holder h ON true
+                LEFT JOIN beside b ON true
             ), committed AS MATERIALIZED (
                 SELECT FROM verdict WHERE outcome = 'committed'
             ), used AS (
@@ -61,6 +70,9 @@ impl PostgresStore {
                 SET sign_count = $4, backup_eligible = $5, backup_state = $6,
                     last_used_at = greatest(c.last_used_at, $7)
                 FROM committed WHERE c.credential_id = $1
+            ), key_used AS (
+                UPDATE client_keys k SET last_used_at = greatest(k.last_used_at, $7)
+                FROM committed WHERE k.account_id = $2 AND $42::boolean
             ), signed_in AS (
                 UPDATE accounts a SET last_login_at = greatest(a.last_login_at, $7)
                 FROM committed WHERE a.id = $2 AND $8::uuid IS NOT NULL
@@ -122,6 +134,10 @@ impl PostgresStore {
             event.request_id.as_deref(),
             &event.mac[..],
             session.map(|session| &session.token_family.0[..]),
+            judged.is_some(),
+            judged.and_then(|judged| judged.password.as_deref()),
+            judged.and_then(|judged| judged.client_key.as_ref().map(|mac| &mac[..])),
+            judged.is_some_and(|judged| judged.uses_client_key),
         )
         .fetch_one(&mut *lent)
         .await;
@@ -130,6 +146,7 @@ impl PostgresStore {
             "committed" => AssertionOutcome::Committed,
             "credential inactive" => AssertionOutcome::CredentialInactive,
             "credential missing" => AssertionOutcome::CredentialMissing,
+            "factors changed" => AssertionOutcome::FactorsChanged,
             "session ended" => AssertionOutcome::SessionEnded,
             "sign count changed" => AssertionOutcome::SignCountChanged,
             _ => return Err(columns::Damaged("verdict").into()),

@@ -17,6 +17,7 @@ mod assertion;
 mod audit;
 mod credentials;
 mod error;
+mod factors;
 mod options;
 mod passwords;
 mod pool;

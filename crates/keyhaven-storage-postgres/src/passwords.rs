@@ -59,7 +59,8 @@ impl PostgresStore {
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
                 a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
-                a.has_passkey, p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?",
+                a.has_passkey, EXISTS (SELECT FROM client_keys WHERE account_id = a.id) AS "has_client_key!",
+                p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?",
                 p.changed_at AS "changed_at?"
             FROM accounts a LEFT JOIN passwords p ON p.account_id = a.id
             WHERE a.username = $1"#,
@@ -84,6 +85,7 @@ impl PostgresStore {
         Ok(Some(PasswordCandidate {
             password,
             has_passkey: row.has_passkey,
+            has_client_key: row.has_client_key,
             account: columns::account!(row),
         }))
     }

@@ -13,11 +13,7 @@ impl PostgresStore {
         &self,
         registration: &NewRegistration,
     ) -> Result<RegistrationOutcome, Failure> {
-        let account = registration.account_id();
-        let session = registration.session.as_ref();
-        if registration.credential.account != account
-            || session.is_some_and(|session| session.account != account)
-        {
+        if !registration.is_of_one_account() {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
 
@@ -119,6 +115,8 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
     let credential = &registration.credential;
     let session = registration.session.as_ref();
     let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
+    let password = registration.password.as_ref();
+    let client_key = registration.client_key.as_ref();
     let event = &registration.audit;
     query!(
             r#"WITH newcomer AS (
@@ -133,11 +131,18 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             ), registered AS (
                 INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
                     transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
-                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
+                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active, pin)
                 SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
                     $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
-                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean
                 FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
+            ), chosen AS (
+                INSERT INTO passwords (account_id, hash, kind, with_passkey, changed_at)
+                SELECT account.id, $59::text, $60::text, $61::boolean, $62::bigint FROM account
+                WHERE $59::text IS NOT NULL
+            ), handed_out AS (
+                INSERT INTO client_keys (account_id, mac, created_at, last_used_at)
+                SELECT account.id, $63::bytea, $64::bigint, $65::bigint FROM account WHERE $63::bytea IS NOT NULL
             ), ended AS (
                 DELETE FROM sessions s USING account WHERE s.id = $31::uuid
             ), opened AS (
@@ -209,6 +214,14 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            credential.pin,
+            password.map(|password| password.hash.as_str()),
+            password.map(|password| password.kind.as_str()),
+            password.map(|password| password.with_passkey),
+            password.map(|password| password.changed_at.as_millis()),
+            client_key.map(|key| &key.mac[..]),
+            client_key.map(|key| key.created_at.as_millis()),
+            client_key.and_then(|key| key.last_used_at.map(UnixTime::as_millis)),
         )
     .execute(connection)
     .await?;

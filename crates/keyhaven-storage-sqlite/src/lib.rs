@@ -15,6 +15,7 @@ mod audit;
 mod backup;
 mod credentials;
 mod error;
+mod factors;
 mod options;
 mod passwords;
 mod registration;

@@ -77,6 +77,7 @@ impl SqliteStore {
                 a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool",
                 a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
                 a.last_login_at AS "last_login_at?", a.has_passkey AS "has_passkey!: bool",
+                EXISTS (SELECT 1 FROM client_keys WHERE account_id = a.id) AS "has_client_key!: bool",
                 p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?: bool",
                 p.changed_at AS "changed_at?"
             FROM accounts a LEFT JOIN passwords p ON p.account_id = a.id
@@ -100,6 +101,7 @@ impl SqliteStore {
         Ok(Some(PasswordCandidate {
             password,
             has_passkey: row.has_passkey,
+            has_client_key: row.has_client_key,
             account: columns::account!(row),
         }))
     }
@@ -268,7 +270,10 @@ async fn refused_change(
     Ok(None)
 }
 
-async fn put(connection: &mut SqliteConnection, password: &PasswordVerifier) -> Result<(), Failure> {
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    password: &PasswordVerifier,
+) -> Result<(), Failure> {
     query!(
         "INSERT INTO passwords (account_id, hash, kind, with_passkey, changed_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (account_id) DO UPDATE SET hash = excluded.hash, kind = excluded.kind,

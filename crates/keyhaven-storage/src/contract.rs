@@ -25,6 +25,7 @@ mod atomicity;
 mod audit;
 mod ceremonies;
 mod credentials;
+mod factors;
 mod grants;
 mod limits;
 mod passwords;
@@ -41,8 +42,8 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
-    passwords::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
+    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, factors::*, grants::*,
+    limits::*, passwords::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -254,6 +255,13 @@ macro_rules! durable_store_contract {
             one_of_racing_password_changes_happens
             one_of_racing_password_registrations_gets_the_username
             passwords_survive_a_reopen
+            // factors
+            a_client_key_is_changed_by_a_grant
+            a_login_needs_the_factors_it_was_judged_by
+            a_login_races_a_password_change
+            a_login_without_factors_looks_at_none
+            a_registration_brings_factors
+            a_security_keys_pin_reads_back
             // audit
             an_event_id_is_used_once
             events_of_one_moment_are_not_lost_between_pages
@@ -309,6 +317,7 @@ mod tests {
             include_str!("contract/audit.rs"),
             include_str!("contract/ceremonies.rs"),
             include_str!("contract/credentials.rs"),
+            include_str!("contract/factors.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
             include_str!("contract/passwords.rs"),

@@ -2,13 +2,21 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, PasswordStore,
-    Session, SessionId, SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AuditEvent, AuditLogStore, ClientKey, Credential, CredentialHandle, EventId,
+    FactorStore, JudgedFactors, PasswordStore, PasswordVerifier, Session, SessionId, SigningKey, StepUpGrant,
+    StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
-    AccountStore + AuditLogStore + AuditStore + CredentialStore + PasswordStore + SessionStore + SigningKeyStore
+    AccountStore
+    + AuditLogStore
+    + AuditStore
+    + CredentialStore
+    + FactorStore
+    + PasswordStore
+    + SessionStore
+    + SigningKeyStore
 {
 }
 
@@ -17,6 +25,7 @@ impl<T> DurableStore for T where
         + AuditLogStore
         + AuditStore
         + CredentialStore
+        + FactorStore
         + PasswordStore
         + SessionStore
         + SigningKeyStore
@@ -128,6 +137,10 @@ pub struct NewRegistration {
     pub session: Option<Session>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
+    /// A new account's password; its `account` is that account.
+    pub password: Option<PasswordVerifier>,
+    /// A new account's client key; its `account` is that account.
+    pub client_key: Option<ClientKey>,
     /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
     pub reserved_id: bool,
     /// The event.
@@ -139,6 +152,20 @@ impl NewRegistration {
     #[must_use]
     pub const fn account_id(&self) -> AccountId {
         self.account.id()
+    }
+
+    /// Whether all of it speaks of one account, and password and client key of a new one.
+    #[must_use]
+    pub fn is_of_one_account(&self) -> bool {
+        let account = self.account_id();
+        let session = self.session.as_ref().map(|session| session.account);
+        let password = self.password.as_ref().map(|password| password.account);
+        let client_key = self.client_key.as_ref().map(|key| key.account);
+        let new = matches!(self.account, RegistrationAccount::New(_));
+        self.credential.account == account
+            && session.is_none_or(|of| of == account)
+            && password.is_none_or(|of| new && of == account)
+            && client_key.is_none_or(|of| new && of == account)
     }
 }
 
@@ -179,6 +206,8 @@ pub struct AssertionCommit {
     pub backup_state: bool,
     /// When it signed. Last use and last login move forward only.
     pub used_at: UnixTime,
+    /// What else was judged by, beside the passkey: it must still be what is stored. `None`: nothing was.
+    pub factors: Option<JudgedFactors>,
     /// A session to open: makes this a login, and `used_at` the account's last one.
     pub session: Option<Session>,
     /// A grant to give, for a step-up. Its session must be the account's and not be over at `used_at`.
@@ -201,6 +230,8 @@ pub enum AssertionOutcome {
     CredentialInactive,
     /// There is no such credential in that account any more; nothing was written.
     CredentialMissing,
+    /// Password or client key are no longer what was judged by; nothing was written.
+    FactorsChanged,
     /// The grant's session is over; nothing was written.
     SessionEnded,
     /// The stored sign count is no longer the expected one; nothing was written.

@@ -9,7 +9,7 @@
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
-//! * [`PasswordStore`]: passwords, where they are allowed.
+//! * [`PasswordStore`]: passwords, where they are allowed; [`FactorStore`]: what is asked for beside a passkey.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -28,6 +28,7 @@ pub mod columns;
 pub mod contract;
 mod durable;
 mod error;
+mod factors;
 mod ids;
 mod limits;
 pub mod observed;
@@ -42,6 +43,7 @@ pub use durable::{
     RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use error::{Damaged, StorageError};
+pub use factors::{ClientKey, ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, JudgedFactors};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
 pub use passwords::{

@@ -5,6 +5,7 @@
 
 mod ceremonies;
 mod durable;
+mod factors;
 mod limits;
 mod passwords;
 

@@ -86,6 +86,8 @@ pub struct PasswordCandidate {
     pub password: Option<PasswordVerifier>,
     /// Whether it has an active passkey.
     pub has_passkey: bool,
+    /// Whether it has a client key.
+    pub has_client_key: bool,
 }
 
 /// A new account with a password.

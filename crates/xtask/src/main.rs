@@ -12,6 +12,7 @@ mod fuzz;
 mod gates;
 mod mutants;
 mod summary;
+mod timing;
 mod tools;
 mod tree;
 
@@ -45,6 +46,7 @@ cargo xtask <command>
                      the i-th, counted from 0; only of what has changed or was missed), and record them by file
   openapi            write docs/openapi.json anew
   sqlx-prepare       write the committed query metadata of the SQL adapters anew
+  timing             compare the time of answers about somebody and about nobody: 500 pairs, three times, for each case
   tree               count the crates keyhaven-core is made of
   help               this text
 ";
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         ["failures", "--times", times] => times.parse().map_err(anyhow::Error::from).and_then(failures::run),
         ["fuzz", options @ ..] => fuzz_options(options),
         ["mutants", options @ ..] => mutants_options(options),
+        ["timing"] => timing::compare(),
         ["tree"] => tree::check(),
         ["figures"] => figures::measure(),
         ["openapi"] => gates::openapi(),

@@ -67,6 +67,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let challenges = challenges(&raw.challenges_url, &mut warnings)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
+    let passwords = passwords::passwords(&raw.passwords)?;
     let settings = Settings {
         relying_party: RelyingParty {
             id: rp_id,
@@ -99,7 +100,8 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         disclose_existence: raw.accounts.disclose_existence,
         sessions,
         access_tokens,
-        passwords: passwords::passwords(&raw.passwords)?,
+        client_key: passwords::client_key(&raw.accounts, &passwords)?,
+        passwords,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
             per_address: raw.rate_limits.per_address_per_minute,
             per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,

@@ -5,13 +5,19 @@ use keyhaven_service::{Demand, PasswordSettings};
 
 use super::raw::{self, Switch};
 
+/// Whether a sign-in asks for the client key.
+pub(super) fn client_key(raw: &raw::Accounts, passwords: &PasswordSettings) -> anyhow::Result<Demand> {
+    let client_key = demand(raw.client_key);
+    ensure!(
+        !(passwords.fallback && client_key == Demand::Required),
+        "accounts.client_key: a password cannot be enough (passwords.fallback) where a client key is required"
+    );
+    Ok(client_key)
+}
+
 pub(super) fn passwords(raw: &raw::Passwords) -> anyhow::Result<PasswordSettings> {
     let fallback = raw.fallback == Switch::On;
-    let with_passkey = match raw.with_passkey {
-        raw::Demand::ByAccount => Demand::ByAccount,
-        raw::Demand::Off => Demand::Off,
-        raw::Demand::Required => Demand::Required,
-    };
+    let with_passkey = demand(raw.with_passkey);
     ensure!(
         !(fallback && with_passkey == Demand::Required),
         "passwords: a password cannot be enough (fallback) where both are required (with_passkey)"
@@ -28,6 +34,14 @@ pub(super) fn passwords(raw: &raw::Passwords) -> anyhow::Result<PasswordSettings
     })
 }
 
+const fn demand(raw: raw::Demand) -> Demand {
+    match raw {
+        raw::Demand::ByAccount => Demand::ByAccount,
+        raw::Demand::Off => Demand::Off,
+        raw::Demand::Required => Demand::Required,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +50,21 @@ mod tests {
     fn passwords_are_off_unless_enabled() {
         let settings = passwords(&raw::Passwords::default()).unwrap();
         assert!(!settings.any());
+    }
+
+    #[test]
+    fn a_required_client_key_leaves_no_way_around() {
+        let accounts = raw::Accounts {
+            client_key: raw::Demand::Required,
+            ..raw::Accounts::default()
+        };
+        let fallback = PasswordSettings {
+            fallback: true,
+            ..PasswordSettings::default()
+        };
+        assert!(client_key(&accounts, &fallback).is_err());
+        let without = client_key(&accounts, &PasswordSettings::default()).unwrap();
+        assert_eq!(without, Demand::Required);
     }
 
     #[test]

@@ -108,11 +108,12 @@ pub(crate) enum TrustedProxyHeader {
     XForwardedFor,
 }
 
-/// What anonymous callers may learn.
+/// What anonymous callers may learn, and what accounts have.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Accounts {
     pub(crate) disclose_existence: bool,
+    pub(crate) client_key: Demand,
 }
 
 /// How attestations are judged.
@@ -319,10 +320,11 @@ impl Default for Passwords {
 }
 
 /// Whether a sign-in asks for one more factor.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Demand {
     ByAccount,
+    #[default]
     Off,
     Required,
 }

@@ -21,13 +21,14 @@ pub(crate) fn a_password_user_gets_a_passkey_and_leaves_the_password(site: &Site
         .unwrap();
     draft.flags &= !0b101;
     let credential = draft.finish();
-    site.signed_in(
-        "POST",
-        "/register/finish",
-        &cookies,
-        Some(&finish(&started, &credential)),
-    )
-    .ok();
+    let _ = site
+        .signed_in(
+            "POST",
+            "/register/finish",
+            &cookies,
+            Some(&finish(&started, &credential)),
+        )
+        .ok();
 
     let login = site.login("alice", PASSWORD);
     let session = login.cookie();
@@ -53,7 +54,8 @@ fn step_up(site: &Site, session: &str, device: &mut SoftwareAuthenticator) {
     let started = started.ok();
     let credential = device.authenticate(&started["publicKey"], &site.server.origin());
     let finish = finish(&started, &credential);
-    site.signed_in("POST", "/step-up/finish", &cookies, Some(&finish))
+    let _ = site
+        .signed_in("POST", "/step-up/finish", &cookies, Some(&finish))
         .ok();
 }
 

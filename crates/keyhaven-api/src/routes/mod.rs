@@ -1,6 +1,7 @@
 //! One file per resource: its handlers.
 
 pub(crate) mod account;
+pub(crate) mod client_key;
 pub(crate) mod credentials;
 pub(crate) mod login;
 pub(crate) mod page;

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use keyhaven_service::StartRegistration;
 use keyhaven_storage::CeremonyId;
+use zeroize::Zeroizing;
 
 use super::{cookies, refresh_token, session_cookie, started};
 use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User};
@@ -42,6 +43,7 @@ pub(crate) async fn start(
         authenticator_attachment: body.authenticator_attachment,
         hints: body.hints,
         mediation: body.mediation.unwrap_or_default(),
+        pin: body.pin,
     };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let answer = state
@@ -67,6 +69,7 @@ pub(crate) async fn finish(
     PresentedSession(current): PresentedSession,
     Body(body): Body<Finish>,
 ) -> Result<impl IntoResponse, ApiError> {
+    let password = body.password.map(Zeroizing::new);
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
     let signed_in = current.as_ref().map(|current| &current.signed_in);
@@ -79,6 +82,7 @@ pub(crate) async fn finish(
             ceremony,
             response,
             body.device_name.as_deref(),
+            password.as_ref().map(|typed| typed.as_str()),
         )
         .await?;
     let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
@@ -97,6 +101,7 @@ pub(crate) async fn finish(
         user: User::from(&registered.account),
         credential: CredentialBody::from(&registered.credential),
         session,
+        client_key: registered.client_key.map(|key| key.as_str().to_owned()),
     };
     Ok((StatusCode::CREATED, cookie, Json(body)))
 }

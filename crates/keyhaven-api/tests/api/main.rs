@@ -6,6 +6,7 @@ mod audit_log;
 mod ceremonies;
 mod crosscheck;
 mod disclosure;
+mod factors;
 mod hostile;
 mod limits;
 mod openapi;

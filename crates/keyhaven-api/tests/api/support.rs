@@ -82,6 +82,7 @@ pub(crate) fn settings() -> Settings {
         disclose_existence: false,
         sessions: SessionSettings::default(),
         access_tokens: None,
+        client_key: keyhaven_service::Demand::Off,
         passwords: keyhaven_service::PasswordSettings::default(),
         rate_limits: None,
     }

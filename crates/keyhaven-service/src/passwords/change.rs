@@ -6,7 +6,7 @@ use keyhaven_password::{Rules, Verdict};
 use keyhaven_storage::{PasswordChange, PasswordChangeOutcome, PasswordVerifier};
 use zeroize::Zeroizing;
 
-use super::Passwords;
+use super::{Passwords, parsed};
 use crate::audit::Subject;
 use crate::client::Client;
 use crate::error::Error;
@@ -84,9 +84,9 @@ impl Passwords {
             Some(account.display_name.as_str()),
             account.email.as_deref(),
         ];
-        let password = self.acceptable(rules, &new.password, names)?;
+        let password = self.0.acceptable_password(rules, &new.password, names)?;
         let uses_grant = self.require_proof(current, &found, new.current).await?;
-        let to = self.verifier(account.id, password, with_passkey).await?;
+        let to = self.0.hash_password(account.id, password, with_passkey).await?;
         self.commit(client, current, CHANGE, &found, uses_grant, Some(to))
             .await
     }
@@ -163,11 +163,12 @@ impl Passwords {
             && (!found.has_passkey || password.with_passkey)
         {
             let so_far = so_far.ok_or(Error::PasswordRequired)?;
-            let so_far = self.password("currentPassword", &so_far)?;
+            let so_far = parsed("currentPassword", &so_far)?;
             self.0
                 .limit(|limits| vec![limits.guess(session.0.as_bytes())])
                 .await?;
-            if self.compare(&so_far, Some(password.hash.clone())).await? == Verdict::Wrong {
+            let verdict = self.0.compare_password(&so_far, Some(password.hash.clone()));
+            if verdict.await? == Verdict::Wrong {
                 return Err(Error::AuthenticationFailed);
             }
         }

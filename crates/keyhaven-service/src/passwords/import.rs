@@ -41,7 +41,7 @@ impl Passwords {
         let email = import.email.as_deref().map(username::email).transpose()?;
         let kind = self.acceptable_kind(&import.hash).await?;
         let now = self.0.clock.now();
-        let account = self.new_account(username, display_name, email, now)?;
+        let account = self.new_account(&username, display_name, email, now)?;
         let id = account.id;
         let registration = PasswordRegistration {
             password: PasswordVerifier {

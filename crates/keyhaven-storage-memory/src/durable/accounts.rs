@@ -66,22 +66,20 @@ fn commit_registration(
     state: &mut State,
     registration: NewRegistration,
 ) -> Result<RegistrationOutcome, Conflict> {
+    if !registration.is_of_one_account() {
+        return Err(Conflict("a registration speaks of one account"));
+    }
     let account_id = registration.account_id();
     let NewRegistration {
         account,
         credential,
         session,
         ends_session,
+        password,
+        client_key,
         reserved_id,
         audit,
     } = registration;
-    if credential.account != account_id
-        || session
-            .as_ref()
-            .is_some_and(|session| session.account != account_id)
-    {
-        return Err(Conflict("a registration speaks of one account"));
-    }
     match &account {
         RegistrationAccount::Existing(addition) => {
             if let Some(refusal) = refused_addition(state, addition) {
@@ -112,6 +110,12 @@ fn commit_registration(
             }
         }
         RegistrationAccount::New(account) => state.insert_account(account),
+    }
+    if let Some(password) = password {
+        state.passwords.insert(account_id, password);
+    }
+    if let Some(client_key) = client_key {
+        state.client_keys.insert(account_id, client_key);
     }
     state.insert_credential(credential);
     if let Some(ends) = ends_session {
@@ -180,6 +184,13 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if credential.sign_count != commit.expected_sign_count {
         return Ok(AssertionOutcome::SignCountChanged);
     }
+    if let Some(judged) = &commit.factors {
+        let password = state.passwords.get(&commit.account).map(|known| &known.hash);
+        let client_key = state.client_keys.get(&commit.account).map(|known| known.mac);
+        if password != judged.password.as_ref() || client_key != judged.client_key {
+            return Ok(AssertionOutcome::FactorsChanged);
+        }
+    }
     if let Some(grant) = &commit.grant {
         let live = state
             .sessions
@@ -206,6 +217,11 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     credential.last_used_at = credential.last_used_at.max(Some(commit.used_at));
     if commit.session.is_some() {
         account.last_login_at = account.last_login_at.max(Some(commit.used_at));
+    }
+    if commit.factors.is_some_and(|judged| judged.uses_client_key)
+        && let Some(key) = state.client_keys.get_mut(&commit.account)
+    {
+        key.last_used_at = key.last_used_at.max(Some(commit.used_at));
     }
     if let Some(grant) = commit.grant {
         state

@@ -19,6 +19,7 @@ impl PasswordStore for MemoryStore {
                 account: account.clone(),
                 password: state.passwords.get(&account.id).cloned(),
                 has_passkey: has_passkey(state, account.id),
+                has_client_key: state.client_keys.contains_key(&account.id),
             }))
         })
     }

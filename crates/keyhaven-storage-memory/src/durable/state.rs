@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId,
-    PasswordVerifier, Session, SessionId, SigningKey, TokenHash,
+    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, ClientKey, Credential,
+    EventId, PasswordVerifier, Session, SessionId, SigningKey, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -18,6 +18,7 @@ pub(super) struct State {
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
+    pub(super) client_keys: HashMap<AccountId, ClientKey>,
     pub(super) passwords: HashMap<AccountId, PasswordVerifier>,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) token_families: HashMap<TokenHash, SessionId>,

@@ -185,6 +185,7 @@ pub async fn a_password_candidate_tells_what_the_account_has(subject: impl Durab
             account: account(1),
             password: Some(verifier(by_password, 1)),
             has_passkey: false,
+            has_client_key: false,
         })
     );
     let found = candidate("user-2").await.unwrap();
