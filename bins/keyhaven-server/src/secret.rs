@@ -27,6 +27,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<SecretKey> {
     }
 }
 
+/// A secret that lasts as long as the process.
+pub(crate) fn draw() -> anyhow::Result<SecretKey> {
+    let mut secret = [0; 32];
+    SystemRandom.fill(&mut secret)?;
+    Ok(SecretKey::new(secret))
+}
+
 /// Reads the secret, or makes a new one, readable for its owner only.
 pub(crate) fn read_or_create(path: &Path) -> anyhow::Result<SecretKey> {
     let mut secret = [0; 32];

@@ -8,7 +8,7 @@ use keyhaven_api::Metrics;
 use keyhaven_service::SecretKey;
 use keyhaven_storage::observed::Observed;
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
-use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_storage_redis::RedisStore;
 use keyhaven_storage_sqlite::SqliteStore;
@@ -21,6 +21,10 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
     let named = || format!("the database {}", config.database);
     let observer = || Arc::new(metrics.clone());
     match &config.database {
+        DatabaseUrl::Memory => {
+            let store = Arc::new(MemoryStore::new());
+            Ok(Arc::new(Observed::new(store, "memory", observer())))
+        }
         DatabaseUrl::Postgres(options) => {
             let store = if config.migrate {
                 PostgresStore::open(options).await
@@ -50,6 +54,7 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
 pub(crate) async fn read_only(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
     let named = || format!("the database {}", config.database);
     match &config.database {
+        DatabaseUrl::Memory => bail!("{}: there is nothing to look into", named()),
         DatabaseUrl::Postgres(options) => {
             let store = PostgresStore::open_read_only(options).await.with_context(named)?;
             Ok(Arc::new(store))
@@ -91,6 +96,7 @@ pub(crate) fn short_lived(
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
     let named = || format!("the database {}", config.database);
     match &config.database {
+        DatabaseUrl::Memory => {}
         DatabaseUrl::Postgres(options) => {
             PostgresStore::open(options)
                 .await
@@ -112,6 +118,7 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// Writes a copy of the embedded database into a new file, while servers may be at work on it.
 pub(crate) async fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
     match &config.database {
+        DatabaseUrl::Memory => bail!("the database {}: there is nothing to copy", config.database),
         DatabaseUrl::Postgres(_) => bail!(
             "the database {}: PostgreSQL is backed up by its own tools, for example pg_dump --format=custom",
             config.database
@@ -130,7 +137,7 @@ pub(crate) async fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> 
 pub(crate) fn secret_key_file(config: &Config) -> Option<PathBuf> {
     match (&config.secret_key_file, &config.database) {
         (Some(path), _) => Some(path.clone()),
-        (None, DatabaseUrl::Postgres(_)) => None,
+        (None, DatabaseUrl::Memory | DatabaseUrl::Postgres(_)) => None,
         (None, DatabaseUrl::Sqlite(options)) => Some(options.path.with_extension("key")),
     }
 }
@@ -140,6 +147,8 @@ pub(crate) fn secret_key_file(config: &Config) -> Option<PathBuf> {
 pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
     match (&config.secret_key_file, &config.database) {
         (Some(path), _) => secret::read(path),
+        // What it protects ends with the process too.
+        (None, DatabaseUrl::Memory) => secret::draw(),
         (None, DatabaseUrl::Postgres(_)) => bail!(
             "secret_key_file: with PostgreSQL it must be named: a file of 32 random bytes, mode 0600, the same for \
              every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)"

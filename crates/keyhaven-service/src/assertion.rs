@@ -1,11 +1,14 @@
 //! What a login and a step-up share: one assertion, looked up, verified and recorded (L3 §7.2).
 
+use std::sync::Arc;
+
 use keyhaven_core::{
     AssertionError, AssertionPolicy, AuthenticationResponse, CosePublicKey, CredentialRecord,
     ExpectedAssertion, ExpectedUser, ExtensionPolicy, ExtensionSet, VerifiedAssertion,
 };
 use keyhaven_storage::{
-    AssertionCommit, AssertionOutcome, AuditEvent, Factors, OwnedCredential, Session, SessionId, StepUpGrant,
+    AssertionCommit, AssertionOutcome, AuditEvent, OwnedCredential, Remembered, Session, SessionId,
+    StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
 
@@ -48,7 +51,11 @@ impl Context {
     /// Looks the credential up, verifies the assertion, and records it with what `effects` makes of it. Of two
     /// assertions that race for one sign count, the one that lost is judged again by the count that won.
     ///
-    /// With `presented` it is a sign-in, and what is asked for beside the passkey is judged too.
+    /// A credential that is remembered is not looked up; where the commit finds that it has changed, or the verdict is
+    /// a refusal, it is.
+    ///
+    /// With `presented` it is a sign-in, and what is asked for beside the passkey is judged too: where that may be, the
+    /// credential is looked up together with it.
     pub(crate) async fn assert<T>(
         &self,
         response: &AuthenticationResponse,
@@ -64,24 +71,33 @@ impl Context {
         let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
-            let Some((mut owned, stored)) = self.find(&id, presented).await? else {
-                return Err(self.refuse_unknown(response, &id, expected));
+            let beside = match presented {
+                Some(presented) if self.may_ask_for_more() => {
+                    let Some((owned, factors)) = self.durable.credential_with_factors(&id).await? else {
+                        return Err(self.refuse_unknown(response, &id, expected));
+                    };
+                    subject.account = Some(owned.account.id);
+                    let verified = self.verify(response, expected, &owned)?;
+                    let judged = self.judge_factors(&owned, &factors, presented).await?;
+                    Some((owned, verified, judged))
+                }
+                Some(_) | None => None,
             };
-            subject.account = Some(owned.account.id);
-            let verified = self.verify(response, expected, &owned)?;
-            let (judged, proven) = match presented.zip(stored) {
-                None => (None, ProvenFactors::default()),
-                Some((presented, stored)) => {
-                    let (judged, proven) = self.judge_factors(&owned, &stored, presented).await?;
-                    (Some(judged), proven)
+            let (mut owned, verified, judged, proven) = match beside {
+                Some((owned, verified, (judged, proven))) => (owned, verified, Some(judged), proven),
+                None => {
+                    let (owned, verified) = self.known_or_found(&id, response, expected, subject).await?;
+                    (owned, verified, None, ProvenFactors::default())
                 }
             };
             let (effects, result) = effects(&owned, &verified, proven)?;
             let used_at = self.clock.now();
+            let opens_session = effects.session.is_some();
             let commit = AssertionCommit {
                 credential: id.clone(),
                 account: owned.account.id,
                 expected_sign_count: owned.credential.sign_count,
+                expected: Remembered::of(&owned),
                 new_sign_count: verified.new_sign_count(),
                 backup_eligible: verified.backup().is_eligible(),
                 backup_state: verified.backup().is_backed_up(),
@@ -92,36 +108,71 @@ impl Context {
                 ends_session: effects.ends_session,
                 audit: effects.audit,
             };
-            match self.durable.commit_assertion(commit).await? {
+            let outcome = self.durable.commit_assertion(commit).await;
+            if !matches!(outcome, Ok(AssertionOutcome::Committed)) {
+                self.known.forget(&id);
+            }
+            match outcome? {
                 AssertionOutcome::AccountLocked => return Err(Error::AccountLocked),
                 AssertionOutcome::Committed => {
                     owned.credential.sign_count = verified.new_sign_count();
                     owned.credential.backup_eligible = verified.backup().is_eligible();
                     owned.credential.backup_state = verified.backup().is_backed_up();
-                    owned.credential.last_used_at = Some(used_at);
+                    owned.credential.last_used_at = owned.credential.last_used_at.max(Some(used_at));
+                    if opens_session {
+                        owned.account.last_login_at = owned.account.last_login_at.max(Some(used_at));
+                    }
+                    self.known.keep(owned.clone());
                     return Ok((owned, result));
                 }
                 AssertionOutcome::CredentialInactive => return Err(Error::CredentialRevoked),
                 AssertionOutcome::CredentialMissing => return Err(Error::CredentialNotFound),
+                AssertionOutcome::RecordChanged => {}
                 AssertionOutcome::SessionEnded => return Err(Error::SessionExpired),
-                AssertionOutcome::FactorsChanged | AssertionOutcome::SignCountChanged => {}
             }
         }
         Err(Error::Busy)
     }
 
-    /// The credential, and what else its account has where a sign-in may ask for it: one look either way.
-    async fn find(
+    /// The credential, from memory where it is remembered, and what its assertion comes to.
+    async fn known_or_found(
         &self,
         id: &CredentialId,
-        presented: Option<&PresentedFactors>,
-    ) -> Result<Option<(OwnedCredential, Option<Factors>)>, Error> {
-        if presented.is_some() && self.may_ask_for_more() {
-            let found = self.durable.credential_with_factors(id).await?;
-            return Ok(found.map(|(owned, factors)| (owned, Some(factors))));
+        response: &AuthenticationResponse,
+        expected: &Expected<'_>,
+        subject: &mut Subject,
+    ) -> Result<(OwnedCredential, VerifiedAssertion), Error> {
+        match self.known.get(id) {
+            Some(remembered) => {
+                subject.account = Some(remembered.account.id);
+                match self.verify(response, expected, &remembered) {
+                    Ok(verified) => Ok((Arc::unwrap_or_clone(remembered), verified)),
+                    Err(refusal) => {
+                        self.known.forget(id);
+                        let stored = self.durable.credential(id).await?;
+                        let same = stored
+                            .as_ref()
+                            .is_some_and(|stored| judged_alike(stored, &remembered));
+                        // The work is the same as where nothing was remembered, and so it is for a decoy: one look
+                        // and one verification.
+                        if same {
+                            return Err(refusal);
+                        }
+                        let owned = stored.ok_or_else(|| self.refuse_unknown(response, id, expected))?;
+                        let verified = self.verify(response, expected, &owned)?;
+                        Ok((owned, verified))
+                    }
+                }
+            }
+            None => {
+                let Some(owned) = self.durable.credential(id).await? else {
+                    return Err(self.refuse_unknown(response, id, expected));
+                };
+                subject.account = Some(owned.account.id);
+                let verified = self.verify(response, expected, &owned)?;
+                Ok((owned, verified))
+            }
         }
-        let found = self.durable.credential(id).await?;
-        Ok(found.map(|owned| (owned, None)))
     }
 
     fn verify(
@@ -219,6 +270,13 @@ impl Context {
             Ok(_) | Err(_) => Error::CredentialNotFound,
         }
     }
+}
+
+/// Whether a verdict about the one is a verdict about the other: key, handle and RP ID never change.
+fn judged_alike(one: &OwnedCredential, other: &OwnedCredential) -> bool {
+    one.account.id == other.account.id
+        && one.credential.sign_count == other.credential.sign_count
+        && one.credential.backup_eligible == other.credential.backup_eligible
 }
 
 #[cfg(test)]

@@ -212,12 +212,8 @@ impl Authentications {
                 },
             )
             .await?;
-        let account = Account {
-            last_login_at: Some(session.created_at),
-            ..owned.account
-        };
         Ok(Authenticated {
-            account,
+            account: owned.account,
             credential: owned.credential,
             session,
             token,

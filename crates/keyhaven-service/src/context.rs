@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::known::Known;
 use crate::limits::Limits;
 use crate::passwords::KnownKinds;
 use crate::ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
@@ -28,6 +29,7 @@ pub(crate) struct Context {
     pub(crate) anchors: Option<Arc<dyn Anchors>>,
     pub(crate) crosscheck: Option<Crosscheck>,
     pub(crate) keys: Keys,
+    pub(crate) known: Known,
     pub(crate) limits: Option<Limits>,
     pub(crate) hashing: HashingPool,
     pub(crate) hash_kinds: KnownKinds,

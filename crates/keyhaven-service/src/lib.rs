@@ -20,6 +20,7 @@ mod context;
 mod decoy;
 mod error;
 mod factors;
+mod known;
 mod limits;
 mod network;
 mod passkeys;
@@ -120,6 +121,7 @@ impl Keyhaven {
         let limits =
             limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
+            known: known::Known::new(settings.known_credentials),
             limits,
             hashing: keyhaven_password::HashingPool::new(settings.passwords.hashes_at_once),
             hash_kinds: passwords::KnownKinds::default(),

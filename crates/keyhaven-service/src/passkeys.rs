@@ -122,6 +122,10 @@ impl Passkeys {
             self.0.require_fresh(current, purpose).await?;
             Some((session, purpose.as_str().to_owned(), now))
         };
+        for id in &credentials {
+            // Nothing would be decided by it; but what is removed is to be gone.
+            self.0.known.forget(id);
+        }
         let removal = Removal {
             account: current.account_id(),
             credentials,

@@ -35,6 +35,9 @@ pub struct Settings {
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
     /// What to do with outputs of extensions that were not asked for.
     pub unsolicited_extensions: keyhaven_core::UnsolicitedExtensions,
+    /// How many credentials that have signed in are kept in memory, so that their next login reads nothing first: about
+    /// 1 KB each. 0: none.
+    pub known_credentials: usize,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
     /// Limits of sessions.

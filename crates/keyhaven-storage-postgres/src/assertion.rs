@@ -8,7 +8,8 @@ use crate::PostgresStore;
 use crate::error::Failure;
 
 impl PostgresStore {
-    /// All of it in one round trip. How one statement decides and writes under READ COMMITTED:
+    /// All of it in one round trip: a plain login by a statement of its own, everything else, and a login that this one
+    /// did not commit and that is to be told why, by one that judges. How one statement decides and writes under READ COMMITTED:
     ///
     /// * All its parts see one snapshot, taken when it begins, so what the snapshot says may be old by the time a row
     ///   is written. `target` therefore *locks* account and credential, in this order as all commits do, and answers
@@ -35,10 +36,18 @@ impl PostgresStore {
         let judged = commit.factors.as_ref();
         let event = &commit.audit;
 
+        if let (Some(session), None, None, None) = (session, grant, commit.ends_session, judged)
+            && self.record_login(commit, session).await?
+        {
+            return Ok(AssertionOutcome::Committed);
+        }
+
         let mut lent = self.primary.lend().await?;
         let outcome = query_scalar!(
             r#"WITH target AS MATERIALIZED (
-                SELECT a.id AS account_id, a.active AS account_active, c.active AS credential_active, c.sign_count
+                SELECT a.id AS account_id, a.active AS account_active, c.active AS credential_active,
+                    c.sign_count = $3 AND c.backup_eligible = $39 AND c.device_name = $40 AND a.updated_at = $41
+                    AS as_expected
                 FROM accounts a JOIN credentials c ON c.account_id = a.id
                 WHERE a.id = $2 AND c.credential_id = $1
                 FOR NO KEY UPDATE OF a, c
@@ -49,15 +58,15 @@ impl PostgresStore {
             ), beside AS MATERIALIZED (
                 SELECT (SELECT p.hash FROM passwords p WHERE p.account_id = t.account_id FOR SHARE) AS password,
                     (SELECT k.mac FROM client_keys k WHERE k.account_id = t.account_id FOR NO KEY UPDATE) AS client_key
-                FROM target t WHERE $39::boolean
+                FROM target t WHERE $42::boolean
             ), verdict AS MATERIALIZED (
                 SELECT CASE
                     WHEN t.account_active IS NULL THEN 'credential missing'
                     WHEN NOT t.account_active THEN 'account locked'
                     WHEN NOT t.credential_active THEN 'credential inactive'
-                    WHEN t.sign_count <> $3 THEN 'sign count changed'
-                    WHEN $39::boolean AND (b.password IS DISTINCT FROM $40::text
-                        OR b.client_key IS DISTINCT FROM $41::bytea) THEN 'factors changed'
+                    WHEN NOT t.as_expected THEN 'record changed'
+                    WHEN $42::boolean AND (b.password IS DISTINCT FROM $43::text
+                        OR b.client_key IS DISTINCT FROM $44::bytea) THEN 'record changed'
                     WHEN $21::uuid IS NOT NULL AND h.id IS NULL THEN 'session ended'
                     ELSE 'committed'
                 END AS outcome
@@ -67,12 +76,12 @@ impl PostgresStore {
                 SELECT FROM verdict WHERE outcome = 'committed'
             ), used AS (
                 UPDATE credentials c
-                SET sign_count = $4, backup_eligible = $5, backup_state = $6,
+                SET sign_count = $4::bigint, backup_eligible = $5, backup_state = $6,
                     last_used_at = greatest(c.last_used_at, $7)
                 FROM committed WHERE c.credential_id = $1
             ), key_used AS (
                 UPDATE client_keys k SET last_used_at = greatest(k.last_used_at, $7)
-                FROM committed WHERE k.account_id = $2 AND $42::boolean
+                FROM committed WHERE k.account_id = $2 AND $45::boolean
             ), signed_in AS (
                 UPDATE accounts a SET last_login_at = greatest(a.last_login_at, $7)
                 FROM committed WHERE a.id = $2 AND $8::uuid IS NOT NULL
@@ -134,6 +143,9 @@ impl PostgresStore {
             event.request_id.as_deref(),
             &event.mac[..],
             session.map(|session| &session.token_family.0[..]),
+            commit.expected.backup_eligible,
+            commit.expected.device_name,
+            commit.expected.account_updated_at.as_millis(),
             judged.is_some(),
             judged.and_then(|judged| judged.password.as_deref()),
             judged.and_then(|judged| judged.client_key.as_ref().map(|mac| &mac[..])),
@@ -146,9 +158,8 @@ impl PostgresStore {
             "committed" => AssertionOutcome::Committed,
             "credential inactive" => AssertionOutcome::CredentialInactive,
             "credential missing" => AssertionOutcome::CredentialMissing,
-            "factors changed" => AssertionOutcome::FactorsChanged,
             "session ended" => AssertionOutcome::SessionEnded,
-            "sign count changed" => AssertionOutcome::SignCountChanged,
+            "record changed" => AssertionOutcome::RecordChanged,
             _ => return Err(columns::Damaged("verdict").into()),
         })
     }

@@ -29,7 +29,8 @@ pub(crate) async fn append(connection: &mut PgConnection, event: &AuditEvent) ->
     query!(
         "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
             user_agent, request_id, mac)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        VALUES ($1, $2, $3::text, $4::text, $5::text, $6::text, $7, $8::bytea, $9, $10::text, $11::text, $12::text,
+            $13::bytea)",
         event.id.0,
         event.at.as_millis(),
         event.action,

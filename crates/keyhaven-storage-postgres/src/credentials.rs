@@ -95,7 +95,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         let row = query!(
-            r#"UPDATE credentials SET device_name = $3 WHERE credential_id = $1 AND account_id = $2
+            r#"UPDATE credentials SET device_name = $3::text WHERE credential_id = $1 AND account_id = $2
             RETURNING account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
                 transports::text AS "transports!", backup_eligible, backup_state, uv_initialized, pin,
                 attestation_format, attestation_type, attestation_trusted, device_name, user_agent,

@@ -18,6 +18,7 @@ mod audit;
 mod credentials;
 mod error;
 mod factors;
+mod login;
 mod options;
 mod passwords;
 mod pool;

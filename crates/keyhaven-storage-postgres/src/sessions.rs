@@ -140,7 +140,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         let rotated = query!(
-            "UPDATE sessions SET token_hash = $3, previous_token_hash = $2, rotated_at = $4
+            "UPDATE sessions SET token_hash = $3::bytea, previous_token_hash = $2::bytea, rotated_at = $4
             WHERE id = $1 AND token_hash = $2 AND expires_at > $4",
             id.0,
             &from.0[..],

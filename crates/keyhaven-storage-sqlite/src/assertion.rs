@@ -26,9 +26,8 @@ impl SqliteStore {
             AssertionOutcome::AccountLocked
             | AssertionOutcome::CredentialInactive
             | AssertionOutcome::CredentialMissing
-            | AssertionOutcome::FactorsChanged
             | AssertionOutcome::SessionEnded
-            | AssertionOutcome::SignCountChanged => transaction.rollback().await?,
+            | AssertionOutcome::RecordChanged => transaction.rollback().await?,
         }
         Ok(outcome)
     }
@@ -44,7 +43,7 @@ async fn write_assertion(
     if let Some(judged) = &commit.factors
         && !factors::hold(connection, judged, commit).await?
     {
-        return Ok(AssertionOutcome::FactorsChanged);
+        return Ok(AssertionOutcome::RecordChanged);
     }
     if let Some(grant) = &commit.grant
         && !give(connection, grant, commit).await?
@@ -77,8 +76,9 @@ async fn compare_and_set(
         "UPDATE credentials
         SET sign_count = ?4, backup_eligible = ?5, backup_state = ?6,
             last_used_at = max(coalesce(last_used_at, ?7), ?7)
-        WHERE credential_id = ?1 AND account_id = ?2 AND sign_count = ?3 AND active = 1
-            AND EXISTS (SELECT 1 FROM accounts WHERE id = ?2 AND active = 1)",
+        WHERE credential_id = ?1 AND account_id = ?2 AND sign_count = ?3 AND active = 1 AND backup_eligible = ?8
+            AND device_name = ?9
+            AND EXISTS (SELECT 1 FROM accounts WHERE id = ?2 AND active = 1 AND updated_at = ?10)",
         commit.credential.as_bytes(),
         commit.account.0,
         i64::from(commit.expected_sign_count.0),
@@ -86,6 +86,9 @@ async fn compare_and_set(
         commit.backup_eligible,
         commit.backup_state,
         commit.used_at.as_millis(),
+        commit.expected.backup_eligible,
+        commit.expected.device_name,
+        commit.expected.account_updated_at.as_millis(),
     )
     .execute(connection)
     .await?;
@@ -109,7 +112,7 @@ async fn why_unchanged(
         None => AssertionOutcome::CredentialMissing,
         Some(found) if !found.account_active => AssertionOutcome::AccountLocked,
         Some(found) if !found.credential_active => AssertionOutcome::CredentialInactive,
-        Some(_) => AssertionOutcome::SignCountChanged,
+        Some(_) => AssertionOutcome::RecordChanged,
     })
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use keyhaven_storage::{
     Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditLogStore as _,
-    AuditOutcome, AuditStore as _, Credential, EventId, NewRegistration, RegistrationAccount,
-    RegistrationOutcome, Session, SessionId, StorageError, StoredEvent, TokenHash,
+    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, EventId, NewRegistration,
+    RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError, StoredEvent,
+    TokenHash,
 };
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
@@ -199,7 +200,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
     let (_directory, path, first) = with_anna().await;
     let second = SqliteStore::open(&SqliteOptions::new(&path)).await.unwrap();
     let NewRegistration { credential, .. } = anna();
-    assert!(second.account(credential.account).await.unwrap().is_some());
+    let stored = second.credential(&credential.id).await.unwrap().unwrap();
 
     let logins: Vec<_> = (10..42)
         .map(|n| {
@@ -208,6 +209,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
                 credential: credential.id.clone(),
                 account: credential.account,
                 expected_sign_count: SignCount(0),
+                expected: Remembered::of(&stored),
                 new_sign_count: SignCount(u32::from(n)),
                 backup_eligible: false,
                 backup_state: false,
@@ -227,7 +229,7 @@ async fn two_stores_share_one_file_and_one_sign_count() {
     }
     let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count();
     assert_eq!(count(AssertionOutcome::Committed), 1);
-    assert_eq!(count(AssertionOutcome::SignCountChanged), 31);
+    assert_eq!(count(AssertionOutcome::RecordChanged), 31);
 }
 
 #[tokio::test]

@@ -208,6 +208,7 @@ macro_rules! durable_store_contract {
             one_of_racing_registrations_gets_the_username
             // assertions
             a_changed_sign_count_refuses_an_assertion
+            a_record_that_changed_since_refuses_an_assertion
             a_locked_account_signs_no_assertion
             a_login_races_a_removal
             a_login_is_recorded

@@ -198,6 +198,9 @@ pub struct AssertionCommit {
     pub account: AccountId,
     /// The sign count the verdict was reached with: the stored one must still be this.
     pub expected_sign_count: SignCount,
+    /// Everything else that can change and that verdict and answer come from: it must still be stored so. What they
+    /// were read from may thus be old, as long as nothing has changed since.
+    pub expected: Remembered,
     /// The sign count to store.
     pub new_sign_count: SignCount,
     /// BE to store.
@@ -218,6 +221,29 @@ pub struct AssertionCommit {
     pub audit: AuditEvent,
 }
 
+/// What is remembered of a credential and its account, as far as it can change, beside what each use of it changes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remembered {
+    /// [`Account::updated_at`].
+    pub account_updated_at: UnixTime,
+    /// [`Credential::backup_eligible`].
+    pub backup_eligible: bool,
+    /// [`Credential::device_name`].
+    pub device_name: String,
+}
+
+impl Remembered {
+    /// Of these records.
+    #[must_use]
+    pub fn of(owned: &OwnedCredential) -> Self {
+        Self {
+            account_updated_at: owned.account.updated_at,
+            backup_eligible: owned.credential.backup_eligible,
+            device_name: owned.credential.device_name.clone(),
+        }
+    }
+}
+
 /// What became of an assertion.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
@@ -230,12 +256,11 @@ pub enum AssertionOutcome {
     CredentialInactive,
     /// There is no such credential in that account any more; nothing was written.
     CredentialMissing,
-    /// Password or client key are no longer what was judged by; nothing was written.
-    FactorsChanged,
     /// The grant's session is over; nothing was written.
     SessionEnded,
-    /// The stored sign count is no longer the expected one; nothing was written.
-    SignCountChanged,
+    /// Another sign count is stored than the expected one, or something else is not as it was remembered; nothing was
+    /// written.
+    RecordChanged,
 }
 
 /// Passkeys.

@@ -39,8 +39,8 @@ mod sealed;
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
     AccountStore, Addition, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore, DurableStore,
-    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
-    RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
+    LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
+    Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use error::{Damaged, StorageError};
 pub use factors::{ClientKey, ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, JudgedFactors};

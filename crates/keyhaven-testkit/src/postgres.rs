@@ -4,7 +4,7 @@
 //! one for the whole run and names it in [`SHARED_URL`]; without it each test process starts its own, once.
 //! [`Postgres::start`] is for tests that stop their server.
 //!
-//! fsync is off: a power cut would lose data, the end of a process does not.
+//! fsync is off: a power cut would lose data, the end of a process does not. [`Postgres::start_with`] can say otherwise.
 #![expect(clippy::disallowed_methods, clippy::expect_used, reason = "tests")]
 
 use std::ffi::OsStr;
@@ -67,6 +67,14 @@ impl Postgres {
     /// # Errors
     /// A sentence: there is no PostgreSQL (and how to get it), or it does not start.
     pub fn start() -> Result<Self, String> {
+        Self::start_with("")
+    }
+
+    /// Makes a new server with these lines at the end of its `postgresql.conf`, and starts it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(settings: &str) -> Result<Self, String> {
         let programs = programs()?;
         let owner = Owner::find()?;
         let directory = TempDir::new("postgres");
@@ -83,7 +91,7 @@ impl Postgres {
             port: free_port(),
             guard: None,
         };
-        server.initialise()?;
+        server.initialise(settings)?;
         server.run()?;
         Ok(server)
     }
@@ -118,6 +126,14 @@ impl Postgres {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The process whose children serve its connections, while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        let path = self.directory.path().join("data/postmaster.pid");
+        let text = std::fs::read_to_string(path).ok()?;
+        text.lines().next()?.trim().parse().ok()
     }
 
     /// Stops it as an operator would (fast shutdown: connections are ended); [`Self::run`] starts it again on the same files
@@ -197,7 +213,7 @@ impl Postgres {
         }
     }
 
-    fn initialise(&self) -> Result<(), String> {
+    fn initialise(&self, settings: &str) -> Result<(), String> {
         let directory = self.directory.path();
         let password = directory.join("password");
         std::fs::write(&password, &self.password).map_err(|error| error.to_string())?;
@@ -228,7 +244,8 @@ impl Postgres {
                     b"listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 400\n\
                       fsync = off\nfull_page_writes = off\nshared_buffers = 64MB\nmax_wal_size = 256MB\n\
                       autovacuum_naptime = 1h\n",
-                )
+                )?;
+                file.write_all(settings.as_bytes())
             })
             .map_err(|error| format!("postgresql.conf: {error}"))
     }

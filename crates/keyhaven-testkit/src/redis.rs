@@ -191,14 +191,23 @@ impl Redis {
     /// Where it does not run.
     #[must_use]
     pub fn freeze(&self) -> Frozen {
+        let frozen = Frozen(self.process_id());
+        frozen.signal("-STOP");
+        frozen
+    }
+
+    /// Its process, by number.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    #[must_use]
+    pub fn process_id(&self) -> String {
         let info = self.command(&["INFO", "server"]);
         let process = info
             .lines()
             .find_map(|line| line.strip_prefix("process_id:"))
             .expect("INFO names the process");
-        let frozen = Frozen(process.trim().to_owned());
-        frozen.signal("-STOP");
-        frozen
+        process.trim().to_owned()
     }
 
     /// Sends one command and returns what the server answered, as it travels (RESP).

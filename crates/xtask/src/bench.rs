@@ -53,6 +53,7 @@ const GOALS: &[Goal] = &[
 
 /// Measures, prints, and writes `docs/performance.md`. `false`: a goal is missed.
 pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
+    let (logins, logins_met) = crate::load::bench()?;
     let timed = timed(&bench("verification", &[])?)?;
     let allocations = counts(&bench("allocations", &[])?, "allocations");
     let instructions = match (instructions, has_valgrind()) {
@@ -65,10 +66,10 @@ pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
     };
     let table = table(&timed, &allocations, &instructions);
     let (goals, met) = goals(&timed);
-    println!("{table}\n{goals}");
+    println!("{table}\n{goals}\n{logins}");
     let path = tools::root()?.join("docs/performance.md");
-    std::fs::write(&path, document(&table, &goals)?).with_context(|| path.display().to_string())?;
-    Ok(met)
+    std::fs::write(&path, document(&table, &goals, &logins)?).with_context(|| path.display().to_string())?;
+    Ok(met && logins_met)
 }
 
 fn bench(name: &str, arguments: &[&str]) -> anyhow::Result<String> {
@@ -179,7 +180,7 @@ fn goals(timed: &[Timed]) -> (String, bool) {
     (out, met)
 }
 
-fn document(table: &str, goals: &str) -> anyhow::Result<String> {
+fn document(table: &str, goals: &str, logins: &str) -> anyhow::Result<String> {
     Ok(format!(
         "# Performance\n\n\
          Written by `cargo xtask bench` on {}, commit {}, {}, {}.\n\n\
@@ -191,7 +192,18 @@ fn document(table: &str, goals: &str) -> anyhow::Result<String> {
          Allocations are counted in a run of their own. Instructions are callgrind's, in a run of their own; valgrind\n\
          hides some of the processor's instructions from the libraries, so they are for comparing one day with another.\n\n\
          {table}\nGoals:\n\n{goals}\n\
-         `webauthn-rs-core` is 0.6, through its public interface; its state is made before the clock starts.\n",
+         `webauthn-rs-core` is 0.6, through its public interface; its state is made before the clock starts.\n\n\
+         ## Logins\n\n\
+         A login is start and finish, 32 at a time on keep-alive connections, as a browser sends them, on the release\n\
+         server. Its cost is the processor time of the server and of the stores behind it, from /proc, without the driver's. The\n\
+         stores are on the same machine; PostgreSQL has `fsync` and `synchronous_commit` on. Everybody who signs in has done\n\
+         so before, so that the server remembers the passkey (`ceremonies.known_credentials`).\n\n\
+         The parts are measured without Keyhaven's code, in the same rounds: an axum server that answers the same requests\n\
+         with bodies of the same size, the same statements through bare tokio-postgres connections, ring's raw verification.\n\
+         Ratios are medians of the rounds' ratios.\n\n\
+         {logins}\n\
+         `cargo xtask load` measures rates, latencies and round trips; `cargo xtask load scale` compares latency at ten million\n\
+         stored passkeys with that at ten thousand.\n",
         first_line("date", &["-u", "+%Y-%m-%d"])?,
         commit()?,
         processor(),

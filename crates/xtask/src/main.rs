@@ -10,6 +10,7 @@ mod failures;
 mod figures;
 mod fuzz;
 mod gates;
+mod load;
 mod mutants;
 mod summary;
 mod timing;
@@ -41,6 +42,11 @@ cargo xtask <command>
                      at any time, and run in the background. Needs a nightly toolchain
   fuzz --smoke       a few seconds for each target; nothing is recorded
   fuzz --seeds       write the seed corpus anew
+  load [--stores S] [--url U] [--by name|passkey] [--connections N] [--rate R] [--seconds T] [--rows N]
+                     sign in, over and over, on a release server that is started for it (or runs on this machine);
+                     load --help tells more
+  load scale [--rows N]
+                     compare latency at ten million stored credentials with that at ten thousand: 10 GB, 15 minutes
   mutants [--file F]… [--shard i/n] [--resume]
                      test the mutants of keyhaven-core (of the files whose path contains F; of every n-th file from
                      the i-th, counted from 0; only of what has changed or was missed), and record them by file
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
         ["failures"] => failures::run(1),
         ["failures", "--times", times] => times.parse().map_err(anyhow::Error::from).and_then(failures::run),
         ["fuzz", options @ ..] => fuzz_options(options),
+        ["load", options @ ..] => load::run(options),
         ["mutants", options @ ..] => mutants_options(options),
         ["timing"] => timing::compare(),
         ["tree"] => tree::check(),

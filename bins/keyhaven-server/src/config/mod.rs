@@ -8,6 +8,11 @@ mod audit;
 mod check;
 mod passwords;
 mod raw;
+mod sessions;
+mod site;
+mod stores;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -104,6 +109,8 @@ pub(crate) struct OpenTelemetry {
 /// Where accounts, credentials, sessions and audit events live.
 #[derive(Clone, Debug)]
 pub(crate) enum DatabaseUrl {
+    /// Forgotten when the process ends: for measurements, on localhost only.
+    Memory,
     Postgres(Box<PostgresOptions>),
     Sqlite(SqliteOptions),
 }
@@ -111,6 +118,7 @@ pub(crate) enum DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Memory => f.write_str("memory: (in this process; all is forgotten when it ends)"),
             Self::Postgres(options) => options.fmt(f),
             Self::Sqlite(options) => write!(f, "sqlite:{}", options.path.display()),
         }

@@ -218,6 +218,7 @@ pub(crate) struct Ceremonies {
     pub(crate) backup: Backup,
     pub(crate) backup_eligibility_change: BackupEligibilityChange,
     pub(crate) cross_origin: CrossOrigin,
+    pub(crate) known_credentials: usize,
     pub(crate) max_pending: usize,
     #[serde(deserialize_with = "list")]
     pub(crate) top_origins: Vec<String>,
@@ -235,6 +236,7 @@ impl Default for Ceremonies {
             backup: Backup::Any,
             backup_eligibility_change: BackupEligibilityChange::Refuse,
             cross_origin: CrossOrigin::Refuse,
+            known_credentials: 10_000,
             max_pending: 100_000,
             top_origins: Vec::new(),
             unsolicited_extensions: UnsolicitedExtensions::Ignore,

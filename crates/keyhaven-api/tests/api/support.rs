@@ -79,6 +79,7 @@ pub(crate) fn settings() -> Settings {
         backup: keyhaven_core::BackupPolicy::Any,
         backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
         unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
+        known_credentials: 1000,
         disclose_existence: false,
         sessions: SessionSettings::default(),
         access_tokens: None,

@@ -181,14 +181,18 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if !credential.active {
         return Ok(AssertionOutcome::CredentialInactive);
     }
-    if credential.sign_count != commit.expected_sign_count {
-        return Ok(AssertionOutcome::SignCountChanged);
+    let as_expected = credential.sign_count == commit.expected_sign_count
+        && credential.backup_eligible == commit.expected.backup_eligible
+        && credential.device_name == commit.expected.device_name
+        && account.updated_at == commit.expected.account_updated_at;
+    if !as_expected {
+        return Ok(AssertionOutcome::RecordChanged);
     }
     if let Some(judged) = &commit.factors {
         let password = state.passwords.get(&commit.account).map(|known| &known.hash);
         let client_key = state.client_keys.get(&commit.account).map(|known| known.mac);
         if password != judged.password.as_ref() || client_key != judged.client_key {
-            return Ok(AssertionOutcome::FactorsChanged);
+            return Ok(AssertionOutcome::RecordChanged);
         }
     }
     if let Some(grant) = &commit.grant {

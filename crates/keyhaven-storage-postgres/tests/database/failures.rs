@@ -37,7 +37,7 @@ async fn a_lost_answer_is_an_error() {
     // The client, told 503, cannot use the same assertion again.
     assert_eq!(
         store.commit_assertion(login(1)).await.unwrap(),
-        AssertionOutcome::SignCountChanged
+        AssertionOutcome::RecordChanged
     );
     assert_eq!(
         store.commit_assertion(login(2)).await.unwrap(),

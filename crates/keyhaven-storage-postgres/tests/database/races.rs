@@ -33,7 +33,7 @@ async fn a_login_judges_what_is_stored_when_it_holds_the_locks() {
     for (change, expected) in [
         (
             "UPDATE credentials SET sign_count = 5",
-            AssertionOutcome::SignCountChanged,
+            AssertionOutcome::RecordChanged,
         ),
         (
             "UPDATE credentials SET active = false",
@@ -50,11 +50,15 @@ async fn a_login_judges_what_is_stored_when_it_holds_the_locks() {
             AssertionOutcome::Committed,
         ),
         (
-            "UPDATE credentials SET device_name = 'changed'",
-            AssertionOutcome::Committed,
+            "UPDATE accounts SET updated_at = updated_at + 1",
+            AssertionOutcome::RecordChanged,
         ),
         (
-            "UPDATE credentials SET last_used_at = 9000000000000, device_name = 'changed'",
+            "UPDATE credentials SET device_name = 'changed'",
+            AssertionOutcome::RecordChanged,
+        ),
+        (
+            "UPDATE credentials SET last_used_at = 9000000000000, transports = '[\"changed\"]'",
             AssertionOutcome::Committed,
         ),
     ] {
@@ -94,7 +98,8 @@ async fn a_login_judges_what_is_stored_when_it_holds_the_locks() {
             if change.contains("changed") && end == "COMMIT" {
                 // What the other wrote is not undone.
                 let kept = "SELECT (SELECT count(*) FROM accounts WHERE display_name = 'changed')
-                    + (SELECT count(*) FROM credentials WHERE device_name = 'changed')";
+                    + (SELECT count(*) FROM credentials
+                        WHERE device_name = 'changed' OR transports::text LIKE '%changed%')";
                 assert_eq!(number(&mut other, kept).await, 1, "{change}");
             }
             if change.contains("last_used_at") && end == "COMMIT" {

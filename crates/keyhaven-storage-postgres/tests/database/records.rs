@@ -2,7 +2,7 @@
 
 use keyhaven_storage::{
     Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, EventId,
-    NewRegistration, RegistrationAccount, Session, SessionId, TokenHash,
+    NewRegistration, RegistrationAccount, Remembered, Session, SessionId, TokenHash,
 };
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
 use uuid::Uuid;
@@ -111,6 +111,11 @@ pub(crate) fn login(from: u8) -> AssertionCommit {
         credential: registration.credential.id,
         account: registration.credential.account,
         expected_sign_count: SignCount(u32::from(from)),
+        expected: Remembered {
+            account_updated_at: AT,
+            backup_eligible: false,
+            device_name: "Key".into(),
+        },
         new_sign_count: SignCount(u32::from(from) + 1),
         backup_eligible: false,
         backup_state: false,

@@ -7,7 +7,7 @@ use super::samples::{
 use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AssertionCommit, AssertionOutcome, Credential, DurableStore, NewRegistration,
-    RegistrationAccount, RemovalOutcome, Session,
+    RegistrationAccount, Remembered, RemovalOutcome, Session,
 };
 
 /// The commit is refused so, and nothing of it is written.
@@ -37,7 +37,12 @@ pub async fn a_changed_sign_count_refuses_an_assertion(subject: impl DurableSubj
             new_sign_count: SignCount(9),
             ..greedy(id, 1, &session(id, 1))
         };
-        refused(&*store, commit, AssertionOutcome::SignCountChanged).await;
+        let plain = AssertionCommit {
+            ends_session: None,
+            ..commit.clone()
+        };
+        refused(&*store, commit, AssertionOutcome::RecordChanged).await;
+        refused(&*store, plain, AssertionOutcome::RecordChanged).await;
     }
     // Once a count is used it is used.
     assert_eq!(
@@ -48,7 +53,7 @@ pub async fn a_changed_sign_count_refuses_an_assertion(subject: impl DurableSubj
         audit: event(99, id),
         ..greedy(id, 1, &session(id, 1))
     };
-    refused(&*store, replay, AssertionOutcome::SignCountChanged).await;
+    refused(&*store, replay, AssertionOutcome::RecordChanged).await;
 }
 
 /// Nobody signs in to a locked account, whatever else is right or wrong.
@@ -66,18 +71,65 @@ pub async fn a_locked_account_signs_no_assertion(subject: impl DurableSubject) {
         ..newcomer(1)
     };
     register(&*store, registration).await;
-    refused(
-        &*store,
-        greedy(id, 1, &session(id, 1)),
-        AssertionOutcome::AccountLocked,
-    )
-    .await;
+    for commit in [greedy(id, 1, &session(id, 1)), login(id, 1, 9)] {
+        refused(&*store, commit, AssertionOutcome::AccountLocked).await;
+    }
     refused(
         &*store,
         step_up(id, 1, session(id, 1).id),
         AssertionOutcome::AccountLocked,
     )
     .await;
+}
+
+/// Whatever verdict and answer came from must still be stored as it was remembered.
+pub async fn a_record_that_changed_since_refuses_an_assertion(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, _) = register_signed_in(&*store, 1).await;
+    let remembered = login(id, 1, 1).expected;
+    let backup = Remembered {
+        backup_eligible: true,
+        ..remembered.clone()
+    };
+    let name = Remembered {
+        device_name: "another".into(),
+        ..remembered.clone()
+    };
+    let account = Remembered {
+        account_updated_at: at(2),
+        ..remembered.clone()
+    };
+    for expected in [backup, name, account] {
+        let commit = AssertionCommit {
+            expected: expected.clone(),
+            ..greedy(id, 1, &session(id, 1))
+        };
+        refused(&*store, commit, AssertionOutcome::RecordChanged).await;
+        let plain = AssertionCommit {
+            expected: expected.clone(),
+            ..login(id, 1, 9)
+        };
+        refused(&*store, plain, AssertionOutcome::RecordChanged).await;
+        let step_up = AssertionCommit {
+            expected,
+            ..step_up(id, 1, session(id, 1).id)
+        };
+        refused(&*store, step_up, AssertionOutcome::RecordChanged).await;
+    }
+    let renamed = store
+        .rename_credential(id, &credential_id(1), "renamed", event(99, id))
+        .await;
+    assert!(renamed.unwrap().is_some());
+    refused(&*store, login(id, 1, 9), AssertionOutcome::RecordChanged).await;
+    let known = store.credential(&credential_id(1)).await.unwrap().unwrap();
+    let commit = AssertionCommit {
+        expected: Remembered::of(&known),
+        ..login(id, 1, 9)
+    };
+    assert_eq!(
+        store.commit_assertion(commit).await.unwrap(),
+        AssertionOutcome::Committed
+    );
 }
 
 /// A login writes count, flags, last use, last login, the session and the event, and ends the session before it.
@@ -127,12 +179,13 @@ pub async fn a_missing_credential_signs_no_assertion(subject: impl DurableSubjec
     let (first, _) = register_signed_in(&*store, 1).await;
     let (second, _) = register_signed_in(&*store, 2).await;
     let before = snapshot(&*store, second).await;
-    refused(
-        &*store,
+    for commit in [
         greedy(first, 3, &session(first, 1)),
-        AssertionOutcome::CredentialMissing,
-    )
-    .await;
+        login(first, 3, 9),
+        login(first, 2, 9),
+    ] {
+        refused(&*store, commit, AssertionOutcome::CredentialMissing).await;
+    }
     let others = AssertionCommit {
         session: Some(session(first, 9)),
         ..greedy(first, 2, &session(first, 1))
@@ -226,12 +279,9 @@ pub async fn an_inactive_credential_signs_no_assertion(subject: impl DurableSubj
         },
     )
     .await;
-    refused(
-        &*store,
-        greedy(id, 2, &session(id, 1)),
-        AssertionOutcome::CredentialInactive,
-    )
-    .await;
+    for commit in [greedy(id, 2, &session(id, 1)), login(id, 2, 9)] {
+        refused(&*store, commit, AssertionOutcome::CredentialInactive).await;
+    }
     refused(
         &*store,
         step_up(id, 2, session(id, 1).id),
@@ -280,7 +330,7 @@ pub async fn one_of_racing_assertions_is_committed(subject: impl DurableSubject)
     })
     .await;
     assert_eq!(count(&outcomes, &AssertionOutcome::Committed), 1);
-    assert_eq!(count(&outcomes, &AssertionOutcome::SignCountChanged), 199);
+    assert_eq!(count(&outcomes, &AssertionOutcome::RecordChanged), 199);
     let winner = outcomes
         .iter()
         .position(|outcome| *outcome == AssertionOutcome::Committed)

@@ -204,7 +204,7 @@ pub async fn a_login_needs_the_factors_it_was_judged_by(subject: impl DurableSub
         };
         assert_eq!(
             store.commit_assertion(commit).await.unwrap(),
-            AssertionOutcome::FactorsChanged
+            AssertionOutcome::RecordChanged
         );
         let after = (snapshot(&*store, id).await, factors(&*store, 1).await);
         assert_eq!(after, before);
@@ -368,7 +368,7 @@ pub async fn a_login_races_a_password_change(subject: impl DurableSubject) {
         })
     })
     .await;
-    let refused = count(&outcomes, &AssertionOutcome::FactorsChanged);
+    let refused = count(&outcomes, &AssertionOutcome::RecordChanged);
     assert_eq!(count(&outcomes, &AssertionOutcome::Committed) + refused, 16);
     // Those that were in time were ended by the change; none came after it.
     let sessions = snapshot(&*store, id).await.sessions;

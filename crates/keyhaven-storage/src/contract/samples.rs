@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::{
     Account, AccountId, Addition, AssertionCommit, AuditEvent, AuditOutcome, Credential, DurableStore,
-    EventId, NewRegistration, RegistrationAccount, RegistrationOutcome, Removal, Session, SessionId,
-    SigningKey, StepUpGrant, TokenHash,
+    EventId, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered, Removal,
+    Session, SessionId, SigningKey, StepUpGrant, TokenHash,
 };
 
 pub(super) const PURPOSE: &str = "delete_passkey";
@@ -171,6 +171,10 @@ pub(super) fn login(account: AccountId, credential: u8, n: u8) -> AssertionCommi
         credential: credential_id(credential),
         account,
         expected_sign_count: SignCount(7),
+        expected: Remembered::of(&OwnedCredential {
+            credential: self::credential(account, credential),
+            account: self::account(1),
+        }),
         new_sign_count: SignCount(8),
         backup_eligible: false,
         backup_state: false,
@@ -231,11 +235,12 @@ pub(super) async fn register_signed_in(store: &dyn DurableStore, n: u8) -> (Acco
 /// Opens one more session: number `n`, by no passkey.
 pub(super) async fn open_session(store: &dyn DurableStore, session: Session, credential: u8) {
     let id = credential_id(credential);
-    let known = store.credential(&id).await.unwrap().unwrap().credential;
+    let known = store.credential(&id).await.unwrap().unwrap();
     let n = session.token_family.0[0];
     let commit = AssertionCommit {
-        expected_sign_count: known.sign_count,
-        new_sign_count: known.sign_count,
+        expected_sign_count: known.credential.sign_count,
+        expected: Remembered::of(&known),
+        new_sign_count: known.credential.sign_count,
         audit: event(5000 + u128::from(n), session.account),
         ..login(session.account, credential, n)
     };

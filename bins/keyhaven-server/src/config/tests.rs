@@ -1,0 +1,287 @@
+use keyhaven_core::{
+    AttestationFormat, BackupPolicy, CrossOrigin, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
+};
+use keyhaven_types::options::AttestationConveyance;
+use keyhaven_types::{CoseAlgorithm, Origin};
+
+use super::check::check;
+use super::raw::{self, Backup, Raw, Switch};
+use super::*;
+
+fn checked(change: impl FnOnce(&mut Raw)) -> anyhow::Result<Config> {
+    let mut raw = Raw::default();
+    change(&mut raw);
+    check(raw)
+}
+
+#[track_caller]
+fn refused(change: impl FnOnce(&mut Raw), naming: &str) {
+    let sentence = checked(change).err().map(|error| format!("{error:#}")).unwrap();
+    assert!(sentence.contains(naming), "{sentence}");
+}
+
+fn site(rp_id: &str, origins: &[&str]) -> impl FnOnce(&mut Raw) {
+    let (rp_id, origins) = (
+        rp_id.to_owned(),
+        origins.iter().map(|&text| text.to_owned()).collect(),
+    );
+    move |raw| {
+        raw.rp_id = rp_id;
+        raw.origins = origins;
+    }
+}
+
+#[test]
+fn nothing_configured_is_localhost() {
+    let config = checked(|_| {}).unwrap();
+    assert_eq!(config.settings.public_url, "http://localhost:8080");
+    assert!(config.api.insecure_cookies && config.api.disclose_verification_step);
+    assert!(config.settings.rate_limits.is_some());
+    let elsewhere = checked(|raw| raw.listen = "127.0.0.1:9000".into()).unwrap();
+    assert_eq!(
+        elsewhere.settings.relying_party.origins[0].as_str(),
+        "http://localhost:9000"
+    );
+}
+
+#[test]
+fn a_site_needs_https_origins_under_its_rp_id() {
+    let config = checked(site(
+        "example.org",
+        &["https://login.example.org", "android:apk-key-hash:abc"],
+    ))
+    .unwrap();
+    assert!(!config.api.insecure_cookies && !config.api.disclose_verification_step);
+    refused(site("example.org", &[]), "origins");
+    refused(site("example.org", &["http://example.org"]), "https");
+    refused(site("example.org", &["https://badexample.org"]), "not under");
+    refused(
+        site("example.org", &["https://example.org.evil.example"]),
+        "not under",
+    );
+    refused(site("example.org", &["https://example.org/"]), "as browsers do");
+    refused(site("example.org", &["https://Example.org"]), "as browsers do");
+    refused(
+        site("example.org", &["https://example.org:443"]),
+        "as browsers do",
+    );
+    refused(site("example.org", &["android:apk-key-hash:abc"]), "web page");
+    refused(site("192.0.2.1", &["https://192.0.2.1"]), "rp_id");
+    refused(site("org", &["https://example.org"]), "single label");
+    refused(site("Example.org", &["https://example.org"]), "rp_id");
+}
+
+#[test]
+fn related_origins_are_https_and_elsewhere() {
+    let config = checked(|raw| {
+        site("example.org", &["https://example.org"])(raw);
+        raw.related_origins = vec!["https://example.co.uk".into()];
+    });
+    assert_eq!(config.unwrap().settings.relying_party.origins.len(), 2);
+    refused(
+        |raw| {
+            site("example.org", &["https://example.org"])(raw);
+            raw.related_origins = vec!["http://example.co.uk".into()];
+        },
+        "https",
+    );
+}
+
+#[test]
+fn what_ceremonies_accept_can_be_written() {
+    let settings = checked(|raw| {
+        raw.ceremonies.algorithms = Some(vec![-8, -7]);
+        raw.ceremonies.attestation_formats = vec!["packed".into()];
+        raw.ceremonies.backup = Backup::DeviceBound;
+        raw.ceremonies.cross_origin = raw::CrossOrigin::Allow;
+        raw.ceremonies.top_origins = vec!["https://shop.example".into()];
+        raw.ceremonies.unsolicited_extensions = raw::UnsolicitedExtensions::Refuse;
+    });
+    let settings = settings.unwrap().settings;
+    assert_eq!(settings.algorithms, [CoseAlgorithm::EDDSA, CoseAlgorithm::ES256]);
+    assert_eq!(settings.attestation_formats, [AttestationFormat::Packed]);
+    assert_eq!(settings.backup, BackupPolicy::DeviceBound);
+    assert_eq!(settings.unsolicited_extensions, UnsolicitedExtensions::Refuse);
+    let CrossOrigin::Allow { top_origins } = settings.relying_party.cross_origin else {
+        panic!("embedding is allowed")
+    };
+    assert_eq!(top_origins, [Origin::new("https://shop.example").unwrap()]);
+    assert_eq!(checked(|_| {}).unwrap().settings.algorithms, SUPPORTED_ALGORITHMS);
+}
+
+#[test]
+fn limits_stay_on_where_there_is_something_to_guess() {
+    checked(|raw| raw.rate_limit = Switch::Off).unwrap();
+    refused(
+        |raw| {
+            site("example.org", &["https://example.org"])(raw);
+            raw.rate_limit = Switch::Off;
+        },
+        "rate_limit",
+    );
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    refused(|raw| raw.listen = "8080".into(), "listen");
+    refused(|raw| raw.stop.notice_seconds = Some(601), "notice_seconds");
+    refused(|raw| raw.stop.drain_seconds = 0, "drain_seconds");
+    refused(|raw| raw.telemetry.sample_ratio = Some(0.5), "sample_ratio");
+    refused(
+        |raw| raw.telemetry.traces_url = Some("collector:4318".into()),
+        "telemetry.traces_url",
+    );
+    refused(|raw| raw.ceremony_ttl_seconds = 0, "ceremony_ttl_seconds");
+    refused(
+        |raw| raw.max_connections_per_address = 0,
+        "max_connections_per_address",
+    );
+    refused(|raw| raw.ceremonies.challenge_bytes = 15, "challenge_bytes");
+    refused(|raw| raw.ceremonies.challenge_bytes = 129, "challenge_bytes");
+    refused(|raw| raw.sessions.idle_seconds = 1, "idle_seconds");
+    refused(|raw| raw.tokens.lifetime_seconds = 86_400, "lifetime_seconds");
+    refused(
+        |raw| raw.trusted_proxies = vec!["everyone".into()],
+        "trusted_proxies",
+    );
+    refused(|raw| raw.base_path = "auth".into(), "base_path");
+    refused(|raw| raw.database_url = "mysql:x".into(), "database_url");
+    refused(|raw| raw.database_url = "postgres:x".into(), "database_url");
+    refused(|raw| raw.database_connections = Some(4), "only with PostgreSQL");
+    refused(
+        |raw| {
+            site("example.org", &["https://example.org"])(raw);
+            raw.database_url = "memory:".into();
+        },
+        "memory:",
+    );
+    checked(|raw| raw.database_url = "memory:".into()).unwrap();
+    refused(
+        |raw| raw.database_replica_url = Some("postgres://localhost/x".into()),
+        "only with PostgreSQL",
+    );
+    let postgres = |raw: &mut Raw| raw.database_url = "postgres://localhost/x".into();
+    refused(
+        |raw| {
+            postgres(raw);
+            raw.database_connections = Some(0);
+        },
+        "database_connections",
+    );
+    refused(
+        |raw| {
+            postgres(raw);
+            raw.database_replica_url = Some("sqlite:x".into());
+        },
+        "database_replica_url",
+    );
+    refused(|raw| raw.challenges_url = "memory:x".into(), "challenges_url");
+    refused(|raw| raw.challenges_url = "redis:x".into(), "redis://");
+    refused(|raw| raw.challenges_url = "redis+sentinel://x".into(), "master");
+    refused(
+        |raw| raw.public_url = Some("https://elsewhere.example".into()),
+        "public_url",
+    );
+    refused(|raw| raw.metrics_listen = Some("x".into()), "metrics_listen");
+    refused(|raw| raw.ceremonies.algorithms = Some(vec![]), "algorithms");
+    refused(|raw| raw.attestation.anchors_file = Some("x".into()), "required");
+    let required = |change: fn(&mut Raw)| {
+        move |raw: &mut Raw| {
+            raw.attestation.trust = raw::Trust::Required;
+            raw.ceremonies.attestation = AttestationConveyance::Direct;
+            raw.attestation.anchors_file = Some("x".into());
+            change(raw);
+        }
+    };
+    checked(required(|_| {})).unwrap();
+    refused(
+        required(|raw| raw.attestation.anchors_file = None),
+        "anchors_file",
+    );
+    refused(
+        required(|raw| raw.ceremonies.attestation = AttestationConveyance::None),
+        "ask for it",
+    );
+    refused(
+        required(|raw| raw.attestation.mds_file = Some("x".into())),
+        "mds_root_file",
+    );
+    refused(
+        required(|raw| raw.attestation.mds_url = Some("https://mds.example".into())),
+        "mds_file",
+    );
+    refused(
+        required(|raw| {
+            raw.attestation.mds_file = Some("x".into());
+            raw.attestation.mds_root_file = Some("x".into());
+            raw.attestation.mds_url = Some("http://mds.example".into());
+        }),
+        "https",
+    );
+    refused(|raw| raw.ceremonies.algorithms = Some(vec![-65_535]), "-65535");
+    refused(
+        |raw| raw.ceremonies.attestation_formats = vec!["Packed".into()],
+        "attestation_formats",
+    );
+    refused(
+        |raw| raw.ceremonies.top_origins = vec!["https://shop.example".into()],
+        "cross_origin",
+    );
+    refused(
+        |raw| {
+            raw.ceremonies.cross_origin = raw::CrossOrigin::Allow;
+            raw.ceremonies.top_origins = vec!["shop.example".into()];
+        },
+        "top_origins",
+    );
+}
+
+#[test]
+fn a_database_is_shown_without_its_secrets() {
+    let config = checked(|raw| {
+        raw.database_url = "postgres://u:secret@localhost/kh".into();
+        raw.database_replica_url = Some("postgres://u:secret@localhost:6000/kh".into());
+        raw.database_connections = Some(4);
+    });
+    let config = config.unwrap();
+    assert_eq!(config.database.to_string(), "postgres://localhost:5432/kh");
+    assert!(!config.describe().contains("secret"));
+}
+
+#[test]
+fn a_redis_is_shown_without_its_secrets_and_warned_of_where_it_is_far_and_plain() {
+    for (url, shown, warned) in [
+        ("redis://u:secret@localhost", "redis://localhost:6379", false),
+        (
+            "rediss://u:secret@r.example.org",
+            "rediss://r.example.org:6379",
+            false,
+        ),
+        (
+            "redis://u:secret@r.example.org",
+            "redis://r.example.org:6379",
+            true,
+        ),
+    ] {
+        let config = checked(|raw| raw.challenges_url = url.into()).unwrap();
+        let described = config.describe();
+        assert!(described.contains(shown), "{described}");
+        assert!(!described.contains("secret"));
+        assert_eq!(described.contains("can be read on the way"), warned);
+    }
+}
+
+#[test]
+fn a_base_path_ends_with_a_slash() {
+    assert_eq!(
+        checked(|raw| raw.base_path = "/auth".into())
+            .unwrap()
+            .api
+            .base_path,
+        "/auth/"
+    );
+    assert_eq!(
+        checked(|raw| raw.base_path = "/".into()).unwrap().api.base_path,
+        "/"
+    );
+}
