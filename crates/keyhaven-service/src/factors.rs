@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use keyhaven_password::{Password, Verdict};
-use keyhaven_storage::{Factors, JudgedFactors, OwnedCredential};
+use keyhaven_password::{Password, Rules, Verdict};
+use keyhaven_storage::{Account, ClientKey, Factors, JudgedFactors, OwnedCredential, PasswordVerifier};
 use zeroize::Zeroizing;
 
-use crate::client_keys;
+use crate::client_keys::{self, NewClientKey};
 use crate::context::Context;
 use crate::error::Error;
 use crate::settings::Demand;
@@ -33,6 +33,14 @@ impl fmt::Debug for PresentedFactors {
 pub(crate) struct ProvenFactors {
     pub(crate) password: bool,
     pub(crate) client_key: bool,
+}
+
+/// What a new account has beside its passkey.
+#[derive(Default)]
+pub(crate) struct FirstFactors {
+    pub(crate) password: Option<PasswordVerifier>,
+    /// What is stored of it, and what is shown once.
+    pub(crate) client_key: Option<(ClientKey, NewClientKey)>,
 }
 
 impl Context {
@@ -92,6 +100,37 @@ impl Context {
             Verdict::Right | Verdict::RightButOld => Ok(()),
             Verdict::Wrong => Err(Error::AuthenticationFailed),
         }
+    }
+}
+
+impl Context {
+    /// What a new account gets beside its passkey. Where everybody needs a password, none is made without.
+    pub(crate) async fn first_factors(
+        &self,
+        account: &Account,
+        password: Option<&str>,
+    ) -> Result<FirstFactors, Error> {
+        let password = match (self.settings.passwords.with_passkey, password) {
+            (Demand::Required, None) => return Err(Error::PasswordRequired),
+            (Demand::Off, Some(_)) => {
+                return Err(Error::invalid("password: no sign-in here asks for both"));
+            }
+            (Demand::ByAccount | Demand::Off, None) => None,
+            (Demand::ByAccount | Demand::Required, Some(typed)) => {
+                let names = [
+                    Some(account.username.as_str()),
+                    Some(account.display_name.as_str()),
+                    account.email.as_deref(),
+                ];
+                let password = self.acceptable_password(Rules::ONE_OF_TWO, typed, names)?;
+                Some(self.hash_password(account.id, password, true).await?)
+            }
+        };
+        let client_key = match self.settings.client_key {
+            Demand::ByAccount | Demand::Off => None,
+            Demand::Required => Some(self.new_client_key(account.id)?),
+        };
+        Ok(FirstFactors { password, client_key })
     }
 }
 

@@ -52,7 +52,7 @@ pub use network::Network;
 pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
-pub use registration::{Registered, Registrations, StartRegistration};
+pub use registration::{FinishRegistration, Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{

@@ -1,15 +1,15 @@
 //! Registering a passkey: the first of a new account, or one more of a signed-in one (L3 §7.1).
 
+use std::fmt;
 use std::sync::Arc;
 
 use keyhaven_core::{
     AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
     Extension, ExtensionPolicy, ExtensionSet, RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
-use keyhaven_password::Rules;
 use keyhaven_storage::{
-    Account, AccountId, Addition, CeremonyId, ClientKey, Credential, NewRegistration, PasswordVerifier,
-    RegistrationAccount, RegistrationOutcome, Session,
+    Account, AccountId, Addition, CeremonyId, Credential, NewRegistration, RegistrationAccount,
+    RegistrationOutcome, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationExtensions, CreationOptions, CredentialDescriptor,
@@ -25,9 +25,9 @@ use crate::client_keys::NewClientKey;
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::factors::FirstFactors;
 use crate::limits::Attempt;
 use crate::sessions::{Proof, SignedIn};
-use crate::settings::Demand;
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
 
@@ -121,11 +121,23 @@ pub struct Registered {
     pub client_key: Option<NewClientKey>,
 }
 
-/// What a new account has beside its passkey.
-#[derive(Default)]
-struct Beside {
-    password: Option<PasswordVerifier>,
-    client_key: Option<(ClientKey, NewClientKey)>,
+/// What came to finish a registration with.
+#[derive(Clone, Copy)]
+pub struct FinishRegistration<'a> {
+    /// Which one.
+    pub ceremony: Option<CeremonyId>,
+    /// A RegistrationResponseJSON.
+    pub response: &'a [u8],
+    /// What to call the passkey, 1 to 64 characters.
+    pub device_name: Option<&'a str>,
+    /// The password that a new account is to have beside the passkey.
+    pub password: Option<&'a str>,
+}
+
+impl fmt::Debug for FinishRegistration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FinishRegistration(..)")
+    }
 }
 
 impl Registrations {
@@ -315,8 +327,7 @@ impl Registrations {
 
     /// Finishes a registration: verifies the response, then stores account, passkey, session and event together.
     ///
-    /// `session` is the session the request came with; `response` is a RegistrationResponseJSON; `password` is what a new
-    /// account's sign-ins ask for beside the passkey.
+    /// `session` is the session the request came with.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`], [`Error::Registration`] (the step that refused), [`Error::CredentialExists`],
@@ -326,27 +337,13 @@ impl Registrations {
         &self,
         client: &Client,
         session: Option<&SignedIn>,
-        ceremony: Option<CeremonyId>,
-        response: &[u8],
-        device_name: Option<&str>,
-        password: Option<&str>,
+        request: FinishRegistration<'_>,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             account: session.map(SignedIn::account_id),
             ..Subject::default()
         };
-        match self
-            .try_finish(
-                client,
-                session,
-                ceremony,
-                response,
-                device_name,
-                password,
-                &mut subject,
-            )
-            .await
-        {
+        match self.try_finish(client, session, request, &mut subject).await {
             Ok(registered) => {
                 self.0.observe(FINISH, "ok");
                 Ok(registered)
@@ -359,24 +356,20 @@ impl Registrations {
         &self,
         client: &Client,
         session: Option<&SignedIn>,
-        ceremony: Option<CeremonyId>,
-        response: &[u8],
-        device_name: Option<&str>,
-        password: Option<&str>,
+        request: FinishRegistration<'_>,
         subject: &mut Subject,
     ) -> Result<Registered, Error> {
         self.0
             .limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))
             .await?;
-        let taken = self
-            .0
-            .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
-            .await?;
-        let device_name = device_name
+        let ceremony = request.ceremony.ok_or(Error::ChallengeMissing)?;
+        let taken = self.0.take(client, ceremony).await?;
+        let device_name = request
+            .device_name
             .map(|text| username::label("deviceName", text))
             .transpose()?;
         let (whose, issued) = self.whose(&taken, session).await?;
-        let json = response;
+        let json = request.response;
         let response = RegistrationResponse::from_json(json)?;
         let platform = response.authenticator_attachment() == Some(AuthenticatorAttachment::Platform);
         if issued.pin && platform {
@@ -386,7 +379,13 @@ impl Registrations {
         }
         let pin = issued.pin;
         let verified = self.verify(json, &response, &taken, issued)?;
-        let beside = self.beside(&whose, password).await?;
+        let beside = match &whose {
+            RegistrationAccount::Existing(_) if request.password.is_some() => {
+                return Err(Error::invalid("password: it is changed by PUT /password"));
+            }
+            RegistrationAccount::Existing(_) => FirstFactors::default(),
+            RegistrationAccount::New(account) => self.0.first_factors(account, request.password).await?,
+        };
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
         subject.account = Some(account);
@@ -500,38 +499,6 @@ impl Registrations {
         Ok(verified)
     }
 
-    /// What a new account has beside its passkey. Where everybody needs a password, none is made without.
-    async fn beside(&self, whose: &RegistrationAccount, password: Option<&str>) -> Result<Beside, Error> {
-        let RegistrationAccount::New(account) = whose else {
-            return match password {
-                None => Ok(Beside::default()),
-                Some(_) => Err(Error::invalid("password: it is changed by PUT /password")),
-            };
-        };
-        let settings = &self.0.settings;
-        let password = match (settings.passwords.with_passkey, password) {
-            (Demand::Required, None) => return Err(Error::PasswordRequired),
-            (Demand::Off, Some(_)) => {
-                return Err(Error::invalid("password: no sign-in here asks for both"));
-            }
-            (_, None) => None,
-            (Demand::ByAccount | Demand::Required, Some(typed)) => {
-                let names = [
-                    Some(account.username.as_str()),
-                    Some(account.display_name.as_str()),
-                    account.email.as_deref(),
-                ];
-                let password = self.0.acceptable_password(Rules::ONE_OF_TWO, typed, names)?;
-                Some(self.0.hash_password(account.id, password, true).await?)
-            }
-        };
-        let client_key = match settings.client_key {
-            Demand::ByAccount | Demand::Off => None,
-            Demand::Required => Some(self.0.new_client_key(account.id)?),
-        };
-        Ok(Beside { password, client_key })
-    }
-
     fn credential(
         &self,
         client: &Client,
@@ -576,7 +543,7 @@ impl Registrations {
         current: Option<&SignedIn>,
         credential: Credential,
         verified: &VerifiedRegistration,
-        beside: Beside,
+        beside: FirstFactors,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             credential: Some(credential.id.clone()),

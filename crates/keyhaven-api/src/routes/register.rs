@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use keyhaven_service::StartRegistration;
+use keyhaven_service::{FinishRegistration, StartRegistration};
 use keyhaven_storage::CeremonyId;
 use zeroize::Zeroizing;
 
@@ -70,20 +70,17 @@ pub(crate) async fn finish(
     Body(body): Body<Finish>,
 ) -> Result<impl IntoResponse, ApiError> {
     let password = body.password.map(Zeroizing::new);
-    let ceremony = CeremonyId::parse(&body.ceremony_id);
-    let response = body.credential.get().as_bytes();
+    let request = FinishRegistration {
+        ceremony: CeremonyId::parse(&body.ceremony_id),
+        response: body.credential.get().as_bytes(),
+        device_name: body.device_name.as_deref(),
+        password: password.as_ref().map(|typed| typed.as_str()),
+    };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let registered = state
         .keyhaven
         .registrations
-        .finish(
-            &client,
-            signed_in,
-            ceremony,
-            response,
-            body.device_name.as_deref(),
-            password.as_ref().map(|typed| typed.as_str()),
-        )
+        .finish(&client, signed_in, request)
         .await?;
     let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
     let token = registered

@@ -46,7 +46,9 @@ impl Client {
 }
 
 fn merged(mut body: Value, more: Value) -> Value {
-    let more = more.as_object().unwrap().clone();
+    let Value::Object(more) = more else {
+        panic!("{more} is no object")
+    };
     body.as_object_mut().unwrap().extend(more);
     body
 }
