@@ -155,9 +155,9 @@ impl HashKind {
 }
 
 fn dummy_of(kind: &str) -> String {
-    // Salt and result: of the lengths that the algorithms' libraries make.
+    // Salt and result, of the lengths that the algorithms' libraries make; bcrypt's end on bits that are zero.
     let rest = if kind.starts_with("$2") {
-        "CCCCCCCCCCCCCCCCCCCCC.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "CCCCCCCCCCCCCCCCCCCCC.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA."
     } else {
         "a2V5aGF2ZW4gZHVtbXkgMA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     };
