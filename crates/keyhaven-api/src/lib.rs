@@ -17,8 +17,6 @@ mod routes;
 mod state;
 mod trace;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
@@ -44,17 +42,17 @@ use error::ApiError;
 use routes::{
     account, client_key, credentials, login, page, password, register, session, step_up, system, well_known,
 };
-use state::ApiState;
+use state::{ApiState, Shared};
 
 /// Every route of the API, ready to be served. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
 pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations) -> Router {
     let base = settings.base_path.clone();
-    let state = ApiState {
+    let state = ApiState::new(Shared {
         keyhaven,
-        settings: Arc::new(settings),
+        settings,
         operations,
-    };
+    });
     let (api, description) = api().split_for_parts();
     let description_url = format!("{base}openapi.json");
     let docs = SwaggerUi::new(format!("{base}docs"))
