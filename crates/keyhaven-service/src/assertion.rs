@@ -17,6 +17,7 @@ use crate::ceremony::{AllowList, Taken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::factors::{PresentedFactors, ProvenFactors};
 
 /// How often a commit is tried that lost a race for the sign count: each time it is verified anew.
 const TRIES: usize = 4;
@@ -52,48 +53,44 @@ impl Context {
     ///
     /// A credential that is remembered is not looked up; where the commit finds that it has changed, or the verdict is
     /// a refusal, it is.
+    ///
+    /// With `presented` it is a sign-in, and what is asked for beside the passkey is judged too: where that may be, the
+    /// credential is looked up together with it.
     pub(crate) async fn assert<T>(
         &self,
         response: &AuthenticationResponse,
         expected: &Expected<'_>,
+        presented: Option<&PresentedFactors>,
         subject: &mut Subject,
-        mut effects: impl FnMut(&OwnedCredential, &VerifiedAssertion) -> Result<(Effects, T), Error>,
+        mut effects: impl FnMut(
+            &OwnedCredential,
+            &VerifiedAssertion,
+            ProvenFactors,
+        ) -> Result<(Effects, T), Error>,
     ) -> Result<(OwnedCredential, T), Error> {
         let id = CredentialId::try_from(response.credential_id()).map_err(|_| Error::CredentialNotFound)?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
-            let (mut owned, verified) = match self.known.get(&id) {
-                Some(remembered) => {
-                    subject.account = Some(remembered.account.id);
-                    match self.verify(response, expected, &remembered) {
-                        Ok(verified) => (Arc::unwrap_or_clone(remembered), verified),
-                        Err(refusal) => {
-                            self.known.forget(&id);
-                            let stored = self.durable.credential(&id).await?;
-                            let same = stored
-                                .as_ref()
-                                .is_some_and(|stored| judged_alike(stored, &remembered));
-                            // The work is the same as where nothing was remembered, and so it is for a decoy: one look
-                            // and one verification.
-                            if same {
-                                return Err(refusal);
-                            }
-                            let owned = stored.ok_or_else(|| self.refuse_unknown(response, &id, expected))?;
-                            let verified = self.verify(response, expected, &owned)?;
-                            (owned, verified)
-                        }
-                    }
-                }
-                None => {
-                    let Some(owned) = self.durable.credential(&id).await? else {
+            let beside = match presented {
+                Some(presented) if self.may_ask_for_more() => {
+                    let Some((owned, factors)) = self.durable.credential_with_factors(&id).await? else {
                         return Err(self.refuse_unknown(response, &id, expected));
                     };
                     subject.account = Some(owned.account.id);
                     let verified = self.verify(response, expected, &owned)?;
-                    (owned, verified)
+                    let judged = self.judge_factors(&owned, &factors, presented).await?;
+                    Some((owned, verified, judged))
+                }
+                Some(_) | None => None,
+            };
+            let (mut owned, verified, judged, proven) = match beside {
+                Some((owned, verified, (judged, proven))) => (owned, verified, Some(judged), proven),
+                None => {
+                    let (owned, verified) = self.known_or_found(&id, response, expected, subject).await?;
+                    (owned, verified, None, ProvenFactors::default())
                 }
             };
-            let (effects, result) = effects(&owned, &verified)?;
+            let (effects, result) = effects(&owned, &verified, proven)?;
             let used_at = self.clock.now();
             let opens_session = effects.session.is_some();
             let commit = AssertionCommit {
@@ -105,6 +102,7 @@ impl Context {
                 backup_eligible: verified.backup().is_eligible(),
                 backup_state: verified.backup().is_backed_up(),
                 used_at,
+                factors: judged,
                 session: effects.session,
                 grant: effects.grant,
                 ends_session: effects.ends_session,
@@ -136,6 +134,47 @@ impl Context {
         Err(Error::Busy)
     }
 
+    /// The credential, from memory where it is remembered, and what its assertion comes to.
+    async fn known_or_found(
+        &self,
+        id: &CredentialId,
+        response: &AuthenticationResponse,
+        expected: &Expected<'_>,
+        subject: &mut Subject,
+    ) -> Result<(OwnedCredential, VerifiedAssertion), Error> {
+        match self.known.get(id) {
+            Some(remembered) => {
+                subject.account = Some(remembered.account.id);
+                match self.verify(response, expected, &remembered) {
+                    Ok(verified) => Ok((Arc::unwrap_or_clone(remembered), verified)),
+                    Err(refusal) => {
+                        self.known.forget(id);
+                        let stored = self.durable.credential(id).await?;
+                        let same = stored
+                            .as_ref()
+                            .is_some_and(|stored| judged_alike(stored, &remembered));
+                        // The work is the same as where nothing was remembered, and so it is for a decoy: one look
+                        // and one verification.
+                        if same {
+                            return Err(refusal);
+                        }
+                        let owned = stored.ok_or_else(|| self.refuse_unknown(response, id, expected))?;
+                        let verified = self.verify(response, expected, &owned)?;
+                        Ok((owned, verified))
+                    }
+                }
+            }
+            None => {
+                let Some(owned) = self.durable.credential(id).await? else {
+                    return Err(self.refuse_unknown(response, id, expected));
+                };
+                subject.account = Some(owned.account.id);
+                let verified = self.verify(response, expected, &owned)?;
+                Ok((owned, verified))
+            }
+        }
+    }
+
     fn verify(
         &self,
         response: &AuthenticationResponse,
@@ -160,6 +199,10 @@ impl Context {
                 };
                 let _ = self.verify_against(response, expected, &unjudged)?;
                 Err(AssertionError::BackupEligibilityChanged.into())
+            }
+            // As late for the same reason.
+            Ok(verified) if owned.credential.pin && !verified.user_verified() => {
+                Err(AssertionError::UserVerificationMissing.into())
             }
             verdict => verdict,
         }

@@ -11,6 +11,7 @@ use crate::audit::Subject;
 use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
+use crate::factors::ProvenFactors;
 use crate::step_up::Purpose;
 
 /// A rotated token still counts for this long, so that requests under way are not refused.
@@ -54,6 +55,11 @@ impl SignedIn {
     pub fn is_recovery(&self) -> bool {
         is_recovery(&self.found.session)
     }
+
+    /// Whether nothing but a password opened it.
+    pub(crate) fn is_by_password_alone(&self) -> bool {
+        self.session().amr == [PASSWORD]
+    }
 }
 
 /// The method of sessions that come from a recovery.
@@ -65,6 +71,9 @@ const RECOVERY_SESSION: Duration = Duration::from_secs(15 * 60);
 fn is_recovery(session: &Session) -> bool {
     session.amr.iter().any(|method| method == RECOVERY)
 }
+
+/// How a password is named in `amr` (RFC 8176).
+pub(crate) const PASSWORD: &str = "pwd";
 
 /// What was proven when a session was opened.
 pub(crate) struct Proof {
@@ -79,6 +88,30 @@ impl Proof {
             verified.backup(),
             verified.attestation_trusted(),
         )
+    }
+
+    /// One factor, and one that can be phished.
+    pub(crate) fn password() -> Self {
+        Self {
+            aal: 1,
+            amr: vec![PASSWORD.to_owned()],
+        }
+    }
+
+    /// With what was given beside the passkey. A password makes one factor two; a client key is kept, like a passkey, and
+    /// adds no level.
+    pub(crate) fn beside(mut self, proven: ProvenFactors) -> Self {
+        if proven.password {
+            if self.aal == 1 {
+                self.aal = 2;
+                self.amr.push("mfa".to_owned());
+            }
+            self.amr.push(PASSWORD.to_owned());
+        }
+        if proven.client_key {
+            self.amr.push("client_key".to_owned());
+        }
+        self
     }
 
     /// User verification counts as a factor only where the credential was registered with it (`uvInitialized`, WebAuthn
@@ -115,7 +148,7 @@ impl Context {
         &self,
         client: &Client,
         account: AccountId,
-        credential: &CredentialId,
+        credential: Option<&CredentialId>,
         proof: &Proof,
     ) -> Result<(Session, SessionToken), Error> {
         let now = self.clock.now();
@@ -132,7 +165,7 @@ impl Context {
             authenticated_at: now,
             aal: proof.aal,
             amr: proof.amr.clone(),
-            credential: Some(credential.clone()),
+            credential: credential.cloned(),
             user_agent: client.user_agent.clone(),
             ip: Some(client.ip.to_string()),
         };
@@ -166,10 +199,15 @@ impl Context {
         Ok((session, token))
     }
 
-    /// Whether the user signed in just now. Nobody has by a recovery.
+    /// Whether the user signed in just now, by more than a password: what a password, or a recovery, opened
+    /// does not decide about passkeys.
     pub(crate) fn is_fresh(&self, session: &SignedIn, now: UnixTime) -> bool {
-        !session.is_recovery()
-            && now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
+        !session.is_recovery() && !session.is_by_password_alone() && self.is_recent(session, now)
+    }
+
+    /// Whether the user signed in just now, however.
+    pub(crate) fn is_recent(&self, session: &SignedIn, now: UnixTime) -> bool {
+        now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 
     /// Demands a recent sign-in or a live grant for this purpose.

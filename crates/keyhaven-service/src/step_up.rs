@@ -270,7 +270,7 @@ impl StepUps {
         let expires_at = self.0.clock.now().saturating_add(GRANT_LIFETIME);
         let (_, confirmation) = self
             .0
-            .assert(&response, &expected, subject, |owned, _| {
+            .assert(&response, &expected, None, subject, |owned, _, _| {
                 // The allow-list holds the account's own credentials only; this is the belt to those braces.
                 if owned.account.id != current.account_id() {
                     return Err(Error::ChallengeMissing);
