@@ -180,7 +180,8 @@ async fn a_locked_account_answers_as_a_wrong_password_does() {
         audit: keyhaven_storage::AuditEvent {
             id: keyhaven_storage::EventId(uuid::Uuid::from_u128(1)),
             ..event
-        },
+        }
+        .into(),
     };
     let _ = app.store.register_password(registration).await.unwrap();
     let refused = app.browser().login_password("mallory", PASSWORD).await;
