@@ -2,6 +2,7 @@
 //!
 //! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
 
+mod admin;
 mod anchors;
 mod audit;
 mod checkpoints;
@@ -60,6 +61,11 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// What an operator does by hand.
+    Admin {
+        #[command(subcommand)]
+        command: admin::Command,
     },
     /// Verify, export and prune the audit log.
     Audit {
@@ -128,6 +134,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", Config::load(&cli.flags)?.describe());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Admin { command } => command.run(&cli.flags),
         Command::Audit { command } => command.run(&cli.flags),
         Command::Verify { trace } => {
             let mut output = BufWriter::new(std::io::stdout().lock());

@@ -39,6 +39,9 @@ pub(crate) struct RegisterStart {
     /// `conditional` only with a session that a password made in the last 5 minutes.
     #[schema(value_type = Option<String>)]
     pub(crate) mediation: Option<keyhaven_types::Mediation>,
+    /// A security key whose PIN is asked for, now and at every sign-in.
+    #[serde(default)]
+    pub(crate) pin: bool,
     /// The answer to a captcha, where one is configured.
     #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
     pub(crate) captcha_token: Option<String>,
@@ -66,6 +69,60 @@ pub(crate) struct Finish {
     pub(crate) credential: Box<RawValue>,
     /// What to call the passkey, 1 to 64 characters.
     pub(crate) device_name: Option<String>,
+    /// The password, where it is asked for beside the passkey; of a new account, the one that it is to have.
+    pub(crate) password: Option<String>,
+    /// The client key, where it is asked for beside the passkey.
+    pub(crate) client_key: Option<String>,
+}
+
+/// `POST /password/register`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordRegister {
+    /// The new account's public handle: 1 to 50 characters, no `@`.
+    pub(crate) username: String,
+    /// 15 to 256 characters.
+    pub(crate) password: String,
+    /// What a person reads, 1 to 64 characters; the username when absent.
+    pub(crate) display_name: Option<String>,
+    /// An e-mail address, unproven until verified.
+    pub(crate) email: Option<String>,
+    /// The answer to a captcha, where one is configured.
+    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    pub(crate) captcha_token: Option<String>,
+}
+
+/// `POST /password/login`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordLogin {
+    /// Who wants to sign in.
+    pub(crate) username: String,
+    /// 1 to 256 characters.
+    pub(crate) password: String,
+    /// The answer to a captcha, where one is configured.
+    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    pub(crate) captcha_token: Option<String>,
+}
+
+/// `PUT /password`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordChange {
+    /// 15 to 256 characters; 8 at least where it counts only together with a passkey.
+    pub(crate) password: String,
+    /// The password so far: where the account has no passkey, or a sign-in asks for both.
+    pub(crate) current_password: Option<String>,
+    /// Whether it counts only together with a passkey, which then does not count without it; as before where absent.
+    pub(crate) with_passkey: Option<bool>,
+}
+
+/// `DELETE /password`
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordRemoval {
+    /// The password so far: where a sign-in asks for it together with a passkey.
+    pub(crate) current_password: Option<String>,
 }
 
 /// `POST /step-up/start`
@@ -260,6 +317,8 @@ pub(crate) struct CredentialBody {
     created_at: String,
     last_used_at: Option<String>,
     user_agent: Option<String>,
+    /// Whether it is a security key whose PIN is always asked for.
+    pin: bool,
     /// Whether it can sign in.
     active: bool,
     /// Why not: `clone_suspended`, until its owner puts it back in use; `clone_revoked`, for good: register another.
@@ -315,6 +374,7 @@ impl From<&Credential> for CredentialBody {
             created_at: rfc3339(credential.created_at),
             last_used_at: credential.last_used_at.map(rfc3339),
             user_agent: credential.user_agent.clone(),
+            pin: credential.pin,
             active: credential.active,
             inactive_reason: credential.inactive_reason.map(InactiveReason::as_str),
             extensions: ExtensionsBody {
@@ -498,6 +558,7 @@ pub(crate) struct Me {
 
 /// The answer of a finished ceremony.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SignedInBody {
     pub(crate) user: User,
     pub(crate) credential: CredentialBody,
@@ -508,6 +569,27 @@ pub(crate) struct SignedInBody {
     /// Whether the account was recovered by this: then its other passkeys, where there are any, are to be looked at.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) recovered: bool,
+    /// A new account's client key, where it was given one: shown now, and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_key: Option<String>,
+}
+
+/// `POST /account/client-key`
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientKeyBody {
+    /// 32 hexadecimal digits: shown now, and never again.
+    pub(crate) client_key: String,
+}
+
+/// The answer of a sign-in by password.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PasswordSignedIn {
+    pub(crate) user: User,
+    pub(crate) session: SessionBody,
+    /// Whether the account has no passkey: then offer to make one, for example with `mediation: "conditional"`.
+    pub(crate) offer_passkey: bool,
 }
 
 /// The answer of a finished step-up.

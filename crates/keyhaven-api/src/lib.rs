@@ -17,8 +17,6 @@ mod routes;
 mod state;
 mod trace;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
@@ -42,20 +40,20 @@ pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{
-    account, credentials, dev_mails, email, login, page, recovery, register, session, step_up, system,
-    well_known,
+    account, client_key, credentials, dev_mails, email, login, page, password, recovery, register, session,
+    step_up, system, well_known,
 };
-use state::ApiState;
+use state::{ApiState, Shared};
 
 /// Every route of the API, ready to be served. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that addresses are known.
 pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations) -> Router {
     let base = settings.base_path.clone();
-    let state = ApiState {
+    let state = ApiState::new(Shared {
         keyhaven,
-        settings: Arc::new(settings),
+        settings,
         operations,
-    };
+    });
     let (api, description) = api().split_for_parts();
     let description_url = format!("{base}openapi.json");
     let docs = SwaggerUi::new(format!("{base}docs"))
@@ -118,6 +116,9 @@ fn api() -> OpenApiRouter<ApiState> {
             credentials::change,
             credentials::delete
         ))
+        .routes(paths!(password::register))
+        .routes(paths!(password::login))
+        .routes(paths!(password::change, password::remove))
         .routes(paths!(account::show))
         .routes(paths!(email::verify))
         .routes(paths!(email::resend))
@@ -128,6 +129,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(recovery::make_codes))
         .routes(paths!(recovery::cancel))
         .routes(paths!(recovery::show))
+        .routes(paths!(client_key::rotate, client_key::remove))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))

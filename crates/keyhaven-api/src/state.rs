@@ -56,9 +56,27 @@ impl std::fmt::Debug for Operations {
 }
 
 /// What handlers share.
-#[derive(Clone, Debug)]
-pub(crate) struct ApiState {
+#[derive(Debug)]
+pub(crate) struct Shared {
     pub(crate) keyhaven: Keyhaven,
-    pub(crate) settings: Arc<ApiSettings>,
+    pub(crate) settings: ApiSettings,
     pub(crate) operations: Operations,
+}
+
+/// [`Shared`], by one pointer: every layer of the router clones it for every request.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiState(Arc<Shared>);
+
+impl ApiState {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl std::ops::Deref for ApiState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }

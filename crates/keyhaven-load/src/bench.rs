@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_testkit::process::TempDir;
 
 use crate::client::Client;
@@ -78,6 +79,18 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<bool> {
     Ok(met)
 }
 
+/// A database for bare statements alone, in the same PostgreSQL: a server would find their events forged, and read them
+/// again and again.
+async fn apart(backing: &Backing, signer: &Signer) -> anyhow::Result<String> {
+    let url = |database| backing.postgres_url(database).context("PostgreSQL");
+    let administrator = seed::connect(&url("postgres")?).await?;
+    administrator.batch_execute("CREATE DATABASE bare").await?;
+    let url = url("bare")?;
+    PostgresStore::open(&url.parse()?).await?.close().await;
+    seed::seed(&url, PEOPLE, signer).await?;
+    Ok(url)
+}
+
 impl Bench {
     async fn start(binary: &Path, signer: &Arc<Signer>, slice: Duration) -> anyhow::Result<Self> {
         let mut logins = Vec::new();
@@ -100,8 +113,8 @@ impl Bench {
         let directory = TempDir::new("echo");
         let (echo, echo_site) = echo(logins.first().context("stores")?, signer, &directory).await?;
         let with_postgres = logins.iter().find(|loaded| loaded.backing.postgres.is_some());
-        let url = with_postgres.and_then(|loaded| loaded.backing.postgres_url("postgres"));
-        let url = url.context("PostgreSQL")?;
+        let backing = &with_postgres.context("PostgreSQL")?.backing;
+        let url = apart(backing, signer).await?;
         let people = PEOPLE.to_string();
         let arguments = ["sql", "--url", &url, "--people", &people];
         let statements = BTreeMap::from([

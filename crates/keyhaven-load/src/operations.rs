@@ -114,6 +114,7 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
         backup_eligible: true,
         backup_state: true,
         used_at: now,
+        factors: None,
         grant: None,
         rotation: None,
         ends_session: None,

@@ -15,11 +15,6 @@ const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 8;
 const BCRYPT_COST: std::ops::RangeInclusive<u32> = 4..=16;
 
-/// A hash of today's parameters that no known password has: comparing with it costs what comparing with a real one
-/// costs.
-pub const DUMMY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$a2V5aGF2ZW4gZHVtbXkgMA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
 /// The hash is of a kind that is not known here, or asks for more work than is done for one password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("this is no Argon2 or bcrypt hash, or it asks for too much")]
@@ -83,6 +78,113 @@ pub fn verify(password: &Password, stored: &str) -> Result<Verdict, UnknownHash>
         (false, false) => Verdict::Wrong,
         _ => Verdict::RightButOld,
     })
+}
+
+/// What a hash is, beside salt and result: its algorithm and how much work it asks for. Hashes of one kind take the same
+/// time. As text the beginning of the hash, for example `$2b$12$`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct HashKind {
+    text: String,
+    memory_kib: u32,
+}
+
+impl HashKind {
+    /// The kind of a stored hash.
+    ///
+    /// # Errors
+    /// [`UnknownHash`]
+    pub fn of(stored: &str) -> Result<Self, UnknownHash> {
+        match Stored::parse(stored)? {
+            Stored::Argon2(hash) => {
+                let params = Params::try_from(hash.as_ref()).map_err(|_| UnknownHash)?;
+                let version = hash.version.unwrap_or_else(|| Version::V0x10.into());
+                Ok(Self {
+                    text: format!(
+                        "${}$v={version}$m={},t={},p={}$",
+                        hash.algorithm,
+                        params.m_cost(),
+                        params.t_cost(),
+                        params.p_cost()
+                    ),
+                    memory_kib: params.m_cost(),
+                })
+            }
+            Stored::Bcrypt(text) => {
+                let parts: bcrypt::HashParts = text.parse().map_err(|_| UnknownHash)?;
+                Ok(Self {
+                    text: format!("$2b${:02}$", parts.get_cost()),
+                    memory_kib: 4,
+                })
+            }
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    ///
+    /// # Errors
+    /// [`UnknownHash`]
+    pub fn parse(text: &str) -> Result<Self, UnknownHash> {
+        Self::of(&dummy_of(text))
+    }
+
+    /// The kind of hashes that are made today.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            text: format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$"),
+            memory_kib: MEMORY_KIB,
+        }
+    }
+
+    /// As it is stored, at most 64 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How much memory one comparison needs, in KiB.
+    #[must_use]
+    pub const fn memory_kib(&self) -> u32 {
+        self.memory_kib
+    }
+
+    /// A hash of this kind that no known password has: comparing with it costs what comparing with a real one costs.
+    fn dummy(&self) -> String {
+        dummy_of(&self.text)
+    }
+}
+
+fn dummy_of(kind: &str) -> String {
+    // Salt and result, of the lengths that the algorithms' libraries make; bcrypt's end on bits that are zero.
+    let rest = if kind.starts_with("$2") {
+        "CCCCCCCCCCCCCCCCCCCCC.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA."
+    } else {
+        "a2V5aGF2ZW4gZHVtbXkgMA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    };
+    format!("{kind}{rest}")
+}
+
+/// Compares a password with a stored hash, or with none, in the same time either way: one comparison with a hash of each
+/// of these kinds and of today's, the stored one among them. How long it takes tells neither whether there is a hash
+/// nor of which kind it is, as long as its kind is in the list.
+///
+/// # Errors
+/// [`UnknownHash`]: the stored one is none.
+pub fn verify_evenly(
+    password: &Password,
+    stored: Option<&str>,
+    kinds: &[HashKind],
+) -> Result<Verdict, UnknownHash> {
+    let current = HashKind::current();
+    let own = stored.map(HashKind::of).transpose()?;
+    let mut others: Vec<&HashKind> = std::iter::once(&current).chain(kinds).collect();
+    others.sort();
+    others.dedup();
+    others.retain(|kind| Some(*kind) != own.as_ref());
+    for kind in others {
+        let _ = verify(password, &kind.dummy())?;
+    }
+    stored.map_or(Ok(Verdict::Wrong), |stored| verify(password, stored))
 }
 
 enum Stored<'a> {
@@ -159,10 +261,62 @@ mod tests {
     }
 
     #[test]
-    fn the_dummy_costs_the_same_and_knows_no_password() {
-        let dummy = Stored::parse(DUMMY).unwrap();
-        assert!(dummy.is_current());
-        assert_eq!(verify(&password("password"), DUMMY), Ok(Verdict::Wrong));
+    fn a_dummy_is_of_its_kind_and_knows_no_password() {
+        assert_eq!(
+            HashKind::of(&hash(&password("x"), &[7; 16]).unwrap()),
+            Ok(HashKind::current())
+        );
+        let kinds = [
+            "$argon2id$v=19$m=19456,t=2,p=1$",
+            "$argon2i$v=16$m=65536,t=2,p=1$",
+            "$2b$04$",
+        ];
+        for text in kinds {
+            let kind = HashKind::parse(text).unwrap();
+            assert_eq!(kind.as_str(), text);
+            assert_eq!(HashKind::of(&kind.dummy()), Ok(kind.clone()));
+            assert_eq!(
+                verify(&password("password"), &kind.dummy()),
+                Ok(Verdict::Wrong),
+                "{text}"
+            );
+        }
+        assert_eq!(HashKind::parse("$1$"), Err(UnknownHash));
+        assert_eq!(HashKind::parse("$2b$31$"), Err(UnknownHash));
+        // The three letters of bcrypt's versions are the same work.
+        assert_eq!(
+            HashKind::of("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW")
+                .unwrap()
+                .as_str(),
+            "$2b$05$"
+        );
+    }
+
+    #[test]
+    fn an_even_comparison_finds_what_a_plain_one_finds() {
+        let kinds = [HashKind::parse("$2b$04$").unwrap()];
+        let bcrypt = bcrypt::hash_with_salt("correct horse", 4, [3; 16])
+            .unwrap()
+            .to_string();
+        let argon2 = hash(&password("correct horse"), &[7; 16]).unwrap();
+        for (stored, right) in [(&argon2, Verdict::Right), (&bcrypt, Verdict::RightButOld)] {
+            let evenly = |text, kinds: &[HashKind]| verify_evenly(&password(text), Some(stored), kinds);
+            assert_eq!(evenly("correct horse", &kinds), Ok(right));
+            assert_eq!(
+                evenly("correct horse", &[]),
+                Ok(right),
+                "a kind that is not listed"
+            );
+            assert_eq!(evenly("wrong horse", &kinds), Ok(Verdict::Wrong));
+        }
+        assert_eq!(
+            verify_evenly(&password("correct horse"), None, &kinds),
+            Ok(Verdict::Wrong)
+        );
+        assert_eq!(
+            verify_evenly(&password("x"), Some("nonsense"), &kinds),
+            Err(UnknownHash)
+        );
     }
 
     #[test]

@@ -5,15 +5,17 @@
 //! keep and compare them: Argon2id (RFC 9106) for what is stored anew; bcrypt and other Argon2 parameters are taken
 //! over and reported as old, so that the caller can hash again at the next right password.
 //!
-//! Hashing is slow and needs 19 MiB on purpose: callers bound how many run at once, and run them off their executor's
-//! threads. Salts are arguments.
+//! Hashing is slow and needs 19 MiB on purpose: a [`HashingPool`] runs it off the executor's threads, in bounded memory and
+//! with a bounded queue. Salts are arguments. [`verify_evenly`] takes the same time whether there is a hash or not.
 //!
 //! Absent on purpose: stores, attempts and their limits, and what an answer may tell an attacker.
 
 mod hashing;
 mod password;
+mod pool;
 mod rules;
 
-pub use hashing::{DUMMY, HashingFailed, UnknownHash, Verdict, check_hash, hash, verify};
+pub use hashing::{HashKind, HashingFailed, UnknownHash, Verdict, check_hash, hash, verify, verify_evenly};
 pub use password::{InvalidPassword, Password};
+pub use pool::{HashingPool, Refused};
 pub use rules::{Rules, Unacceptable};

@@ -5,6 +5,7 @@ use precis_profiles::OpaqueString;
 use zeroize::Zeroizing;
 
 /// What somebody typed as a password: 1 to 256 characters. Wiped when dropped, never shown.
+#[derive(Clone)]
 pub struct Password {
     prepared: Zeroizing<String>,
     /// As typed, where that differs: what another system hashed before it was taken over.

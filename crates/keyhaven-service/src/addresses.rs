@@ -104,9 +104,9 @@ impl Addresses {
     async fn try_resend(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
         let now = self.0.clock.now();
         let before = self.0.durable.address_claim(current.account_id()).await?;
-        let before = before
-            .filter(|claim| claim.expires_at > now)
-            .ok_or(Error::NotFound)?;
+        let Some(before) = before.filter(|claim| claim.expires_at > now) else {
+            return self.claim_given(client, current).await;
+        };
         // By this claim alone: what others claim must not show.
         let wait = if before.mails >= MAILS_A_DAY { DAY } else { PAUSE };
         let waited = now.saturating_since(before.mailed_at);
@@ -127,6 +127,19 @@ impl Addresses {
         audit.mails.extend(mail);
         let renews = Some(before.token_hash);
         self.commit(current, claim, None, renews, audit).await
+    }
+
+    /// Claims the address that the account was made with, where that was not claimed yet.
+    async fn claim_given(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+        let account = current.account();
+        let given = account.email.as_deref().filter(|_| !account.email_verified);
+        let address = given
+            .and_then(|email| email.parse().ok())
+            .ok_or(Error::NotFound)?;
+        let (claim, mail) = self.0.first_claim(client, account.id, &address).await?;
+        let mut audit = self.0.success(client, RESEND, of(current))?;
+        audit.mails.extend(mail);
+        self.commit(current, claim, None, None, audit).await
     }
 
     /// Claims another address. What the account has proven stays its own until the new one is proven. Needs a grant.

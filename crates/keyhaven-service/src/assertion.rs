@@ -7,7 +7,7 @@ use keyhaven_core::{
     ExpectedAssertion, ExpectedUser, VerifiedAssertion,
 };
 use keyhaven_storage::{
-    Aftermath, AssertionCommit, AssertionOutcome, OwnedCredential, Remembered, Session, SessionId,
+    Aftermath, AssertionCommit, AssertionOutcome, Factors, OwnedCredential, Remembered, Session, SessionId,
     SessionRotation, StepUpGrant,
 };
 use keyhaven_types::{CredentialId, SignCount};
@@ -19,6 +19,7 @@ use crate::clones::Alarm;
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::factors::{PresentedFactors, ProvenFactors};
 
 /// How often a commit is tried that lost a race for the sign count: each time it is verified anew.
 const TRIES: usize = 4;
@@ -55,6 +56,15 @@ enum Judged {
     Refused(OwnedCredential, Error),
 }
 
+impl Judged {
+    fn of(owned: OwnedCredential, verdict: Result<VerifiedAssertion, Error>) -> Self {
+        match verdict {
+            Ok(verified) => Self::Holds(owned, verified),
+            Err(refusal) => Self::Refused(owned, refusal),
+        }
+    }
+}
+
 /// An assertion that holds, and is recorded.
 pub(crate) struct Asserted<T> {
     /// The credential, as it is now, and its account.
@@ -71,19 +81,35 @@ impl Context {
     ///
     /// A credential that is remembered is not looked up; where the commit finds that it has changed, or the verdict is
     /// a refusal, it is.
+    ///
+    /// With `presented` it is a sign-in, and what is asked for beside the passkey is judged too: where that may be, the
+    /// credential is looked up together with it.
     pub(crate) async fn assert<T>(
         &self,
         client: &Client,
         response: &AuthenticationResponse,
         expected: &Expected<'_>,
+        presented: Option<&PresentedFactors>,
         subject: &mut Subject,
-        mut effects: impl FnMut(&OwnedCredential, &VerifiedAssertion) -> Result<(Effects, T), Error>,
+        mut effects: impl FnMut(
+            &OwnedCredential,
+            &VerifiedAssertion,
+            ProvenFactors,
+        ) -> Result<(Effects, T), Error>,
     ) -> Result<Asserted<T>, Error> {
         let id = CredentialId::try_from(response.credential_id())
             .map_err(|_| Error::CredentialNotFound { signal: None })?;
         subject.credential = Some(id.clone());
         for _ in 0..TRIES {
-            let (mut owned, verified) = match self.judge(&id, response, expected, subject).await? {
+            let asked = presented.filter(|_| self.may_ask_for_more());
+            let (judged, beside) = match asked {
+                None => (self.judge(&id, response, expected, subject).await?, None),
+                Some(presented) => {
+                    let (judged, stored) = self.judge_stored(&id, response, expected, subject).await?;
+                    (judged, Some((presented, stored)))
+                }
+            };
+            let (mut owned, verified) = match judged {
                 Judged::Holds(owned, verified) => (owned, verified),
                 Judged::Refused(owned, refusal) => {
                     let began = expected.taken.began_at;
@@ -93,7 +119,14 @@ impl Context {
                     }
                 }
             };
-            let (effects, result) = effects(&owned, &verified)?;
+            let (factors, proven) = match beside {
+                None => (None, ProvenFactors::default()),
+                Some((presented, stored)) => {
+                    let (factors, proven) = self.judge_factors(&owned, &stored, presented).await?;
+                    (Some(factors), proven)
+                }
+            };
+            let (effects, result) = effects(&owned, &verified, proven)?;
             let used_at = self.clock.now();
             let opens_session = effects.session.is_some();
             let commit = AssertionCommit {
@@ -105,6 +138,7 @@ impl Context {
                 backup_eligible: verified.backup().is_eligible(),
                 backup_state: verified.backup().is_backed_up(),
                 used_at,
+                factors,
                 session: effects.session,
                 grant: effects.grant,
                 rotation: effects.rotation,
@@ -176,10 +210,24 @@ impl Context {
             Some((remembered, refusal)) if judged_alike(&owned, &remembered) => Err(refusal),
             Some(_) | None => self.verify(response, expected, &owned),
         };
-        Ok(match verdict {
-            Ok(verified) => Judged::Holds(owned, verified),
-            Err(refusal) => Judged::Refused(owned, refusal),
-        })
+        Ok(Judged::of(owned, verdict))
+    }
+
+    /// Looks the credential up with what its account has beside its passkeys, which is never remembered, and verifies the
+    /// assertion by it.
+    async fn judge_stored(
+        &self,
+        id: &CredentialId,
+        response: &AuthenticationResponse,
+        expected: &Expected<'_>,
+        subject: &mut Subject,
+    ) -> Result<(Judged, Factors), Error> {
+        let Some((owned, factors)) = self.durable.credential_with_factors(id).await? else {
+            return Err(self.refuse_unknown(response, id, expected));
+        };
+        subject.account = Some(owned.account.id);
+        let verdict = self.verify(response, expected, &owned);
+        Ok((Judged::of(owned, verdict), factors))
     }
 
     fn verify(
@@ -206,6 +254,10 @@ impl Context {
                 };
                 let _ = self.verify_against(response, expected, &unjudged)?;
                 Err(AssertionError::BackupEligibilityChanged.into())
+            }
+            // As late for the same reason.
+            Ok(verified) if owned.credential.pin && !verified.user_verified() => {
+                Err(AssertionError::UserVerificationMissing.into())
             }
             verdict => verdict,
         }

@@ -87,7 +87,7 @@ impl Context {
 
     /// Counts what became of an action, where it is part of a ceremony.
     pub(crate) fn observe(&self, action: &'static str, outcome: &'static str) {
-        if let Some((ceremony @ ("login" | "recovery" | "registration" | "step_up"), stage)) =
+        if let Some((ceremony @ ("login" | "password" | "recovery" | "registration" | "step_up"), stage)) =
             action.split_once('.')
         {
             self.observer.ceremony(ceremony, stage, outcome);

@@ -15,6 +15,7 @@ use crate::client::{Client, DeviceMarks, SessionToken};
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
+use crate::factors::PresentedFactors;
 use crate::limits::Attempt;
 use crate::sessions::SignedIn;
 use crate::signals::Signals;
@@ -115,11 +116,12 @@ impl Authentications {
 
     /// Finishes a sign-in: verifies the response, then stores sign count, session and event together.
     ///
-    /// `current` is the session the request came with, which ends; `response` is an AuthenticationResponseJSON.
+    /// `current` is the session the request came with, which ends; `response` is an AuthenticationResponseJSON;
+    /// `presented` is looked at only where the deployment or the account asks for it.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`], [`Error::Assertion`] (the step that refused), [`Error::AuthenticationFailed`],
-    /// [`Error::CredentialNotFound`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`]; with
+    /// [`Error::CredentialNotFound`], [`Error::PasswordRequired`], [`Error::ClientKeyMismatch`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`]; with
     /// `disclose_existence` also [`Error::AccountLocked`] and [`Error::CredentialRevoked`]. The ceremony is used up in
     /// every case but [`Error::RateLimited`].
     pub async fn finish(
@@ -128,10 +130,11 @@ impl Authentications {
         current: Option<&SignedIn>,
         ceremony: Option<CeremonyId>,
         response: &[u8],
+        presented: &PresentedFactors,
     ) -> Result<Authenticated, Error> {
         let mut subject = Subject::default();
         match self
-            .try_finish(client, current, ceremony, response, &mut subject)
+            .try_finish(client, current, ceremony, response, presented, &mut subject)
             .await
         {
             Ok(authenticated) => {
@@ -155,6 +158,7 @@ impl Authentications {
         current: Option<&SignedIn>,
         ceremony: Option<CeremonyId>,
         response: &[u8],
+        presented: &PresentedFactors,
         subject: &mut Subject,
     ) -> Result<Authenticated, Error> {
         let json = response;
@@ -193,29 +197,36 @@ impl Authentications {
             ..
         } = self
             .0
-            .assert(client, &response, &expected, subject, |owned, verified| {
-                let proof = Proof::assertion(verified, &owned.credential);
-                let (session, token) =
-                    self.0
-                        .open_session(client, owned.account.id, &owned.credential.id, &proof)?;
-                let subject = Subject {
-                    account: Some(owned.account.id),
-                    credential: Some(owned.credential.id.clone()),
-                    session: Some(session.id),
-                };
-                let effects = Effects {
-                    session: Some(session.clone()),
-                    grant: None,
-                    rotation: None,
-                    ends_session: current.map(|current| current.session().id),
-                    audit: self.0.tell_of_new_device(
-                        client,
-                        owned,
-                        self.0.asserted(client, FINISH, subject, verified)?,
-                    )?,
-                };
-                Ok((effects, (session, token)))
-            })
+            .assert(
+                client,
+                &response,
+                &expected,
+                Some(presented),
+                subject,
+                |owned, verified, proven| {
+                    let proof = Proof::assertion(verified, &owned.credential).beside(proven);
+                    let (session, token) =
+                        self.0
+                            .open_session(client, owned.account.id, Some(&owned.credential.id), &proof)?;
+                    let subject = Subject {
+                        account: Some(owned.account.id),
+                        credential: Some(owned.credential.id.clone()),
+                        session: Some(session.id),
+                    };
+                    let effects = Effects {
+                        session: Some(session.clone()),
+                        grant: None,
+                        rotation: None,
+                        ends_session: current.map(|current| current.session().id),
+                        audit: self.0.tell_of_new_device(
+                            client,
+                            owned,
+                            self.0.asserted(client, FINISH, subject, verified)?,
+                        )?,
+                    };
+                    Ok((effects, (session, token)))
+                },
+            )
             .await?;
         Ok(Authenticated {
             signals: self.0.signals_of(&owned.account),

@@ -112,6 +112,9 @@ fn hash(id: &CredentialId) -> String {
 pub(crate) struct Issued {
     pub(crate) algorithms: Vec<CoseAlgorithm>,
     pub(crate) mediation: Mediation,
+    /// A security key whose PIN is always asked for.
+    #[serde(default)]
+    pub(crate) pin: bool,
 }
 
 /// The account that a registration will create.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keyhaven_password::HashingPool;
 use keyhaven_storage::{Bucket, CeremonyStore, DurableStore};
 use keyhaven_types::UnixTime;
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::known::Known;
 use crate::limits::Limits;
+use crate::passwords::KnownKinds;
 use crate::ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 use crate::secrets::Keys;
 use crate::sessions::SignedIn;
@@ -29,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) keys: Keys,
     pub(crate) known: Known,
     pub(crate) limits: Option<Limits>,
+    pub(crate) hashing: HashingPool,
+    pub(crate) hash_kinds: KnownKinds,
     /// Time and count of the newest time-ordered UUID.
     pub(crate) newest_uuid: AtomicU64,
 }

@@ -30,6 +30,9 @@ pub enum Error {
     /// The ceremony is unknown, expired, finished before, of another kind, or another browser's.
     #[error("the ceremony is unknown, expired or already finished; start again")]
     ChallengeMissing,
+    /// The client key, too, has to be given, or another one was.
+    #[error("give the account's client key, too")]
+    ClientKeyMismatch,
     /// The credential is registered already.
     #[error("this passkey is registered already")]
     CredentialExists,
@@ -57,6 +60,9 @@ pub enum Error {
     /// Removing it would leave no way to sign in.
     #[error("this is the account's last passkey: add another one first")]
     LastCredential,
+    /// Without the password there would be no way to sign in.
+    #[error("this account has no passkey: add one first")]
+    LastFactor,
     /// The account has no passkey.
     #[error("this account has no passkey")]
     NoPasskeys,
@@ -66,6 +72,9 @@ pub enum Error {
     /// The thing named is not the caller's, or not there.
     #[error("not found")]
     NotFound,
+    /// The password, too, has to be given.
+    #[error("give the password, too")]
+    PasswordRequired,
     /// No random bytes are to be had.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
@@ -123,14 +132,16 @@ impl Error {
             Self::AuthenticationFailed => "authentication_failed",
             Self::Busy => "busy",
             Self::ChallengeMissing => "challenge_missing",
+            Self::ClientKeyMismatch => "client_key_mismatch",
             Self::CredentialExists => "credential_exists",
             Self::CredentialNotFound { .. } => "credential_not_found",
             Self::CredentialRevoked => "credential_revoked",
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidRequest { .. } => "invalid_request",
-            Self::LastCredential => "last_credential",
+            Self::LastCredential | Self::LastFactor => "last_credential",
             Self::NoPasskeys => "no_passkeys",
             Self::NotFound => "not_found",
+            Self::PasswordRequired => "password_required",
             Self::Random(_) | Self::Storage(_) => "storage_unavailable",
             Self::RateLimited { .. } => "rate_limited",
             Self::Registration(error) => error.code(),

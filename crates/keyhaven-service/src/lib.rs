@@ -16,6 +16,7 @@ mod authentication;
 mod authenticator_names;
 mod ceremony;
 mod client;
+mod client_keys;
 mod clones;
 mod confirmation;
 mod context;
@@ -23,12 +24,14 @@ mod decoy;
 mod device;
 mod error;
 mod extensions;
+mod factors;
 mod known;
 mod limits;
 mod mails;
 mod network;
 mod outbox;
 mod passkeys;
+mod passwords;
 mod ports;
 mod recovery;
 mod registration;
@@ -52,22 +55,27 @@ pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
 pub use client::{Client, DeviceMarks, SecretToken, SessionToken};
+pub use client_keys::{ClientKeys, NewClientKey};
 pub use clones::ClonePolicy;
 pub use confirmation::Confirmation;
 pub use error::Error;
 pub use extensions::ExtensionSettings;
+pub use factors::PresentedFactors;
 pub use mails::MailSettings;
 pub use network::Network;
 pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
+pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use recovery::{
     AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
 };
-pub use registration::{Registered, Registrations, StartRegistration};
+pub use registration::{FinishRegistration, Registered, Registrations, StartRegistration};
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
-pub use settings::{AccessTokenSettings, RateLimitSettings, SessionLimits, SessionSettings, Settings};
+pub use settings::{
+    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionLimits, SessionSettings, Settings,
+};
 pub use signals::Signals;
 pub use step_up::{Granted, Purpose, StepUps};
 pub use tokens::AccessTokens;
@@ -84,10 +92,14 @@ pub struct Keyhaven {
     pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
+    /// Client keys.
+    pub client_keys: ClientKeys,
     /// Sending mails.
     pub outbox: Outbox,
     /// The passkeys of an account.
     pub passkeys: Passkeys,
+    /// Passwords, where they are allowed.
+    pub passwords: Passwords,
     /// Recovering accounts.
     pub recoveries: Recoveries,
     /// Registering passkeys.
@@ -136,6 +148,8 @@ impl Keyhaven {
         let context = Arc::new(context::Context {
             known: known::Known::new(settings.known_credentials),
             limits,
+            hashing: keyhaven_password::HashingPool::new(settings.passwords.hashes_at_once),
+            hash_kinds: passwords::KnownKinds::default(),
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
@@ -152,8 +166,10 @@ impl Keyhaven {
             addresses: Addresses(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
+            client_keys: ClientKeys(context.clone()),
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
+            passwords: Passwords(context.clone()),
             recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
@@ -205,9 +221,11 @@ opaque_debug!(
     Addresses,
     AuditLog,
     Authentications,
+    ClientKeys,
     Keyhaven,
     Outbox,
     Passkeys,
+    Passwords,
     Recoveries,
     Registrations,
     Sessions,

@@ -24,6 +24,8 @@ pub(crate) enum Attempt {
     Change,
     LoginFinish,
     LoginStart,
+    /// A password is hashed.
+    Password,
     RecoveryStart,
     RecoveryTry,
     RegistrationFinish,
@@ -42,6 +44,7 @@ impl Attempt {
             Self::Change => b"change",
             Self::LoginFinish => b"login finish",
             Self::LoginStart => b"login start",
+            Self::Password => b"password",
             Self::RecoveryStart => b"recovery start",
             Self::RecoveryTry => b"recovery try",
             Self::RegistrationFinish => b"registration finish",
@@ -127,6 +130,45 @@ impl Limits {
         }
     }
 
+    /// One password tried, or chosen, from this address: also for the networks around it, apart from ceremonies. With an
+    /// account's name, known or not, also for that name from each of these networks: who tries from many addresses of a
+    /// range gets not much farther than from one, and nobody elsewhere notices.
+    pub(crate) fn password(&self, ip: IpAddr, account: Option<&[u8]>) -> Vec<Bucket> {
+        let near = self.near(ip);
+        let mut buckets = Vec::new();
+        for (step, (network, shares)) in (0_u32..).zip(Network::ladder(ip)) {
+            let network = network.to_bytes();
+            buckets.push(Bucket {
+                name: self.hash(&[b"passwords", Attempt::Password.name(), &network]),
+                near,
+                per_minute: self.settings.passwords_per_address.max(1).saturating_mul(shares),
+            });
+            buckets.extend(account.map(|account| {
+                Bucket {
+                    name: self.hash(&[b"passwords of", &network, account]),
+                    near,
+                    per_minute: self
+                        .settings
+                        .passwords_per_address_and_account
+                        .max(1)
+                        .saturating_mul(1_u32.checked_shl(step).unwrap_or(u32::MAX)),
+                }
+            }));
+        }
+        buckets
+    }
+
+    /// One guess by somebody who has come far enough to make one: has the session, or the passkey. By that rather than
+    /// the account: nobody else can use it up.
+    pub(crate) fn guess(&self, by: &[u8]) -> Bucket {
+        let by = [b"guess", by];
+        Bucket {
+            name: self.hash(&by),
+            near: self.hash(&by),
+            per_minute: self.settings.passwords_per_address_and_account,
+        }
+    }
+
     /// One look at whether a username is free from this address.
     pub(crate) fn username(&self, ip: IpAddr) -> Bucket {
         Bucket {
@@ -185,6 +227,8 @@ mod tests {
                 per_address: 3,
                 per_address_and_account: 2,
                 username_taken: 1,
+                passwords_per_address: 4,
+                passwords_per_address_and_account: 2,
                 changes_per_account: 2,
             },
             hmac::Key::new(hmac::HMAC_SHA256, &key),
@@ -218,6 +262,27 @@ mod tests {
         );
         limits.attempt_at("192.0.2.2", b"alice").await.unwrap();
         limits.attempt_at("192.0.2.1", b"bob").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_password_is_guessed_slowly_from_one_range_and_its_owner_is_elsewhere() {
+        let limits = limits();
+        let mut tried = 0;
+        for n in 0..=255 {
+            let from = IpAddr::from([192, 0, 2, n]);
+            tried += usize::from(limits.check(limits.password(from, Some(b"alice"))).await.is_ok());
+        }
+        // Twice what one address may, for the /24 around all of them.
+        assert_eq!(tried, 4);
+        let elsewhere = ip("198.51.100.1");
+        limits
+            .check(limits.password(elsewhere, Some(b"alice")))
+            .await
+            .unwrap();
+        limits
+            .check(limits.password(ip("192.0.2.1"), Some(b"bob")))
+            .await
+            .unwrap();
     }
 
     #[tokio::test]

@@ -26,7 +26,7 @@ pub trait Random: Send + Sync {
 
 /// Counts what becomes of ceremonies.
 pub trait Observer: Send + Sync {
-    /// A `registration`, `login` or `step_up` came to the end of its `start` or `finish`: `ok`, or the code that the
+    /// A `registration`, `login`, `password` sign-in or `step_up` came to the end of its `start` or `finish`: `ok`, or the code that the
     /// audit event has, which can say more than the caller was told. All three are from fixed sets.
     fn ceremony(&self, ceremony: &'static str, stage: &'static str, outcome: &'static str);
 }

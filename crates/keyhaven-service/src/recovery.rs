@@ -383,9 +383,12 @@ impl Recoveries {
     /// # Errors
     /// [`Error::NotFound`] (unknown, or another browser's), [`Error::RateLimited`], [`Error::Storage`].
     pub async fn state(&self, client: &Client, id: &str) -> Result<RecoveryState, Error> {
-        let not_found = |error| match error {
-            Error::AuthenticationFailed => Error::NotFound,
-            error => error,
+        let not_found = |error| {
+            if matches!(error, Error::AuthenticationFailed) {
+                Error::NotFound
+            } else {
+                error
+            }
         };
         let id = self.limited(client, id).await.map_err(not_found)?;
         let recovery = self.bound(client, &id).await.map_err(not_found)?;
@@ -628,7 +631,7 @@ fn recovery_code(random: &dyn Random) -> Result<String, RandomUnavailable> {
         if n > 0 && n % 4 == 0 {
             code.push('-');
         }
-        let letter = ALPHABET.iter().nth(usize::from(byte % 32));
+        let letter = ALPHABET.get(usize::from(byte % 32));
         code.extend(letter.map(|letter| char::from(*letter)));
     }
     Ok(code)

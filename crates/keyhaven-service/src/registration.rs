@@ -1,5 +1,6 @@
 //! Registering a passkey: the first of a new account, or one more of a signed-in one (L3 §7.1).
 
+use std::fmt;
 use std::sync::Arc;
 
 use keyhaven_core::{
@@ -22,10 +23,12 @@ use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
 use crate::ceremony::{Issued, Kind, Registrant, Started, Taken, account_id, session_id};
 use crate::client::{Client, DeviceMarks, SessionToken};
+use crate::client_keys::NewClientKey;
 use crate::context::Context;
 use crate::decoy;
 use crate::error::Error;
 use crate::extensions;
+use crate::factors::FirstFactors;
 use crate::limits::Attempt;
 use crate::mails::SECURITY;
 use crate::recovery::OldPasskeys;
@@ -59,6 +62,8 @@ pub struct StartRegistration {
     pub hints: Vec<Hint>,
     /// How the browser is to show itself.
     pub mediation: Mediation,
+    /// A security key whose PIN is asked for, now and at every sign-in.
+    pub pin: bool,
 }
 
 /// What a registration is started for, once its words are read.
@@ -73,11 +78,20 @@ enum Wish<'session> {
 
 impl<'session> Wish<'session> {
     fn of(session: Option<&'session SignedIn>, request: &StartRegistration) -> Result<Self, Error> {
-        if request.mediation == Mediation::Conditional {
-            // Only a password sign-in of the last minutes may make a passkey in passing.
+        if request.mediation == Mediation::Conditional && !session.is_some_and(SignedIn::is_by_password_alone)
+        {
+            // Only a password sign-in may make a passkey in passing; that it is a recent one is asked in any case.
             return Err(Error::forbidden(
                 "a conditional registration needs a recent password sign-in",
             ));
+        }
+        if request.pin {
+            if request.mediation == Mediation::Conditional {
+                return Err(Error::invalid("pin: not in passing"));
+            }
+            if request.authenticator_attachment == Some(AuthenticatorAttachment::Platform) {
+                return Err(Error::invalid("pin: of a security key, which is cross-platform"));
+            }
         }
         if let Some(session) = session {
             return Ok(Self::Addition(session));
@@ -120,6 +134,27 @@ pub struct Registered {
     pub recovered: bool,
     /// What the browser is to keep, where that changes.
     pub device: Option<DeviceMarks>,
+    /// The account's client key, where it was made: to be shown now, and never again.
+    pub client_key: Option<NewClientKey>,
+}
+
+/// What came to finish a registration with.
+#[derive(Clone, Copy)]
+pub struct FinishRegistration<'a> {
+    /// Which one.
+    pub ceremony: Option<CeremonyId>,
+    /// A RegistrationResponseJSON.
+    pub response: &'a [u8],
+    /// What to call the passkey, 1 to 64 characters.
+    pub device_name: Option<&'a str>,
+    /// The password that a new account is to have beside the passkey.
+    pub password: Option<&'a str>,
+}
+
+impl fmt::Debug for FinishRegistration<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FinishRegistration(..)")
+    }
 }
 
 impl Registrations {
@@ -213,12 +248,12 @@ impl Registrations {
         session: &SignedIn,
         request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        // A recovery is there for this.
-        if !session.is_recovery() {
-            self.0.require_fresh(session, Purpose::AddPasskey).await?;
-        }
         let account = session.account();
         let existing = self.0.durable.credentials_of(account.id).await?;
+        // A recovery is there for this.
+        if !session.is_recovery() {
+            self.require_right_to_add(session, existing.is_empty()).await?;
+        }
         if u32::try_from(existing.len()).is_ok_and(|held| held >= MAX_PASSKEYS) {
             return Err(too_many());
         }
@@ -243,6 +278,16 @@ impl Registrations {
             issued,
         };
         self.begin(client, user, exclude.collect(), request, kind).await
+    }
+
+    /// Whoever signed in by a password just now may add the account's first passkey. Where there is one, only a passkey
+    /// lets another in: else a password that was found out would be worth as much.
+    async fn require_right_to_add(&self, session: &SignedIn, first: bool) -> Result<(), Error> {
+        let by_password = session.is_by_password_alone() && first;
+        if by_password && self.0.is_recent(session, self.0.clock.now()) {
+            return Ok(());
+        }
+        self.0.require_fresh(session, Purpose::AddPasskey).await
     }
 
     async fn begin(
@@ -273,12 +318,21 @@ impl Registrations {
             timeout: self.0.timeout_millis(),
             exclude_credentials,
             authenticator_selection: AuthenticatorSelection {
-                authenticator_attachment: request.authenticator_attachment,
+                authenticator_attachment: match request.pin {
+                    true => Some(AuthenticatorAttachment::CrossPlatform),
+                    false => request.authenticator_attachment,
+                },
                 resident_key: ResidentKey::Required,
                 require_resident_key: true,
-                user_verification: settings.user_verification,
+                user_verification: match request.pin {
+                    true => UserVerification::Required,
+                    false => settings.user_verification,
+                },
             },
-            hints: request.hints.clone(),
+            hints: match request.pin && request.hints.is_empty() {
+                true => vec![Hint::SecurityKey],
+                false => request.hints.clone(),
+            },
             attestation: settings.attestation,
             attestation_formats: settings
                 .attestation_formats
@@ -290,13 +344,14 @@ impl Registrations {
         let issued = Issued {
             algorithms,
             mediation: request.mediation,
+            pin: request.pin,
         };
         self.0.begin(client, kind(issued), challenge, options).await
     }
 
     /// Finishes a registration: verifies the response, then stores account, passkey, session and event together.
     ///
-    /// `session` is the session the request came with; `response` is a RegistrationResponseJSON.
+    /// `session` is the session the request came with.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`], [`Error::Registration`] (the step that refused), [`Error::CredentialExists`],
@@ -306,18 +361,13 @@ impl Registrations {
         &self,
         client: &Client,
         session: Option<&SignedIn>,
-        ceremony: Option<CeremonyId>,
-        response: &[u8],
-        device_name: Option<&str>,
+        request: FinishRegistration<'_>,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             account: session.map(SignedIn::account_id),
             ..Subject::default()
         };
-        match self
-            .try_finish(client, session, ceremony, response, device_name, &mut subject)
-            .await
-        {
+        match self.try_finish(client, session, request, &mut subject).await {
             Ok(registered) => {
                 self.0.observe(FINISH, "ok");
                 Ok(registered)
@@ -330,34 +380,47 @@ impl Registrations {
         &self,
         client: &Client,
         session: Option<&SignedIn>,
-        ceremony: Option<CeremonyId>,
-        response: &[u8],
-        device_name: Option<&str>,
+        request: FinishRegistration<'_>,
         subject: &mut Subject,
     ) -> Result<Registered, Error> {
         self.0
             .limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))
             .await?;
-        let taken = self
-            .0
-            .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
-            .await?;
-        let device_name = device_name
+        let ceremony = request.ceremony.ok_or(Error::ChallengeMissing)?;
+        let taken = self.0.take(client, ceremony).await?;
+        let device_name = request
+            .device_name
             .map(|text| username::label("deviceName", text))
             .transpose()?;
-        let (whose, issued) = self.whose(&taken, session)?;
-        let json = response;
+        let (whose, issued) = self.whose(&taken, session).await?;
+        let json = request.response;
         let response = RegistrationResponse::from_json(json)?;
+        let platform = response.authenticator_attachment() == Some(AuthenticatorAttachment::Platform);
+        if issued.pin && platform {
+            return Err(Error::invalid(
+                "authenticatorAttachment: a security key was asked for",
+            ));
+        }
+        let pin = issued.pin;
         let verified = self.verify(json, &response, &taken, issued)?;
+        let beside = match &whose {
+            RegistrationAccount::Existing(_) if request.password.is_some() => {
+                return Err(Error::invalid("password: it is changed by PUT /password"));
+            }
+            RegistrationAccount::Existing(_) => FirstFactors::default(),
+            RegistrationAccount::New(account) => self.0.first_factors(account, request.password).await?,
+        };
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
         subject.account = Some(account);
-        let credential = self.credential(client, account, &response, &verified, device_name);
-        self.commit(client, whose, session, credential, &verified).await
+        let mut credential = self.credential(client, account, &response, &verified, device_name);
+        credential.pin = pin;
+        self.commit(client, whose, session, credential, &verified, beside)
+            .await
     }
 
     /// The account the ceremony was started for: the session that started an addition must be the one that finishes it.
-    fn whose<'taken>(
+    async fn whose<'taken>(
         &self,
         taken: &'taken Taken,
         session: Option<&SignedIn>,
@@ -373,12 +436,20 @@ impl Registrations {
                         && current.account_id() == account_id(*account) =>
                 {
                     let now = self.0.clock.now();
+                    let first = current.is_by_password_alone()
+                        && self
+                            .0
+                            .durable
+                            .credentials_of(current.account_id())
+                            .await?
+                            .is_empty();
+                    let granted = first || current.is_recovery() || self.0.is_fresh(current, now);
                     let addition = Addition {
                         account: current.account_id(),
                         session: Some(current.session().id),
-                        uses_grant: (!self.0.is_fresh(current, now) && !current.is_recovery())
-                            .then(|| Purpose::AddPasskey.as_str().to_owned()),
-                        max_credentials: MAX_PASSKEYS,
+                        uses_grant: (!granted).then(|| Purpose::AddPasskey.as_str().to_owned()),
+                        // The first is still the first when it is written.
+                        max_credentials: if first { 1 } else { MAX_PASSKEYS },
                         at: now,
                     };
                     Ok((RegistrationAccount::Existing(addition), issued))
@@ -423,6 +494,7 @@ impl Registrations {
             // A conditional registration happens in passing: the browser asks for no verification there.
             user_verification: match issued.mediation {
                 Mediation::Conditional => UserVerification::Preferred,
+                Mediation::Modal if issued.pin => UserVerification::Required,
                 Mediation::Modal => self.0.settings.user_verification,
             },
             algorithms: issued.algorithms.clone(),
@@ -473,6 +545,7 @@ impl Registrations {
             backup_eligible: verified.backup().is_eligible(),
             backup_state: verified.backup().is_backed_up(),
             uv_initialized: verified.user_verified(),
+            pin: false,
             attestation_format: verified.attestation_format().to_owned(),
             attestation_type: verified.attestation_type().as_str().to_owned(),
             attestation_trusted: verified.attestation_trusted(),
@@ -494,6 +567,7 @@ impl Registrations {
         current: Option<&SignedIn>,
         credential: Credential,
         verified: &VerifiedRegistration,
+        beside: FirstFactors,
     ) -> Result<Registered, Error> {
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
@@ -510,13 +584,15 @@ impl Registrations {
                 let proof = Proof::registration(verified);
                 let opened = self
                     .0
-                    .open_session(client, addition.account, &credential.id, &proof)?;
+                    .open_session(client, addition.account, Some(&credential.id), &proof)?;
                 (Some(opened), Ending::Nothing)
             }
             RegistrationAccount::Existing(_) => (None, Ending::Nothing),
             RegistrationAccount::New(account) => {
                 let proof = Proof::registration(verified);
-                let opened = self.0.open_session(client, account.id, &credential.id, &proof)?;
+                let opened = self
+                    .0
+                    .open_session(client, account.id, Some(&credential.id), &proof)?;
                 (
                     Some(opened),
                     Ending::of(current.map(|session| session.session().id)),
@@ -524,6 +600,7 @@ impl Registrations {
             }
         };
         let (session, token) = opened.unzip();
+        let (client_key, shown) = beside.client_key.unzip();
         subject.session = session.as_ref().map(|session| session.id);
         let event = self.0.success(client, FINISH, subject)?;
         let mut claim = None;
@@ -560,6 +637,8 @@ impl Registrations {
             recovery,
             session: session.clone(),
             ends,
+            password: beside.password,
+            client_key,
             reserved_id: decoy::recognises(&self.0.keys.decoy, credential.id.as_bytes()),
             audit,
         };
@@ -589,6 +668,7 @@ impl Registrations {
                     session,
                     token,
                     signals,
+                    client_key: shown,
                 })
             }
             RegistrationOutcome::CredentialExists => Err(Error::CredentialExists),

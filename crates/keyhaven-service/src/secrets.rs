@@ -36,6 +36,7 @@ impl fmt::Debug for SecretKey {
 pub(crate) struct Keys {
     addresses: hmac::Key,
     pub(crate) audit: hmac::Key,
+    pub(crate) client_keys: hmac::Key,
     pub(crate) decoy: hmac::Key,
     devices: hmac::Key,
     pub(crate) limits: hmac::Key,
@@ -54,6 +55,7 @@ impl Keys {
                 .ok()?
                 .into(),
             audit: root.expand(&[b"audit event mac"], hmac::HMAC_SHA256).ok()?.into(),
+            client_keys: root.expand(&[b"client keys"], hmac::HMAC_SHA256).ok()?.into(),
             decoy: root.expand(&[b"login decoys"], hmac::HMAC_SHA256).ok()?.into(),
             devices: root.expand(&[b"known devices"], hmac::HMAC_SHA256).ok()?.into(),
             limits: root

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keyhaven_storage::{Account, AccountId, Rotation, Session, SessionId, SessionRotation, SignInSession};
 use keyhaven_types::{CredentialId, UnixTime};
 
-use crate::assurance::Proof;
+use crate::assurance::{self, Proof};
 use crate::audit::Subject;
 use crate::client::{Client, SessionToken};
 use crate::context::Context;
@@ -63,6 +63,11 @@ impl SignedIn {
             to: to.hash(),
         })
     }
+
+    /// Whether nothing but a password opened it.
+    pub(crate) fn is_by_password_alone(&self) -> bool {
+        assurance::is_by_password_alone(self.session())
+    }
 }
 
 /// The method of sessions that come from a recovery.
@@ -81,7 +86,7 @@ impl Context {
         &self,
         client: &Client,
         account: AccountId,
-        credential: &CredentialId,
+        credential: Option<&CredentialId>,
         proof: &Proof,
     ) -> Result<(Session, SessionToken), Error> {
         let now = self.clock.now();
@@ -98,7 +103,7 @@ impl Context {
             authenticated_at: now,
             aal: proof.aal(),
             amr: proof.amr(),
-            credential: Some(credential.clone()),
+            credential: credential.cloned(),
             user_agent: client.user_agent.clone(),
             ip: Some(client.ip.to_string()),
         };
@@ -132,10 +137,15 @@ impl Context {
         Ok((session, token))
     }
 
-    /// Whether the user signed in just now. Nobody has by a recovery.
+    /// Whether the user signed in just now, by more than a password: what a password, or a recovery, opened
+    /// does not decide about passkeys.
     pub(crate) fn is_fresh(&self, session: &SignedIn, now: UnixTime) -> bool {
-        !session.is_recovery()
-            && now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
+        !session.is_recovery() && !session.is_by_password_alone() && self.is_recent(session, now)
+    }
+
+    /// Whether the user signed in just now, however.
+    pub(crate) fn is_recent(&self, session: &SignedIn, now: UnixTime) -> bool {
+        now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 
     /// Demands a recent sign-in or a live grant for this purpose.

@@ -57,6 +57,10 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// Signed access tokens, where wanted.
     pub access_tokens: Option<AccessTokenSettings>,
+    /// What passwords are good for.
+    pub passwords: PasswordSettings,
+    /// Whether a sign-in with a passkey asks for the client key too.
+    pub client_key: Demand,
     /// Bounds on attempts; `None`: no bound.
     pub rate_limits: Option<RateLimitSettings>,
 }
@@ -130,6 +134,47 @@ impl Default for SessionSettings {
     }
 }
 
+/// What passwords are good for. The default: nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordSettings {
+    /// Whether a password alone makes an account and signs in, at AAL1.
+    pub fallback: bool,
+    /// Whether a sign-in with a passkey asks for the password too.
+    pub with_passkey: Demand,
+    /// So many hashes are computed at once, each in 19 MiB.
+    pub hashes_at_once: u32,
+}
+
+impl Default for PasswordSettings {
+    fn default() -> Self {
+        Self {
+            fallback: false,
+            with_passkey: Demand::Off,
+            hashes_at_once: 4,
+        }
+    }
+}
+
+impl PasswordSettings {
+    /// Whether accounts can have a password at all.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.fallback || self.with_passkey != Demand::Off
+    }
+}
+
+/// Whether a sign-in asks for one more factor.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Demand {
+    /// Where the account's owner wants it.
+    ByAccount,
+    /// Never.
+    #[default]
+    Off,
+    /// Always; who does not have it does not get in.
+    Required,
+}
+
 /// How access tokens live.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessTokenSettings {
@@ -159,6 +204,10 @@ pub struct RateLimitSettings {
     pub per_address_and_account: u32,
     /// Answers from which one address can learn that a username is taken.
     pub username_taken: u32,
+    /// Passwords tried from one address, and, together, from the networks around it as starts are (see `per_address`).
+    pub passwords_per_address: u32,
+    /// Passwords tried for one account from one address; from the networks around it together 2, 4 and 8 times as many.
+    pub passwords_per_address_and_account: u32,
     /// Changes that one account makes: renaming, refreshing, removing, ending sessions.
     pub changes_per_account: u32,
 }
@@ -169,6 +218,8 @@ impl Default for RateLimitSettings {
             per_address: 120,
             per_address_and_account: 5,
             username_taken: 10,
+            passwords_per_address: 30,
+            passwords_per_address_and_account: 5,
             changes_per_account: 60,
         }
     }

@@ -278,7 +278,7 @@ impl StepUps {
         let rotation = current.rotation(&token);
         let asserted = self
             .0
-            .assert(client, &response, &expected, subject, |owned, verified| {
+            .assert(client, &response, &expected, None, subject, |owned, verified, _| {
                 // The allow-list holds the account's own credentials only; this is the belt to those braces.
                 if owned.account.id != current.account_id() {
                     return Err(Error::ChallengeMissing);

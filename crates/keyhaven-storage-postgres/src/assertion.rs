@@ -17,6 +17,7 @@ impl PostgresStore {
     ///   is written. `target` therefore *locks* account and credential, in this order as all commits do, and answers
     ///   what they are once the locks are held: a row that was changed meanwhile is read again in its newest version,
     ///   one that was deleted is not there.
+    /// * `beside` does the same for what was judged by beside the passkey, and looks at nothing where nothing was.
     /// * `verdict` judges what was locked and nothing else. Of racing commits with one expected sign count the first
     ///   to hold the lock is committed; the others find the count that it stored.
     /// * `committed` is one row or none. Each writing part takes its rows from it, so nothing is written unless all is.
@@ -24,6 +25,10 @@ impl PostgresStore {
     ///   and changes that.
     /// * Foreign keys are checked and triggers run at the end of the statement. Where one of them refuses, or any part
     ///   fails, the statement and with it the transaction never was.
+    #[expect(
+        clippy::as_conversions,
+        reason = "how the query macro is told a type: nothing is converted"
+    )]
     pub(crate) async fn record_assertion(
         &self,
         commit: &AssertionCommit,
@@ -34,10 +39,11 @@ impl PostgresStore {
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
         let grant = commit.grant.as_ref();
+        let judged = commit.factors.as_ref();
         let event = &commit.audit.event;
         let mails = Mails::of(&commit.audit);
 
-        if let (Some(session), None, None) = (session, grant, commit.ends_session)
+        if let (Some(session), None, None, None) = (session, grant, commit.ends_session, judged)
             && commit.audit.mails.is_empty()
             && self.record_login(commit, session).await?
         {
@@ -47,7 +53,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let outcome = query_scalar!(
             r#"WITH target AS MATERIALIZED (
-                SELECT a.active AS account_active, c.active AS credential_active,
+                SELECT a.id AS account_id, a.active AS account_active, c.active AS credential_active,
                     c.sign_count = $3 AND c.backup_eligible = $39 AND c.device_name = $40 AND a.updated_at = $41
                     AS as_expected
                 FROM accounts a JOIN credentials c ON c.account_id = a.id
@@ -57,16 +63,23 @@ impl PostgresStore {
                 SELECT s.id FROM sessions s
                 WHERE s.id = $21::uuid AND s.account_id = $2 AND s.expires_at > $7
                 FOR KEY SHARE
+            ), beside AS MATERIALIZED (
+                SELECT (SELECT p.hash FROM passwords p WHERE p.account_id = t.account_id FOR SHARE) AS password,
+                    (SELECT k.mac FROM client_keys k WHERE k.account_id = t.account_id FOR NO KEY UPDATE) AS client_key
+                FROM target t WHERE $42::boolean
             ), verdict AS MATERIALIZED (
                 SELECT CASE
                     WHEN t.account_active IS NULL THEN 'credential missing'
                     WHEN NOT t.account_active THEN 'account locked'
                     WHEN NOT t.credential_active THEN 'credential inactive'
                     WHEN NOT t.as_expected THEN 'record changed'
+                    WHEN $42::boolean AND (b.password IS DISTINCT FROM $43::text
+                        OR b.client_key IS DISTINCT FROM $44::bytea) THEN 'record changed'
                     WHEN $21::uuid IS NOT NULL AND h.id IS NULL THEN 'session ended'
                     ELSE 'committed'
                 END AS outcome
                 FROM (VALUES (true)) AS one LEFT JOIN target t ON true LEFT JOIN holder h ON true
+                LEFT JOIN beside b ON true
             ), committed AS MATERIALIZED (
                 SELECT FROM verdict WHERE outcome = 'committed'
             ), used AS (
@@ -74,6 +87,9 @@ impl PostgresStore {
                 SET sign_count = $4::bigint, backup_eligible = $5, backup_state = $6,
                     last_used_at = greatest(c.last_used_at, $7)
                 FROM committed WHERE c.credential_id = $1
+            ), key_used AS (
+                UPDATE client_keys k SET last_used_at = greatest(k.last_used_at, $7)
+                FROM committed WHERE k.account_id = $2 AND $45::boolean
             ), signed_in AS (
                 UPDATE accounts a SET last_login_at = greatest(a.last_login_at, $7)
                 FROM committed WHERE a.id = $2 AND $8::uuid IS NOT NULL
@@ -90,8 +106,8 @@ impl PostgresStore {
                 SELECT $21::uuid, $22::text, $23::bigint FROM committed WHERE $21::uuid IS NOT NULL
                 ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at
             ), rotated AS (
-                UPDATE sessions s SET token_hash = $48::bytea, previous_token_hash = $47::bytea, rotated_at = $7
-                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $47::bytea
+                UPDATE sessions s SET token_hash = $52::bytea, previous_token_hash = $51::bytea, rotated_at = $7
+                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $51::bytea
                 RETURNING s.id
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
@@ -102,10 +118,10 @@ impl PostgresStore {
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
                 SELECT mail.* FROM committed,
-                    unnest($42::uuid[], $43::uuid[], $44::bytea[], $45::bigint[], $46::bigint[]) AS mail
+                    unnest($46::uuid[], $47::uuid[], $48::bytea[], $49::bigint[], $50::bigint[]) AS mail
             )
             SELECT CASE
-                WHEN outcome = 'committed' AND $47::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
+                WHEN outcome = 'committed' AND $51::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
                 THEN 'committed unrotated' ELSE outcome
             END AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
@@ -149,6 +165,10 @@ impl PostgresStore {
             commit.expected.backup_eligible,
             commit.expected.device_name,
             commit.expected.account_updated_at.as_millis(),
+            judged.is_some(),
+            judged.and_then(|judged| judged.password.as_deref()),
+            judged.and_then(|judged| judged.client_key.as_ref().map(|mac| &mac[..])),
+            judged.is_some_and(|judged| judged.uses_client_key),
             &mails.ids,
             &mails.accounts as &[Option<Uuid>],
             &mails.sealed,

@@ -29,6 +29,10 @@ impl AuditStore for PostgresStore {
 
 /// Appends an event and queues its mails, in one statement: alone, or as part of a transaction. Commits of one statement
 /// do it by themselves.
+#[expect(
+    clippy::as_conversions,
+    reason = "how the query macro is told a type: nothing is converted"
+)]
 pub(crate) async fn append(connection: &mut PgConnection, aftermath: &Aftermath) -> Result<(), sqlx::Error> {
     let event = &aftermath.event;
     let mails = Mails::of(aftermath);

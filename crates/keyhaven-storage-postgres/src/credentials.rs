@@ -46,7 +46,7 @@ impl PostgresStore {
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
                 a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
                 c.credential_id, c.rp_id, c.public_key, c.algorithm, c.sign_count, c.aaguid,
-                c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized,
+                c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized, c.pin,
                 c.attestation_format, c.attestation_type, c.attestation_trusted, c.attestation_hardware,
                 c.device_name, c.user_agent, c.created_at AS credential_created_at, c.last_used_at,
                 c.active AS credential_active, c.inactive_reason, c.traits::text AS "traits!"
@@ -71,7 +71,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
             r#"SELECT account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
-                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
+                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized, pin,
                 attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
                 user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
                 inactive_reason, traits::text AS "traits!"
@@ -99,7 +99,7 @@ impl PostgresStore {
         let row = query!(
             r#"UPDATE credentials SET device_name = $3::text WHERE credential_id = $1 AND account_id = $2
             RETURNING account_id, credential_id, rp_id, public_key, algorithm, sign_count, aaguid,
-                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized,
+                transports::text AS "transports!", backup_eligible, backup_state, uv_initialized, pin,
                 attestation_format, attestation_type, attestation_trusted, attestation_hardware, device_name,
                 user_agent, created_at AS credential_created_at, last_used_at, active AS credential_active,
                 inactive_reason, traits::text AS "traits!""#,

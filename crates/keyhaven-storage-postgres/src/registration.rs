@@ -17,15 +17,7 @@ impl PostgresStore {
         &self,
         registration: &NewRegistration,
     ) -> Result<RegistrationOutcome, Failure> {
-        let account = registration.account_id();
-        let session = registration.session.as_ref();
-        if registration.credential.account != account
-            || session.is_some_and(|session| session.account != account)
-            || registration
-                .claim
-                .as_ref()
-                .is_some_and(|claim| claim.account != account)
-        {
+        if !registration.is_of_one_account() {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
 
@@ -118,6 +110,10 @@ async fn refused_addition(
 /// account's. A username or credential id that is in use makes the whole statement fail by its unique constraint, which
 /// waits for racing commits of the same; so it is the constraint that gives the verdict, and nothing was written. A
 /// reserved id is inserted twice, which is the same failure.
+#[expect(
+    clippy::as_conversions,
+    reason = "how the query macro is told a type: nothing is converted"
+)]
 async fn write(connection: &mut PgConnection, registration: &NewRegistration) -> Result<(), sqlx::Error> {
     let account = registration.account_id();
     let new = match &registration.account {
@@ -127,6 +123,8 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
     let credential = &registration.credential;
     let session = registration.session.as_ref();
     let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
+    let password = registration.password.as_ref();
+    let client_key = registration.client_key.as_ref();
     let event = &registration.audit.event;
     let mails = Mails::of(&registration.audit);
     let claim = registration.claim.as_ref();
@@ -143,16 +141,24 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             ), registered AS (
                 INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
                     transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
-                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
-                    inactive_reason, traits)
+                    attestation_trusted, device_name, user_agent, created_at, last_used_at, active, pin,
+                    attestation_hardware, inactive_reason, traits)
                 SELECT $11::bytea, account.id, $12::text, $13::bytea, $14::bigint, $15::bigint, $16::uuid,
                     $17::text::json, $18::boolean, $19::boolean, $20::boolean, $21::text, $22::text, $23::boolean,
-                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $72::boolean, $73::text, $77::text::json
+                    $24::text, $25::text, $26::bigint, $27::bigint, $28::boolean, $58::boolean,
+                    $80::boolean, $81::text, $85::text::json
                 FROM account, generate_series(1, CASE WHEN $29::boolean THEN 2 ELSE 1 END)
+            ), chosen AS (
+                INSERT INTO passwords (account_id, hash, kind, with_passkey, changed_at)
+                SELECT account.id, $59::text, $60::text, $61::boolean, $62::bigint FROM account
+                WHERE $59::text IS NOT NULL
+            ), handed_out AS (
+                INSERT INTO client_keys (account_id, mac, created_at, last_used_at)
+                SELECT account.id, $63::bytea, $64::bigint, $65::bigint FROM account WHERE $63::bytea IS NOT NULL
             ), ended AS (
                 DELETE FROM sessions s USING account
                 WHERE s.id = $31::uuid OR (s.account_id = $1
-                    AND ($74::boolean AND s.id IS DISTINCT FROM $75::uuid OR s.credential_id = $76::bytea))
+                    AND ($82::boolean AND s.id IS DISTINCT FROM $83::uuid OR s.credential_id = $84::bytea))
             ), opened AS (
                 INSERT INTO sessions (id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
                     created_at, last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip)
@@ -160,18 +166,18 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                     $38::bigint, $39::bigint, $40::smallint, $41::text::json, $42::bytea, $43::text, $44::text
                 FROM account WHERE $32::uuid IS NOT NULL
             ), signed_out AS (
-                DELETE FROM sessions s USING account WHERE $70::boolean AND s.account_id = $1
+                DELETE FROM sessions s USING account WHERE $78::boolean AND s.account_id = $1
             ), dropped AS (
-                DELETE FROM credentials c USING account WHERE $71::boolean AND c.account_id = $1
+                DELETE FROM credentials c USING account WHERE $79::boolean AND c.account_id = $1
             ), claimed AS (
                 INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
                     mailed_at, expires_at)
-                SELECT account.id, $63::text, $64::bytea, $65::bytea, $66::bigint, $67::bigint, $68::bigint, $69::bigint
-                FROM account WHERE $63::text IS NOT NULL
+                SELECT account.id, $71::text, $72::bytea, $73::bytea, $74::bigint, $75::bigint, $76::bigint, $77::bigint
+                FROM account WHERE $71::text IS NOT NULL
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
                 SELECT mail.* FROM account,
-                    unnest($58::uuid[], $59::uuid[], $60::bytea[], $61::bigint[], $62::bigint[]) AS mail
+                    unnest($66::uuid[], $67::uuid[], $68::bytea[], $69::bigint[], $70::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
                 user_agent, request_id, mac)
@@ -235,6 +241,14 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            credential.pin,
+            password.map(|password| password.hash.as_str()),
+            password.map(|password| password.kind.as_str()),
+            password.map(|password| password.with_passkey),
+            password.map(|password| password.changed_at.as_millis()),
+            client_key.map(|key| &key.mac[..]),
+            client_key.map(|key| key.created_at.as_millis()),
+            client_key.and_then(|key| key.last_used_at.map(UnixTime::as_millis)),
             &mails.ids,
             &mails.accounts as &[Option<Uuid>],
             &mails.sealed,

@@ -4,7 +4,7 @@ use keyhaven_storage::{AssertionCommit, AssertionOutcome, StepUpGrant};
 use sqlx::{SqliteConnection, query};
 
 use crate::error::Failure;
-use crate::{SqliteStore, audit, sessions};
+use crate::{SqliteStore, audit, factors, sessions};
 
 impl SqliteStore {
     pub(crate) async fn record_assertion(
@@ -41,6 +41,11 @@ async fn write_assertion(
 ) -> Result<AssertionOutcome, Failure> {
     if !compare_and_set(connection, commit).await? {
         return why_unchanged(connection, commit).await;
+    }
+    if let Some(judged) = &commit.factors
+        && !factors::hold(connection, judged, commit).await?
+    {
+        return Ok(AssertionOutcome::RecordChanged);
     }
     if let Some(grant) = &commit.grant
         && !give(connection, grant, commit).await?

@@ -54,7 +54,7 @@ impl SqliteStore {
                 c.credential_id AS "credential_id!", c.rp_id AS "rp_id!", c.public_key AS "public_key!",
                 c.algorithm AS "algorithm!", c.sign_count AS "sign_count!", c.aaguid AS "aaguid!: Uuid",
                 c.transports AS "transports!", c.backup_eligible AS "backup_eligible!: bool",
-                c.backup_state AS "backup_state!: bool", c.uv_initialized AS "uv_initialized!: bool",
+                c.backup_state AS "backup_state!: bool", c.uv_initialized AS "uv_initialized!: bool", c.pin AS "pin!: bool",
                 c.attestation_format AS "attestation_format!", c.attestation_type AS "attestation_type!",
                 c.attestation_trusted AS "attestation_trusted!: bool",
                 c.attestation_hardware AS "attestation_hardware!: bool", c.inactive_reason AS "inactive_reason?", c.traits AS "traits!",
@@ -79,7 +79,7 @@ impl SqliteStore {
         let rows = query!(
             r#"SELECT account_id AS "account_id!: Uuid", credential_id, rp_id, public_key, algorithm, sign_count,
                 aaguid AS "aaguid!: Uuid", transports, backup_eligible AS "backup_eligible!: bool",
-                backup_state AS "backup_state!: bool", uv_initialized AS "uv_initialized!: bool",
+                backup_state AS "backup_state!: bool", uv_initialized AS "uv_initialized!: bool", pin AS "pin!: bool",
                 attestation_format, attestation_type, attestation_trusted AS "attestation_trusted!: bool",
                 attestation_hardware AS "attestation_hardware!: bool", inactive_reason, traits, device_name, user_agent, created_at AS "credential_created_at!", last_used_at,
                 active AS "credential_active!: bool"
@@ -108,7 +108,7 @@ impl SqliteStore {
                 public_key AS "public_key!", algorithm AS "algorithm!", sign_count AS "sign_count!",
                 aaguid AS "aaguid!: Uuid", transports AS "transports!",
                 backup_eligible AS "backup_eligible!: bool", backup_state AS "backup_state!: bool",
-                uv_initialized AS "uv_initialized!: bool", attestation_format AS "attestation_format!",
+                uv_initialized AS "uv_initialized!: bool", pin AS "pin!: bool", attestation_format AS "attestation_format!",
                 attestation_type AS "attestation_type!", attestation_trusted AS "attestation_trusted!: bool",
                 attestation_hardware AS "attestation_hardware!: bool", inactive_reason AS "inactive_reason?",
                 traits AS "traits!", device_name AS "device_name!", user_agent AS "user_agent?",

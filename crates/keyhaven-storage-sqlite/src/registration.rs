@@ -8,24 +8,14 @@ use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
-use crate::{SqliteStore, addresses, audit, sessions};
+use crate::{SqliteStore, addresses, audit, factors, passwords, sessions};
 
 impl SqliteStore {
     pub(crate) async fn register(
         &self,
         registration: NewRegistration,
     ) -> Result<RegistrationOutcome, Failure> {
-        let account = registration.account_id();
-        if registration.credential.account != account
-            || registration
-                .session
-                .as_ref()
-                .is_some_and(|session| session.account != account)
-            || registration
-                .claim
-                .as_ref()
-                .is_some_and(|claim| claim.account != account)
-        {
+        if !registration.is_of_one_account() {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
 
@@ -70,6 +60,12 @@ async fn write_registration(
                 .execute(&mut *connection)
                 .await?;
         }
+    }
+    if let Some(password) = &registration.password {
+        passwords::put(connection, password).await?;
+    }
+    if let Some(key) = &registration.client_key {
+        factors::put(connection, key).await?;
     }
     if !insert_credential(connection, &registration.credential).await? || registration.reserved_id {
         return Ok(RegistrationOutcome::CredentialExists);
@@ -131,7 +127,10 @@ async fn refused_addition(
 }
 
 /// False: the username is taken.
-async fn insert_account(connection: &mut SqliteConnection, account: &Account) -> Result<bool, Failure> {
+pub(crate) async fn insert_account(
+    connection: &mut SqliteConnection,
+    account: &Account,
+) -> Result<bool, Failure> {
     let inserted = query!(
         "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
             updated_at, last_login_at)
@@ -162,8 +161,9 @@ async fn insert_credential(
         "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
             transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
             attestation_trusted, device_name, user_agent, created_at, last_used_at, active, attestation_hardware,
-            inactive_reason, traits)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+            inactive_reason, traits, pin)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+            ?23)
         ON CONFLICT (credential_id) DO NOTHING",
         credential.id.as_bytes(),
         credential.account.0,
@@ -187,6 +187,7 @@ async fn insert_credential(
         credential.attestation_hardware,
         credential.inactive_reason.map(InactiveReason::as_str),
         columns::stored_traits(&credential.traits),
+        credential.pin,
     )
     .execute(connection)
     .await?;

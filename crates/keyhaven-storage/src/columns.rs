@@ -42,7 +42,7 @@ macro_rules! account_columns {
 pub use crate::account_columns as account;
 
 /// `credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid, transports, backup_eligible,
-/// backup_state, uv_initialized, attestation_format, attestation_type, attestation_trusted, attestation_hardware,
+/// backup_state, uv_initialized, pin, attestation_format, attestation_type, attestation_trusted, attestation_hardware,
 /// device_name, user_agent, credential_created_at, last_used_at, credential_active, inactive_reason, traits`.
 #[doc(hidden)]
 #[macro_export]
@@ -60,6 +60,7 @@ macro_rules! credential_columns {
             backup_eligible: $row.backup_eligible,
             backup_state: $row.backup_state,
             uv_initialized: $row.uv_initialized,
+            pin: $row.pin,
             attestation_format: $row.attestation_format,
             attestation_type: $row.attestation_type,
             attestation_trusted: $row.attestation_trusted,
@@ -82,6 +83,42 @@ macro_rules! credential_columns {
 }
 #[doc(inline)]
 pub use crate::credential_columns as credential;
+
+/// `hash, kind, with_passkey, changed_at, client_key_mac, client_key_created_at, client_key_last_used_at`, each of which
+/// may be null, and `account_id`. Answers [`Factors`](crate::Factors), and takes only the columns that are named.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! factors_columns {
+    ($row:ident) => {
+        $crate::Factors {
+            password: match ($row.hash, $row.kind, $row.with_passkey, $row.changed_at) {
+                (Some(hash), Some(kind), Some(with_passkey), Some(changed_at)) => {
+                    Some($crate::PasswordVerifier {
+                        account: $crate::AccountId($row.account_id),
+                        hash,
+                        kind,
+                        with_passkey,
+                        changed_at: $crate::columns::types::UnixTime::from_millis(changed_at),
+                    })
+                }
+                _ => None,
+            },
+            client_key: match ($row.client_key_mac, $row.client_key_created_at) {
+                (Some(mac), Some(created_at)) => Some($crate::ClientKey {
+                    account: $crate::AccountId($row.account_id),
+                    mac: $crate::columns::bytes(&mac, "client key")?,
+                    created_at: $crate::columns::types::UnixTime::from_millis(created_at),
+                    last_used_at: $row
+                        .client_key_last_used_at
+                        .map($crate::columns::types::UnixTime::from_millis),
+                }),
+                _ => None,
+            },
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::factors_columns as factors;
 
 /// `session_id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at, session_created_at, last_seen_at, expires_at,
 /// authenticated_at, aal, amr, credential_id, user_agent, ip`.

@@ -27,9 +27,11 @@ mod audit;
 mod ceremonies;
 mod clones;
 mod credentials;
+mod factors;
 mod grants;
 mod limits;
 mod outbox;
+mod passwords;
 mod recovery;
 mod registrations;
 mod samples;
@@ -45,8 +47,8 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
-    credentials::*, grants::*, limits::*, outbox::*, recovery::*, registrations::*, sealed::*, sessions::*,
-    signing_keys::*,
+    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, recovery::*, registrations::*,
+    sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -267,6 +269,24 @@ macro_rules! durable_store_contract {
             a_grant_is_for_one_purpose
             a_grant_is_gone_at_its_end
             a_new_grant_replaces_the_old
+            // passwords
+            a_password_candidate_tells_what_the_account_has
+            a_password_change_ends_the_other_sessions
+            a_password_change_needs_what_it_was_judged_by
+            a_password_login_is_recorded
+            a_password_login_needs_the_password_that_was_compared
+            a_password_registration_is_recorded
+            kinds_of_hashes_are_told_once_each
+            one_of_racing_password_changes_happens
+            one_of_racing_password_registrations_gets_the_username
+            passwords_survive_a_reopen
+            // factors
+            a_client_key_is_changed_by_a_grant
+            a_login_needs_the_factors_it_was_judged_by
+            a_login_races_a_password_change
+            a_login_without_factors_looks_at_none
+            a_registration_brings_factors
+            a_security_keys_pin_reads_back
             // audit
             an_event_id_is_used_once
             events_of_one_moment_are_not_lost_between_pages
@@ -348,10 +368,12 @@ mod tests {
             include_str!("contract/ceremonies.rs"),
             include_str!("contract/clones.rs"),
             include_str!("contract/credentials.rs"),
+            include_str!("contract/factors.rs"),
             include_str!("contract/grants.rs"),
             include_str!("contract/limits.rs"),
             include_str!("contract/outbox.rs"),
             include_str!("contract/recovery.rs"),
+            include_str!("contract/passwords.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

@@ -2,9 +2,10 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, CloneStore,
-    Credential, CredentialHandle, Ending, EventId, OutboxStore, RecoveryStore, Session, SessionId,
-    SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
+    CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
+    PasswordStore, PasswordVerifier, RecoveryStore, Session, SessionId, SessionRotation, SigningKey,
+    StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -15,7 +16,9 @@ pub trait DurableStore:
     + AuditStore
     + CloneStore
     + CredentialStore
+    + FactorStore
     + OutboxStore
+    + PasswordStore
     + RecoveryStore
     + SessionStore
     + SigningKeyStore
@@ -29,7 +32,9 @@ impl<T> DurableStore for T where
         + AuditStore
         + CloneStore
         + CredentialStore
+        + FactorStore
         + OutboxStore
+        + PasswordStore
         + RecoveryStore
         + SessionStore
         + SigningKeyStore
@@ -152,6 +157,10 @@ pub struct NewRegistration {
     pub session: Option<Session>,
     /// Sessions to end.
     pub ends: Ending,
+    /// A new account's password; its `account` is that account.
+    pub password: Option<PasswordVerifier>,
+    /// A new account's client key; its `account` is that account.
+    pub client_key: Option<ClientKey>,
     /// The credential id counts as registered: the server has given it out as a decoy. Same work, same outcome.
     pub reserved_id: bool,
     /// The event, and the mails that tell people.
@@ -163,6 +172,20 @@ impl NewRegistration {
     #[must_use]
     pub const fn account_id(&self) -> AccountId {
         self.account.id()
+    }
+
+    /// Whether all of it speaks of one account, and password and client key of a new one.
+    #[must_use]
+    pub fn is_of_one_account(&self) -> bool {
+        let account = self.account_id();
+        let session = self.session.as_ref().map(|session| session.account);
+        let password = self.password.as_ref().map(|password| password.account);
+        let client_key = self.client_key.as_ref().map(|key| key.account);
+        let new = matches!(self.account, RegistrationAccount::New(_));
+        self.credential.account == account
+            && session.is_none_or(|of| of == account)
+            && password.is_none_or(|of| new && of == account)
+            && client_key.is_none_or(|of| new && of == account)
     }
 }
 
@@ -206,6 +229,8 @@ pub struct AssertionCommit {
     pub backup_state: bool,
     /// When it signed. Last use and last login move forward only.
     pub used_at: UnixTime,
+    /// What else was judged by, beside the passkey: it must still be what is stored. `None`: nothing was.
+    pub factors: Option<JudgedFactors>,
     /// A session to open: makes this a login, and `used_at` the account's last one.
     pub session: Option<Session>,
     /// A grant to give, for a step-up. Its session must be the account's and not be over at `used_at`.

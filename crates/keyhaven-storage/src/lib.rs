@@ -12,6 +12,7 @@
 //! * [`OutboxStore`]: mails that wait to be sent.
 //! * [`RecoveryStore`]: recovering accounts.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
+//! * [`PasswordStore`]: passwords, where they are allowed; [`FactorStore`]: what is asked for beside a passkey.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -33,10 +34,12 @@ pub mod contract;
 mod durable;
 mod ending;
 mod error;
+mod factors;
 mod ids;
 mod limits;
 pub mod observed;
 mod outbox;
+mod passwords;
 mod records;
 mod recovery;
 mod sealed;
@@ -52,9 +55,14 @@ pub use durable::{
 };
 pub use ending::{Ending, SessionRotation};
 pub use error::{Damaged, StorageError};
+pub use factors::{ClientKey, ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, JudgedFactors};
 pub use ids::{AccountId, CeremonyId, EventId, MailId, SessionId, TokenHash};
 pub use limits::{Allowance, Bucket, LimitStore};
 pub use outbox::{Aftermath, MAX_MAIL_BYTES, OutboxFigures, OutboxStore, QueuedMail, TakenMail};
+pub use passwords::{
+    PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
+    PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
+};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
     Session, SigningKey, StepUpGrant,

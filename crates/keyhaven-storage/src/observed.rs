@@ -6,8 +6,10 @@
 mod addresses;
 mod ceremonies;
 mod durable;
+mod factors;
 mod limits;
 mod outbox;
+mod passwords;
 mod recovery;
 
 use std::cell::Cell;

@@ -54,6 +54,8 @@ pub struct Credential {
     pub backup_state: bool,
     /// Whether the user was verified when it was made.
     pub uv_initialized: bool,
+    /// Whether it was registered as a security key whose PIN is always asked for, whatever else is.
+    pub pin: bool,
     /// Attestation statement format identifier, at most 32 characters.
     pub attestation_format: String,
     /// Attestation type: `none`, `self`, `basic`, `attca`, `anonca` or `uncertain`.

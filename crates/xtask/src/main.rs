@@ -13,6 +13,7 @@ mod gates;
 mod load;
 mod mutants;
 mod summary;
+mod timing;
 mod tools;
 mod tree;
 
@@ -51,6 +52,7 @@ cargo xtask <command>
                      the i-th, counted from 0; only of what has changed or was missed), and record them by file
   openapi            write docs/openapi.json anew
   sqlx-prepare       write the committed query metadata of the SQL adapters anew
+  timing             compare the time of answers about somebody and about nobody: 500 pairs, three times, for each case
   tree               count the crates keyhaven-core is made of
   help               this text
 ";
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         ["fuzz", options @ ..] => fuzz_options(options),
         ["load", options @ ..] => load::run(options),
         ["mutants", options @ ..] => mutants_options(options),
+        ["timing"] => timing::compare(),
         ["tree"] => tree::check(),
         ["figures"] => figures::measure(),
         ["openapi"] => gates::openapi(),

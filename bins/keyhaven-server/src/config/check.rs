@@ -11,7 +11,9 @@ use keyhaven_service::{ClonePolicy, MailSettings, RateLimitSettings, Settings};
 use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{Config, MailConfig, OpenTelemetry, Stop, acceptance, audit, mail, sessions, site, stores};
+use super::{
+    Config, MailConfig, OpenTelemetry, Stop, acceptance, audit, mail, passwords, sessions, site, stores,
+};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -66,6 +68,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mail = mail::mail(&raw.mail, &rp_id, &origins, &format!("{public_url}{base_path}"))?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
+    let passwords = passwords::passwords(&raw.passwords)?;
     let settings = Settings {
         relying_party: RelyingParty {
             id: rp_id,
@@ -115,10 +118,14 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         recovery: mail::recovery(&raw.recovery)?,
         sessions,
         access_tokens,
+        client_key: passwords::client_key(&raw.accounts, &passwords)?,
+        passwords,
         rate_limits: (raw.rate_limit == Switch::On).then_some(RateLimitSettings {
             per_address: raw.rate_limits.per_address_per_minute,
             per_address_and_account: raw.rate_limits.per_address_and_account_per_minute,
             username_taken: raw.rate_limits.username_taken_per_minute,
+            passwords_per_address: raw.rate_limits.passwords_per_address_per_minute,
+            passwords_per_address_and_account: raw.rate_limits.passwords_per_address_and_account_per_minute,
             changes_per_account: raw.rate_limits.changes_per_account_per_minute,
         }),
     };

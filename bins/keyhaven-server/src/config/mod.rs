@@ -7,6 +7,7 @@ mod acceptance;
 mod audit;
 mod check;
 mod mail;
+mod passwords;
 mod raw;
 mod sessions;
 mod site;

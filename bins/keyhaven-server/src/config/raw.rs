@@ -53,6 +53,7 @@ pub(crate) struct Raw {
     pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
     pub(crate) mail: Mail,
+    pub(crate) passwords: Passwords,
     pub(crate) rate_limits: RateLimits,
     pub(crate) recovery: Recovery,
     pub(crate) sessions: Sessions,
@@ -91,6 +92,7 @@ impl Default for Raw {
             crosscheck: Crosscheck::Off,
             log: Log::default(),
             mail: Mail::default(),
+            passwords: Passwords::default(),
             rate_limits: RateLimits::default(),
             recovery: Recovery::default(),
             sessions: Sessions::default(),
@@ -110,11 +112,12 @@ pub(crate) enum TrustedProxyHeader {
     XForwardedFor,
 }
 
-/// What anonymous callers may learn.
+/// What anonymous callers may learn, and what accounts have.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Accounts {
     pub(crate) disclose_existence: bool,
+    pub(crate) client_key: Demand,
 }
 
 /// How attestations are judged.
@@ -352,6 +355,35 @@ pub(crate) struct Mail {
     pub(crate) url: Option<String>,
 }
 
+/// What passwords are good for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Passwords {
+    pub(crate) fallback: Switch,
+    pub(crate) with_passkey: Demand,
+    pub(crate) hashes_at_once: u32,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self {
+            fallback: Switch::Off,
+            with_passkey: Demand::Off,
+            hashes_at_once: keyhaven_service::PasswordSettings::default().hashes_at_once,
+        }
+    }
+}
+
+/// Whether a sign-in asks for one more factor.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Demand {
+    ByAccount,
+    #[default]
+    Off,
+    Required,
+}
+
 /// Attempts per minute.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -359,6 +391,8 @@ pub(crate) struct RateLimits {
     pub(crate) per_address_per_minute: u32,
     pub(crate) per_address_and_account_per_minute: u32,
     pub(crate) username_taken_per_minute: u32,
+    pub(crate) passwords_per_address_per_minute: u32,
+    pub(crate) passwords_per_address_and_account_per_minute: u32,
     pub(crate) changes_per_account_per_minute: u32,
 }
 
@@ -369,6 +403,8 @@ impl Default for RateLimits {
             per_address_per_minute: limits.per_address,
             per_address_and_account_per_minute: limits.per_address_and_account,
             username_taken_per_minute: limits.username_taken,
+            passwords_per_address_per_minute: limits.passwords_per_address,
+            passwords_per_address_and_account_per_minute: limits.passwords_per_address_and_account,
             changes_per_account_per_minute: limits.changes_per_account,
         }
     }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use keyhaven_service::PresentedFactors;
 use keyhaven_storage::CeremonyId;
 
 use super::{device_cookie, refresh_token, session_cookie, started};
@@ -48,13 +49,17 @@ pub(crate) async fn finish(
     PresentedSession(current): PresentedSession,
     Body(body): Body<Finish>,
 ) -> Result<impl IntoResponse, ApiError> {
+    let presented = PresentedFactors {
+        password: body.password.map(Into::into),
+        client_key: body.client_key.map(Into::into),
+    };
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let done = state
         .keyhaven
         .authentications
-        .finish(&client, signed_in, ceremony, response)
+        .finish(&client, signed_in, ceremony, response, &presented)
         .await?;
     let mut session = SessionBody::with_token(&state, &done.account, &done.session);
     session.refresh_token = refresh_token(&state, &client, &done.token);
@@ -64,6 +69,7 @@ pub(crate) async fn finish(
         credential: CredentialBody::from(&done.credential),
         session,
         signals: done.signals,
+        client_key: None,
         recovered: false,
     };
     let device = device_cookie(&state, done.device.as_ref());

@@ -1,11 +1,13 @@
 //! One file per resource: its handlers.
 
 pub(crate) mod account;
+pub(crate) mod client_key;
 pub(crate) mod credentials;
 pub(crate) mod dev_mails;
 pub(crate) mod email;
 pub(crate) mod login;
 pub(crate) mod page;
+pub(crate) mod password;
 pub(crate) mod recovery;
 pub(crate) mod register;
 pub(crate) mod session;

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use keyhaven_service::StartRegistration;
+use keyhaven_service::{FinishRegistration, StartRegistration};
 use keyhaven_storage::CeremonyId;
+use zeroize::Zeroizing;
 
 use super::{cookies, device_cookie, refresh_token, session_cookie, started};
 use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User};
@@ -42,6 +43,7 @@ pub(crate) async fn start(
         authenticator_attachment: body.authenticator_attachment,
         hints: body.hints,
         mediation: body.mediation.unwrap_or_default(),
+        pin: body.pin,
     };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let answer = state
@@ -67,19 +69,18 @@ pub(crate) async fn finish(
     PresentedSession(current): PresentedSession,
     Body(body): Body<Finish>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let ceremony = CeremonyId::parse(&body.ceremony_id);
-    let response = body.credential.get().as_bytes();
+    let password = body.password.map(Zeroizing::new);
+    let request = FinishRegistration {
+        ceremony: CeremonyId::parse(&body.ceremony_id),
+        response: body.credential.get().as_bytes(),
+        device_name: body.device_name.as_deref(),
+        password: password.as_ref().map(|typed| typed.as_str()),
+    };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let registered = state
         .keyhaven
         .registrations
-        .finish(
-            &client,
-            signed_in,
-            ceremony,
-            response,
-            body.device_name.as_deref(),
-        )
+        .finish(&client, signed_in, request)
         .await?;
     let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
     let token = registered
@@ -98,6 +99,7 @@ pub(crate) async fn finish(
         credential: CredentialBody::from(&registered.credential),
         session,
         signals: registered.signals,
+        client_key: registered.client_key.map(|key| key.as_str().to_owned()),
         recovered: registered.recovered,
     };
     let device = device_cookie(&state, registered.device.as_ref());

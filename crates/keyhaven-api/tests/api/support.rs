@@ -88,6 +88,8 @@ pub(crate) fn settings() -> Settings {
         recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),
         access_tokens: None,
+        client_key: keyhaven_service::Demand::Off,
+        passwords: keyhaven_service::PasswordSettings::default(),
         rate_limits: None,
     }
 }

@@ -66,6 +66,9 @@ fn commit_registration(
     state: &mut State,
     registration: NewRegistration,
 ) -> Result<RegistrationOutcome, Conflict> {
+    if !registration.is_of_one_account() {
+        return Err(Conflict("a registration speaks of one account"));
+    }
     let account_id = registration.account_id();
     let NewRegistration {
         account,
@@ -74,17 +77,11 @@ fn commit_registration(
         claim,
         session,
         ends,
+        password,
+        client_key,
         reserved_id,
         audit,
     } = registration;
-    if credential.account != account_id
-        || session
-            .as_ref()
-            .is_some_and(|session| session.account != account_id)
-        || claim.as_ref().is_some_and(|claim| claim.account != account_id)
-    {
-        return Err(Conflict("a registration speaks of one account"));
-    }
     match &account {
         RegistrationAccount::Existing(addition) => {
             if let Some(refusal) = refused_addition(state, addition) {
@@ -130,6 +127,12 @@ fn commit_registration(
         for passkey in passkeys.into_iter().filter(|_| recovery.drops_passkeys) {
             state.remove_credential(&passkey);
         }
+    }
+    if let Some(password) = password {
+        state.passwords.insert(account_id, password);
+    }
+    if let Some(client_key) = client_key {
+        state.client_keys.insert(account_id, client_key);
     }
     state.insert_credential(credential);
     if let Some(claim) = claim {
@@ -203,6 +206,13 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if !as_expected {
         return Ok(AssertionOutcome::RecordChanged);
     }
+    if let Some(judged) = &commit.factors {
+        let password = state.passwords.get(&commit.account).map(|known| &known.hash);
+        let client_key = state.client_keys.get(&commit.account).map(|known| known.mac);
+        if password != judged.password.as_ref() || client_key != judged.client_key {
+            return Ok(AssertionOutcome::RecordChanged);
+        }
+    }
     if let Some(grant) = &commit.grant {
         let live = state
             .sessions
@@ -240,6 +250,11 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
         } else {
             outcome = AssertionOutcome::CommittedUnrotated;
         }
+    }
+    if commit.factors.is_some_and(|judged| judged.uses_client_key)
+        && let Some(key) = state.client_keys.get_mut(&commit.account)
+    {
+        key.last_used_at = key.last_used_at.max(Some(commit.used_at));
     }
     if let Some(grant) = commit.grant {
         state

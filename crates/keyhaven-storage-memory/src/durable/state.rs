@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune,
-    Credential, Ending, EventId, MAX_MAIL_BYTES, MailId, Recovery, Session, SessionId, SigningKey, TakenMail,
-    TokenHash,
+    ClientKey, Credential, Ending, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier, Recovery, Session,
+    SessionId, SigningKey, TakenMail, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
+    pub(super) client_keys: HashMap<AccountId, ClientKey>,
+    pub(super) passwords: HashMap<AccountId, PasswordVerifier>,
     pub(super) sessions: HashMap<SessionId, Session>,
     pub(super) token_families: HashMap<TokenHash, SessionId>,
     /// In the order in which they came.

@@ -148,6 +148,7 @@ pub async fn edge_values_read_back(subject: impl DurableSubject) {
         backup_eligible: true,
         backup_state: true,
         uv_initialized: false,
+        pin: true,
         attestation_format: "f".repeat(32),
         attestation_type: "uncertain".into(),
         attestation_trusted: true,

@@ -51,6 +51,7 @@ pub(super) fn credential(account: AccountId, n: u8) -> Credential {
         backup_eligible: false,
         backup_state: false,
         uv_initialized: true,
+        pin: false,
         attestation_format: "none".into(),
         attestation_type: "none".into(),
         attestation_trusted: false,
@@ -170,6 +171,8 @@ pub(super) fn newcomer(n: u8) -> NewRegistration {
         recovery: None,
         session: None,
         ends: Ending::Nothing,
+        password: None,
+        client_key: None,
         reserved_id: false,
         audit: event(u128::from(n), account.id).into(),
         account: RegistrationAccount::New(account),
@@ -195,6 +198,8 @@ pub(super) fn another(account: AccountId, n: u8) -> NewRegistration {
         recovery: None,
         session: None,
         ends: Ending::Nothing,
+        password: None,
+        client_key: None,
         reserved_id: false,
         audit: event(1000 + u128::from(n), account).into(),
     }
@@ -214,6 +219,7 @@ pub(super) fn login(account: AccountId, credential: u8, n: u8) -> AssertionCommi
         backup_eligible: false,
         backup_state: false,
         used_at: at(500),
+        factors: None,
         session: Some(Session {
             credential: Some(credential_id(credential)),
             ..session(account, n)
