@@ -77,8 +77,8 @@ passkey-removed = Ein Passkey wurde entfernt
 passkey-cloned = Ein Passkey wurde möglicherweise kopiert
     .body =
         Der Passkey „{ $passkey }“ wurde so verwendet, dass es wohl eine Kopie von ihm gibt. Um Ihr Konto bei { $service } zu schützen, wurde er { $response ->
-            [revoked] entfernt, und alle Sitzungen wurden beendet
-            [suspended] gesperrt
+            [revoked] dauerhaft abgeschaltet, und die mit ihm geöffneten Sitzungen wurden beendet
+            [suspended] gesperrt, und die mit ihm geöffneten Sitzungen wurden beendet
            *[refused] dieses Mal abgelehnt
         }.
 

@@ -80,8 +80,8 @@ passkey-removed = A passkey was removed
 passkey-cloned = A passkey may have been copied
     .body =
         The passkey “{ $passkey }” was used in a way that suggests that a copy of it exists. To protect your account at { $service }, it was { $response ->
-            [revoked] removed, and all sessions were ended
-            [suspended] suspended
+            [revoked] switched off for good, and the sessions that it had opened were ended
+            [suspended] suspended, and the sessions that it had opened were ended
            *[refused] refused this time
         }.
 

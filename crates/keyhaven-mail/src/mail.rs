@@ -169,9 +169,9 @@ impl Content {
 pub enum CloneResponse {
     /// The sign-in was refused.
     Refused,
-    /// The passkey is gone.
+    /// The passkey is out of use for good, and the sessions that it opened are over.
     Revoked,
-    /// The passkey cannot be used until somebody decides.
+    /// The same, until its owner puts it back.
     Suspended,
 }
 

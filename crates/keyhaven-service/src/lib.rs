@@ -74,7 +74,8 @@ pub use registration::{FinishRegistration, Registered, Registrations, StartRegis
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{
-    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionLimits, SessionSettings, Settings,
+    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionLimits, SessionSettings,
+    Settings,
 };
 pub use signals::Signals;
 pub use step_up::{Granted, Purpose, StepUps};

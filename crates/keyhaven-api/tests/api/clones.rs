@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use keyhaven_service::{ClonePolicy, Settings};
+use keyhaven_service::{ClonePolicy, Demand, Settings};
 use keyhaven_storage::{AuditOutcome, DurableStore};
 use keyhaven_storage_memory::MemoryStore;
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
@@ -18,13 +18,17 @@ fn policy(clones: ClonePolicy) -> Settings {
 
 /// One app in memory and one on SQLite: what is promised is promised on both.
 async fn apps(clones: ClonePolicy) -> [App; 2] {
+    apps_with(policy(clones)).await
+}
+
+async fn apps_with(settings: Settings) -> [App; 2] {
     let directory = std::env::temp_dir().join(format!("keyhaven-clones-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&directory).unwrap();
     let options = SqliteOptions::new(directory.join("keyhaven.db"));
     let sqlite: Arc<dyn DurableStore> = Arc::new(SqliteStore::open(&options).await.unwrap());
     [
-        App::on(policy(clones), Arc::new(MemoryStore::new())).await,
-        App::on(policy(clones), sqlite).await,
+        App::on(settings.clone(), Arc::new(MemoryStore::new())).await,
+        App::on(settings, sqlite).await,
     ]
 }
 
@@ -185,6 +189,21 @@ async fn a_copy_takes_the_passkey_and_its_sessions_along_under_suspend_and_revok
             assert_eq!(allowed.len(), 1);
             assert_ne!(allowed[0]["id"], alice.key_id.as_str());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_noticed_also_where_accounts_may_be_asked_for_more() {
+    let asking = Settings {
+        client_key: Demand::ByAccount,
+        ..policy(ClonePolicy::Revoke)
+    };
+    for app in apps_with(asking).await {
+        let mut alice = Alice::on(app).await;
+        alice.copy_signs_in().await.refused(401, "authentication_failed");
+        assert_eq!(alice.alarms().await, [Some("clone_revoked".to_owned())]);
+        alice.by_key.get("/session").await.refused(401, "unauthenticated");
+        assert_eq!(alice.listed().await["active"], false);
     }
 }
 
