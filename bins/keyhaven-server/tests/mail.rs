@@ -130,7 +130,7 @@ fn a_registration_that_was_refused_sends_no_mail() {
     let second = client.post("/register/start", &body("second@example.com"));
     let (first, second) = (first.unwrap().ok(), second.unwrap().ok());
     for (started, status) in [(&first, 201), (&second, 409)] {
-        let mut device = SoftwareAuthenticator::new(&status.to_string());
+        let mut device = SoftwareAuthenticator::new(status.to_string());
         let credential = device.register(&started["publicKey"], &server.origin());
         let finished = client.post("/register/finish", &finish(started, &credential));
         assert_eq!(finished.unwrap().status, status);

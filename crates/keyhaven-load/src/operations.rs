@@ -132,7 +132,8 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
             user_agent: agent,
             request_id: Some("0123456789abcdefghijkl".into()),
             mac: derived("mac", random()),
-        },
+        }
+        .into(),
         session: Some(session),
         credential,
     })

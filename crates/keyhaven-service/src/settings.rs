@@ -258,6 +258,8 @@ pub(crate) mod tests {
             disclose_existence: false,
             mail: None,
             recovery: RecoverySettings::default(),
+            passwords: PasswordSettings::default(),
+            client_key: Demand::default(),
             sessions: SessionSettings::default(),
             access_tokens: None,
             rate_limits: None,

@@ -246,7 +246,7 @@ pub(crate) fn a_batch_or_its_membership_that_is_edited_is_named(log: &Log) {
     database.execute(&["CREATE TABLE saved AS SELECT * FROM audit_batches"]);
     for (column, value) in [
         ("sealed_at", "sealed_at + 1".to_owned()),
-        ("events", "events - 1".to_owned()),
+        ("events", "events + 1".to_owned()),
         ("total", "total + 1".to_owned()),
         ("root", database.bytes(&[1; 32])),
         ("previous", database.bytes(&[1; 32])),
