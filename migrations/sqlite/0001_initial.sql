@@ -138,8 +138,7 @@ CREATE INDEX signing_keys_by_birth ON signing_keys (created_at);
 
 -- Security events outlive what they speak of: no foreign keys on purpose. Appended, never updated, never deleted.
 CREATE TABLE audit_events (
-    position      INTEGER PRIMARY KEY,
-    id            BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     at            INTEGER NOT NULL,
     action        TEXT    NOT NULL CHECK (length(action) BETWEEN 1 AND 64),
     outcome       TEXT    NOT NULL CHECK (outcome IN ('refused', 'success')),
@@ -152,9 +151,9 @@ CREATE TABLE audit_events (
     user_agent    TEXT             CHECK (length(user_agent) <= 256),
     request_id    TEXT             CHECK (length(request_id) <= 256),
     mac           BLOB    NOT NULL CHECK (length(mac) = 32)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
-CREATE INDEX audit_events_of_account ON audit_events (account_id, at) WHERE account_id IS NOT NULL;
+CREATE INDEX audit_events_of_account ON audit_events (account_id, at, id) WHERE account_id IS NOT NULL;
 
 CREATE TRIGGER audit_events_are_never_updated BEFORE UPDATE ON audit_events
 BEGIN

@@ -3,6 +3,8 @@
 //! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
 
 mod anchors;
+mod audit;
+mod checkpoints;
 mod config;
 #[cfg(feature = "crosscheck")]
 mod crosscheck;
@@ -11,8 +13,10 @@ mod listen;
 mod mds;
 mod pem;
 mod ports;
+mod sealer;
 mod secret;
 mod serve;
+mod signals;
 mod stores;
 mod telemetry;
 mod verify;
@@ -55,6 +59,11 @@ enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Verify, export and prune the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
     },
     /// Judge WebAuthn responses offline: one JSON object per line in, one per line out.
     ///
@@ -118,6 +127,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print!("{}", Config::load(&cli.flags)?.describe());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Audit { command } => command.run(&cli.flags),
         Command::Verify { trace } => {
             let mut output = BufWriter::new(std::io::stdout().lock());
             let code = verify::run(trace, BufReader::new(std::io::stdin().lock()), &mut output)?;

@@ -14,6 +14,8 @@ use crate::anchors::AnchorSet;
 use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::ports::{SystemClock, SystemRandom};
+use crate::sealer::Sealer;
+use crate::signals::Signals;
 use crate::stores;
 use crate::telemetry::Telemetry;
 
@@ -48,7 +50,7 @@ pub(crate) fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -56,8 +58,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
-    // First: without it nothing is to be opened, let alone migrated.
-    let secret = stores::secret(config)?;
     let anchors = match &config.anchors {
         None => None,
         Some(files) => Some(Arc::new(
@@ -68,31 +68,20 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     if let Some(anchors) = anchors.clone() {
         metrics.show_metadata(move || anchors.figures());
     }
-    let keyhaven = Keyhaven::new(
-        config.settings.clone(),
-        Surroundings {
-            durable: stores::durable(config, &metrics).await?,
-            ceremonies: stores::ceremonies(config, &metrics),
-            clock: Arc::new(SystemClock),
-            observer: Arc::new(metrics.clone()),
-            random: Arc::new(SystemRandom),
-            crosscheck: config
-                .crosscheck
-                .and_then(|enforce| second_verdict(enforce, &metrics)),
-            anchors: anchors.clone().map(|anchors| -> Arc<dyn Anchors> { anchors }),
-            secret,
-        },
-    )?;
+    let keyhaven = keyhaven(config, anchors.clone(), &metrics).await?;
     keyhaven
         .access_tokens
         .maintain()
         .await
         .context("access token keys")?;
+    // Before anybody can see that the server is up, and ask it to stop.
+    let mut signals = Signals::catch().context("signals to stop")?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let upkeep = tokio::spawn(upkeep(keyhaven.clone(), anchors, metrics.clone()));
+    let sealer = Sealer::start(&keyhaven, &config.audit, &metrics);
     if let Some(address) = config.metrics_listen {
         let listener = TcpListener::bind(address)
             .await
@@ -110,9 +99,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     print!("{}", config.greeting(address));
 
     let stop = async {
-        if let Err(error) = stop_signal().await {
-            tracing::error!(%error, "signals cannot be waited for");
-        }
+        signals.next().await;
         lifecycle.stopping();
         let Stop { notice, drain } = config.stop;
         tracing::info!(
@@ -123,14 +110,42 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         // Load balancers need a moment to see it. Who asks a second time does not want to wait.
         tokio::select! {
             () = tokio::time::sleep(notice) => {}
-            _ = stop_signal() => {}
+            () = signals.next() => {}
         }
     };
     if !listen::serve(listener, app, bounds(config), stop, config.stop.drain).await {
         tracing::warn!("stopped with requests still under way");
     }
     upkeep.abort();
+    sealer.stop().await;
     Ok(())
+}
+
+/// All use cases on the stores of this configuration.
+pub(crate) async fn keyhaven(
+    config: &Config,
+    anchors: Option<Arc<AnchorSet>>,
+    metrics: &Metrics,
+) -> anyhow::Result<Keyhaven> {
+    // First: without it nothing is to be opened, let alone migrated.
+    let secret = stores::secret(config)?;
+    let (ceremonies, limits) = stores::short_lived(config, metrics)?;
+    Ok(Keyhaven::new(
+        config.settings.clone(),
+        Surroundings {
+            durable: stores::durable(config, metrics).await?,
+            ceremonies,
+            limits,
+            clock: Arc::new(SystemClock),
+            observer: Arc::new(metrics.clone()),
+            random: Arc::new(SystemRandom),
+            crosscheck: config
+                .crosscheck
+                .and_then(|enforce| second_verdict(enforce, metrics)),
+            anchors: anchors.map(|anchors| -> Arc<dyn Anchors> { anchors }),
+            secret,
+        },
+    )?)
 }
 
 /// Behind a proxy, and on this machine, everybody has the same address.
@@ -163,21 +178,6 @@ fn second_verdict(Enforce(enforce): Enforce, metrics: &Metrics) -> Option<Crossc
 #[cfg(not(feature = "crosscheck"))]
 const fn second_verdict(Enforce(_enforce): Enforce, _: &Metrics) -> Option<Crosscheck> {
     None
-}
-
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
-async fn stop_signal() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    Ok(tokio::signal::ctrl_c().await?)
 }
 
 /// Tidies up now and then. A store that is away is tried again next time.

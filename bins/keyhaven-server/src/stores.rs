@@ -7,9 +7,10 @@ use anyhow::{Context as _, bail};
 use keyhaven_api::Metrics;
 use keyhaven_service::SecretKey;
 use keyhaven_storage::observed::Observed;
-use keyhaven_storage::{CeremonyStore, DurableStore};
-use keyhaven_storage_memory::MemoryCeremonyStore;
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
 use keyhaven_storage_postgres::PostgresStore;
+use keyhaven_storage_redis::RedisStore;
 use keyhaven_storage_sqlite::SqliteStore;
 
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
@@ -45,15 +46,45 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
     }
 }
 
-/// Opens the store of pending ceremonies, and has it watched.
-pub(crate) fn ceremonies(config: &Config, metrics: &Metrics) -> Arc<dyn CeremonyStore> {
-    let observer = Arc::new(metrics.clone());
-    match config.challenges {
-        ChallengesUrl::Memory => {
-            let store = MemoryCeremonyStore::new(config.max_pending_ceremonies);
-            Arc::new(Observed::new(Arc::new(store), "memory", observer))
+/// Opens the durable store to look into it: nothing is written, made or migrated.
+pub(crate) async fn read_only(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+    let named = || format!("the database {}", config.database);
+    match &config.database {
+        DatabaseUrl::Postgres(options) => {
+            let store = PostgresStore::open_read_only(options).await.with_context(named)?;
+            Ok(Arc::new(store))
+        }
+        DatabaseUrl::Sqlite(options) => {
+            let store = SqliteStore::open_read_only(options).await.with_context(named)?;
+            Ok(Arc::new(store))
         }
     }
+}
+
+/// The stores of what is gone in minutes, watched: pending ceremonies, and attempts of late. They are reached when they
+/// are first asked, and again when they were away: a server that starts before its Redis is not ready, and then is.
+pub(crate) fn short_lived(
+    config: &Config,
+    metrics: &Metrics,
+) -> anyhow::Result<(Arc<dyn CeremonyStore>, Arc<dyn LimitStore>)> {
+    let max_pending = config.max_pending_ceremonies;
+    let observer = || Arc::new(metrics.clone());
+    Ok(match &config.challenges {
+        ChallengesUrl::Memory => {
+            let ceremonies = MemoryCeremonyStore::new(max_pending);
+            (
+                Arc::new(Observed::new(Arc::new(ceremonies), "memory", observer())),
+                // Nothing that is worth watching: it cannot fail, and waits for nobody.
+                Arc::new(MemoryLimitStore::new()),
+            )
+        }
+        ChallengesUrl::Redis(options) => {
+            let rp_id = config.settings.relying_party.id.clone();
+            let store = Arc::new(RedisStore::new(options, rp_id, max_pending)?);
+            let watched = Arc::new(Observed::new(store, "redis", observer()));
+            (watched.clone(), watched)
+        }
+    })
 }
 
 /// Brings the schema up to date.

@@ -101,6 +101,7 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
     refuse_field(case.user_identified.is_some(), only, "userIdentified")?;
     refuse_field(case.allow_credentials.is_some(), only, "allowCredentials")?;
     refuse_field(case.appid.is_some(), only, "appid")?;
+    refuse_field(case.action.is_some(), only, "action")?;
     let relying_party = relying_party(case)?;
     let challenge = challenge(case)?;
     let expected = ExpectedRegistration {

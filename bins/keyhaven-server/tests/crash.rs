@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use keyhaven_testkit::client::{Client, finish};
 use keyhaven_testkit::process::Server;
 use serde_json::{Value, json};
-use ureq::Agent;
-use ureq::http::StatusCode;
 
 const KILLS: u32 = 100;
 const WRITERS: u32 = 3;
@@ -100,10 +99,13 @@ impl Account {
     fn register(client: &Client, username: &str) -> Option<Self> {
         let mut device = SoftwareAuthenticator::new(username);
         let started = client
-            .post("/register/start", &json!({"username": username}))?
+            .post("/register/start", &json!({"username": username}))
+            .ok()?
             .ok();
         let credential = device.register(&started["publicKey"], &client.origin);
-        let done = client.post("/register/finish", &finish(&started, &credential))?;
+        let done = client
+            .post("/register/finish", &finish(&started, &credential))
+            .ok()?;
         Some(Self {
             credential_id: done.body["credential"]["id"].as_str().unwrap().to_owned(),
             sign_count: done.body["credential"]["signCount"].as_u64().unwrap(),
@@ -122,20 +124,22 @@ impl Account {
         self.device_name = None;
         let path = format!("/credentials/{}", self.credential_id);
         let cookie = self.open.last().unwrap();
-        let renamed = client.send("PATCH", &path, Some(cookie), Some(&json!({"deviceName": name})))?;
-        renamed.ok();
+        let renamed = client.send("PATCH", &path, Some(cookie), Some(&json!({"deviceName": name})));
+        let _ = renamed.ok()?.ok();
         self.device_name = Some(name);
         let first = self.open.remove(0);
-        let ended = client.send("DELETE", "/session", Some(&first), None)?;
-        ended.ok();
+        let ended = client.send("DELETE", "/session", Some(&first), None);
+        let _ = ended.ok()?.ok();
         self.ended.push(first);
         Some(())
     }
 
     fn sign_in(&mut self, client: &Client) -> Option<()> {
-        let started = client.post("/login/start", &json!({}))?.ok();
+        let started = client.post("/login/start", &json!({})).ok()?.ok();
         let credential = self.device.authenticate(&started["publicKey"], &client.origin);
-        let done = client.post("/login/finish", &finish(&started, &credential))?;
+        let done = client
+            .post("/login/finish", &finish(&started, &credential))
+            .ok()?;
         self.sign_count = done.body["credential"]["signCount"].as_u64().unwrap();
         self.open.push(done.cookie());
         Some(())
@@ -171,83 +175,6 @@ impl Account {
         }
         self.sign_in(client).unwrap();
         self.open.pop();
-    }
-}
-
-fn finish(started: &Value, credential: &Value) -> Value {
-    json!({"ceremonyId": started["ceremonyId"], "credential": credential})
-}
-
-/// An HTTP client without a memory.
-struct Client {
-    agent: Agent,
-    origin: String,
-}
-
-struct Answer {
-    status: StatusCode,
-    cookie: Option<String>,
-    body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    fn ok(self) -> Value {
-        assert!(self.status.is_success(), "{}: {}", self.status, self.body);
-        self.body
-    }
-
-    #[track_caller]
-    fn cookie(&self) -> String {
-        assert!(self.status.is_success(), "{}: {}", self.status, self.body);
-        self.cookie.clone().unwrap()
-    }
-}
-
-impl Client {
-    fn new(origin: String) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)))
-            .build()
-            .into();
-        Self { agent, origin }
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Option<Answer> {
-        self.send("POST", path, None, Some(body))
-    }
-
-    /// Sends a request, as the page would where there is a session, else as a native client; `None`: it was cut off.
-    fn send(&self, method: &str, path: &str, session: Option<&str>, body: Option<&Value>) -> Option<Answer> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.origin));
-        if let Some(cookie) = session {
-            request = request.header("cookie", cookie).header("origin", &self.origin);
-        }
-        let mut answer = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json");
-                self.agent.run(request.body(body.to_string()).unwrap())
-            }
-            None => self.agent.run(request.body(()).unwrap()),
-        }
-        .ok()?;
-        let cookie = answer.headers().get("set-cookie");
-        let cookie = cookie.and_then(|value| value.to_str().ok()?.split(';').next());
-        let cookie = cookie.map(str::to_owned);
-        let text = answer.body_mut().read_to_string().ok()?;
-        let body = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text).ok()?
-        };
-        Some(Answer {
-            status: answer.status(),
-            cookie,
-            body,
-        })
     }
 }
 

@@ -262,7 +262,7 @@ export type StepUpPurpose =
 /** Options of {@link Keyhaven.stepUp}. */
 export interface StepUpOptions {
   purpose: StepUpPurpose;
-  /** With `purpose: "action"`: what is being approved. */
+  /** With `purpose: "action"`: the SHA-256 of what is being approved, 32 bytes in base64url. */
   actionHash?: string;
   signal?: AbortSignal;
 }
@@ -271,6 +271,8 @@ export interface StepUpOptions {
 export interface StepUpGrant {
   purpose: StepUpPurpose;
   expiresAt: string;
+  /** With `actionHash`: what shows that it was approved, one line of input for `keyhaven verify`. */
+  confirmation?: object;
 }
 
 /** Answer of {@link Keyhaven.version}. */

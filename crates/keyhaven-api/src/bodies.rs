@@ -75,7 +75,7 @@ pub(crate) struct StepUpStart {
     /// `add_passkey`, `delete_passkey`, `change_email`, `change_password`, `delete_account`, `export`, `admin`,
     /// `action`.
     pub(crate) purpose: String,
-    /// Reserved: a hash of the action to confirm. Refused as long as confirmations of actions are not there.
+    /// The SHA-256 of the action to confirm, 32 bytes in base64url; only for the purpose `action`.
     pub(crate) action_hash: Option<String>,
 }
 
@@ -322,6 +322,10 @@ pub(crate) struct SignedInBody {
 pub(crate) struct GrantBody {
     pub(crate) purpose: &'static str,
     pub(crate) expires_at: String,
+    /// Where the start named an action: what shows that it was confirmed, one line of input for `keyhaven verify`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) confirmation: Option<keyhaven_service::Confirmation>,
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub(crate) async fn envelope(State(state): State<ApiState>, mut request: Request
         .operations
         .metrics
         .answered(method, &route, status, code, began.elapsed());
-    span.record("http.response.status_code", status);
+    span.record("http.response.status_code", i64::from(status));
     if code != "ok" {
         span.record("error.type", code);
     }

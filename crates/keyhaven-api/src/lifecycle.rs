@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyhaven_service::{StoreState, Upkeep};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// A store that takes longer is away, as far as load balancers are concerned.
 const PATIENCE: Duration = Duration::from_secs(1);

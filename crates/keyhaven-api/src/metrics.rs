@@ -19,6 +19,7 @@ use keyhaven_storage::observed::{PoolFigures, StoreCall, StoreObserver};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -33,6 +34,9 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
+    audit_checkpoint_failures: Counter,
+    audit_refused: Gauge,
+    audit_sealed: Counter,
     ceremonies: Family<Ceremony, Counter>,
     crosschecks: Family<SecondVerdict, Counter>,
     figures: Arc<Figures>,
@@ -169,8 +173,29 @@ impl Metrics {
             "Expired rows that this process has dropped",
             purged.clone(),
         );
+        let audit_sealed = Counter::default();
+        registry.register(
+            "audit_sealed",
+            "Audit events that this process has sealed",
+            audit_sealed.clone(),
+        );
+        let audit_refused = Gauge::default();
+        registry.register(
+            "audit_refused",
+            "Audit events that wait and cannot be sealed, because they are not as Keyhaven wrote them",
+            audit_refused.clone(),
+        );
+        let audit_checkpoint_failures = Counter::default();
+        registry.register(
+            "audit_checkpoint_failures",
+            "Attempts to keep a checkpoint of the audit log elsewhere that failed",
+            audit_checkpoint_failures.clone(),
+        );
         Self(Arc::new(Inner {
             registry: root,
+            audit_checkpoint_failures,
+            audit_refused,
+            audit_sealed,
             ceremonies,
             crosschecks,
             figures,
@@ -198,6 +223,19 @@ impl Metrics {
     pub fn crosschecked(&self, ceremony: &'static str, verdict: &'static str) {
         let said = SecondVerdict { ceremony, verdict };
         self.0.crosschecks.get_or_create(&said).inc();
+    }
+
+    /// Counts an attempt to keep a checkpoint elsewhere that failed.
+    pub fn checkpoint_failed(&self) {
+        self.0.audit_checkpoint_failures.inc();
+    }
+
+    /// Counts audit events that were sealed, and shows how many cannot be.
+    pub fn sealed(&self, events: u32, refused: u64) {
+        self.0.audit_sealed.inc_by(events.into());
+        self.0
+            .audit_refused
+            .set(i64::try_from(refused).unwrap_or(i64::MAX));
     }
 
     /// Counts expired rows that were dropped.

@@ -47,6 +47,7 @@
 //! `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
 
 mod aaguid;
+mod action;
 mod assertion;
 mod attestation;
 mod authenticator_data;
@@ -73,6 +74,7 @@ pub use keyhaven_types::{
 };
 
 pub use aaguid::{AttestedAaguid, ClaimedAaguid};
+pub use action::action_challenge;
 pub use assertion::{SignCountCheck, VerifiedAssertion, verify_assertion, verify_assertion_traced};
 pub use attestation::{
     AndroidKeyFault, AndroidKeyPolicy, AppleFault, AttestationError, AttestationFormat, AttestationObject,

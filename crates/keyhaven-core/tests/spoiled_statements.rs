@@ -131,7 +131,18 @@ fn section_8_2_sha_1_signatures_are_refused_unless_allowed() {
     );
     // Allowed, RS1 is verified: this signature is SHA-256's.
     packed.registration.policy.attestation.sha1 = Sha1::Allow;
-    assert_eq!(packed.spoiled(|p| p.alg = -65_535), INVALID);
+    assert_eq!(packed.clone().spoiled(|p| p.alg = -65_535), INVALID);
+    // And one of SHA-1 is accepted, end to end.
+    packed.key = packed.key.renamed(-65_535);
+    packed.alg = -65_535;
+    let verified = packed.clone().accepted(|_| {});
+    assert_eq!(verified.attestation_type(), AttestationType::Uncertain);
+    assert_eq!(
+        packed.spoiled(|p| p.registration.policy.attestation.sha1 = Sha1::Refuse),
+        certificate(CertificateError::AlgorithmUnsupported {
+            algorithm: CoseAlgorithm::RS1
+        })
+    );
 }
 
 #[test]

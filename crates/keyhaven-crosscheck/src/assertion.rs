@@ -1,6 +1,7 @@
 use keyhaven_core::{
-    AssertionError, AssertionPolicy, BackupEligibilityChange, CanonicalCbor, CoseKey, CoseParameters,
-    CredentialRecord, ExpectedAssertion, SignCountCheck, VerifiedAssertion, base64url,
+    AssertionError, AssertionPolicy, AuthenticationResponse, BackupEligibilityChange, BackupPolicy,
+    CanonicalCbor, CoseKey, CoseParameters, CredentialRecord, ExpectedAssertion, ExtensionPolicy,
+    SignCountCheck, VerifiedAssertion, base64url, verify_assertion,
 };
 use serde_json::{Value, json};
 use webauthn_rs_core::proto::{Credential, PublicKeyCredential};
@@ -48,8 +49,8 @@ fn theirs(
 ) -> Result<Opinion, Abstention> {
     match ours {
         Err(error) => {
-            if let Some(code) = ours_alone(error) {
-                return Err(Abstention::OursAlone { code });
+            if ours_alone(error) || is_policy(json, expected, record, policy) {
+                return Err(Abstention::OursAlone { code: error.code() });
             }
         }
         Ok(verified) => {
@@ -164,16 +165,32 @@ fn ec2(curve: &str, x: &[u8], y: &[u8]) -> Value {
     json!({"EC_EC2": {"curve": curve, "x": base64url::encode(x), "y": base64url::encode(y)}})
 }
 
-/// Refusals by policies and look-ups that the other implementation does not have.
-fn ours_alone(error: &AssertionError) -> Option<&'static str> {
-    let alone = matches!(
+/// Refusals by look-ups that the other implementation does not make.
+const fn ours_alone(error: &AssertionError) -> bool {
+    matches!(
         error,
-        AssertionError::BackupNotAllowed
-            | AssertionError::CredentialNotAllowed
+        AssertionError::CredentialNotAllowed
             | AssertionError::CredentialNotFound
-            | AssertionError::Extension(_)
             | AssertionError::UserHandleMismatch
             | AssertionError::UserHandleMissing
-    );
-    alone.then(|| error.code())
+    )
+}
+
+/// Whether our refusal is that of a policy that the other implementation does not have: without it the same response is
+/// accepted.
+fn is_policy(
+    json: &[u8],
+    expected: &ExpectedAssertion<'_>,
+    record: &CredentialRecord<'_>,
+    policy: &AssertionPolicy,
+) -> bool {
+    let specification_alone = AssertionPolicy {
+        backup: BackupPolicy::Any,
+        extensions: ExtensionPolicy::default(),
+        canonical_cbor: CanonicalCbor::AnyKeyOrder,
+        ..*policy
+    };
+    AuthenticationResponse::from_json(json)
+        .and_then(|response| verify_assertion(&response, expected, record, &specification_alone))
+        .is_ok()
 }

@@ -1,6 +1,9 @@
+use keyhaven_core::cbor::Value;
 use keyhaven_core::{
-    AttestationObject, AttestationTrust, CanonicalCbor, ExpectedRegistration, Mediation, RegistrationError,
-    RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
+    AndroidKeyPolicy, AttestationObject, AttestationPolicy, AttestationTrust, BackupPolicy, CanonicalCbor,
+    CompoundPolicy, EnterpriseAttestation, ExpectedRegistration, ExtensionPolicy, Mediation, Profile,
+    RegistrationError, RegistrationPolicy, RegistrationResponse, SafetyNetPolicy, Sha1, VerifiedRegistration,
+    verify_registration,
 };
 use webauthn_rs_core::proto::{Credential, RegisterPublicKeyCredential};
 
@@ -44,9 +47,9 @@ fn theirs(
     ours: Result<&VerifiedRegistration, &RegistrationError>,
 ) -> Result<Opinion, Abstention> {
     if let Err(error) = ours
-        && let Some(code) = ours_alone(error)
+        && is_policy(json, expected, policy)
     {
-        return Err(Abstention::OursAlone { code });
+        return Err(Abstention::OursAlone { code: error.code() });
     }
     if expected.mediation == Mediation::Conditional {
         return Err(Abstention::Untold {
@@ -103,16 +106,27 @@ fn facts(credential: &Credential) -> Facts {
     }
 }
 
-/// Refusals by policies that the other implementation does not have.
-fn ours_alone(error: &RegistrationError) -> Option<&'static str> {
-    let alone = matches!(
-        error,
-        RegistrationError::AttestationUntrusted(_)
-            | RegistrationError::BackupEligibilityNotAllowed
-            | RegistrationError::BackupStateNotAllowed
-            | RegistrationError::Extension(_)
-    );
-    alone.then(|| error.code())
+/// Whether our refusal is that of a profile or a policy that the other implementation does not have: without them the same
+/// response is accepted.
+fn is_policy(json: &[u8], expected: &ExpectedRegistration<'_>, policy: &RegistrationPolicy<'_>) -> bool {
+    let specification_alone = RegistrationPolicy {
+        attestation: AttestationPolicy {
+            profile: Profile::W3c,
+            android_key: AndroidKeyPolicy::Union,
+            compound: CompoundPolicy::Any,
+            enterprise: EnterpriseAttestation::Requested,
+            safetynet: SafetyNetPolicy::Allow,
+            sha1: Sha1::Allow,
+        },
+        attestation_trust: AttestationTrust::Ignore,
+        backup: BackupPolicy::Any,
+        extensions: ExtensionPolicy::default(),
+        canonical_cbor: CanonicalCbor::AnyKeyOrder,
+        ..policy.clone()
+    };
+    RegistrationResponse::from_json(json)
+        .and_then(|response| verify_registration(&response, expected, &specification_alone))
+        .is_ok()
 }
 
 /// Whether format and algorithm are covered. What cannot be read is: both must refuse it.
@@ -134,6 +148,14 @@ fn covered(json: &[u8]) -> Result<(), Abstention> {
         if algorithm(identifier).is_none() {
             return Err(Abstention::Algorithm { identifier });
         }
+    }
+    // The key of an attestation certificate may be of another algorithm than the credential's.
+    if let Value::Map(statement) = object.statement()
+        && let Some(Value::Integer(identifier)) = statement.get("alg")
+        && let Ok(identifier) = i64::try_from(identifier)
+        && algorithm(identifier).is_none()
+    {
+        return Err(Abstention::Algorithm { identifier });
     }
     Ok(())
 }

@@ -1,5 +1,4 @@
 //! The committed fuzz corpus of the BLOB goes through the same function as under the fuzzer, on any toolchain.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../../fuzz/src/mds.rs"]
 mod mds;

@@ -1,5 +1,6 @@
 //! Security events: one for each success and each refusal, with a keyed MAC, appended in the transaction it records.
 
+use keyhaven_audit::canonical;
 use keyhaven_storage::{AccountId, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::CredentialId;
 use ring::hmac;
@@ -7,6 +8,7 @@ use ring::hmac;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
+use crate::secrets::Keys;
 
 /// What an event is about, as far as it is known when it is written.
 #[derive(Clone, Debug, Default)]
@@ -116,37 +118,12 @@ impl Context {
     /// Whether an event's MAC is right: false when any of its fields was changed.
     #[must_use]
     pub(crate) fn event_is_authentic(&self, event: &AuditEvent) -> bool {
-        hmac::verify(&self.keys.audit, &canonical(event), &event.mac).is_ok()
+        self.keys.event_is_authentic(event)
     }
 }
 
-/// The event without its MAC as one unambiguous byte string: a version, then each field with its presence and length.
-fn canonical(event: &AuditEvent) -> Vec<u8> {
-    let mut out = b"keyhaven audit event 1".to_vec();
-    let mut field = |value: Option<&[u8]>| match value {
-        None => out.push(0),
-        Some(bytes) => {
-            out.push(1);
-            // A length fits: the fields are bounded far below 2^64.
-            out.extend_from_slice(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            out.extend_from_slice(bytes);
-        }
-    };
-    let outcome: &[u8] = match event.outcome {
-        AuditOutcome::Refused => b"refused",
-        AuditOutcome::Success => b"success",
-    };
-    field(Some(event.id.0.as_bytes()));
-    field(Some(&event.at.as_millis().to_be_bytes()));
-    field(Some(event.action.as_bytes()));
-    field(Some(outcome));
-    field(event.code.as_deref().map(str::as_bytes));
-    field(event.step.as_deref().map(str::as_bytes));
-    field(event.account.as_ref().map(|id| &id.0.as_bytes()[..]));
-    field(event.credential.as_ref().map(CredentialId::as_bytes));
-    field(event.session.as_ref().map(|id| &id.0.as_bytes()[..]));
-    field(event.ip.as_deref().map(str::as_bytes));
-    field(event.user_agent.as_deref().map(str::as_bytes));
-    field(event.request_id.as_deref().map(str::as_bytes));
-    out
+impl Keys {
+    pub(crate) fn event_is_authentic(&self, event: &AuditEvent) -> bool {
+        hmac::verify(&self.audit, &canonical(event), &event.mac).is_ok()
+    }
 }

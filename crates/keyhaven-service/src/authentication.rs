@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyhaven_core::{AuthenticationResponse, ExpectedUser};
 use keyhaven_storage::{Account, CeremonyId, Credential, Session};
+use keyhaven_types::Challenge;
 use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
 
 use crate::assertion::{Effects, Expected};
@@ -65,18 +66,24 @@ impl Authentications {
         client: &Client,
         username: Option<&str>,
     ) -> Result<Started<RequestOptions>, Error> {
+        let username = username.map(Username::parse).transpose();
+        // A name that nobody can have is refused, and counted all the same.
+        let name = username.as_ref().ok().and_then(Option::as_ref);
         self.0
-            .limit(|limits| limits.address(Attempt::LoginStart, client.ip))?;
-        let Some(username) = username else {
+            .limit(|limits| {
+                let mut buckets = limits.address(Attempt::LoginStart, client.ip);
+                buckets.extend(name.map(|name| limits.pair(client.ip, &start_bucket(name))));
+                buckets
+            })
+            .await?;
+        let Some(username) = username? else {
             let kind = |allowed| Kind::Login {
                 username: None,
                 allowed,
             };
-            return self.0.begin_assertion(client, Vec::new(), kind).await;
+            let challenge = self.0.new_challenge()?;
+            return self.0.begin_assertion(client, challenge, Vec::new(), kind).await;
         };
-        let username = Username::parse(username)?;
-        self.0
-            .limit(|limits| limits.pair(client.ip, &start_bucket(&username)))?;
         let found = self.0.durable.login_candidates(username.as_str()).await?;
         // Made whether they are needed or not, so that the work does not depend on the account.
         let decoys = decoy::credentials(&self.0.keys.decoy, username.as_str());
@@ -94,7 +101,10 @@ impl Authentications {
         });
         let username = Some(username.as_str().to_owned());
         let kind = |allowed| Kind::Login { username, allowed };
-        self.0.begin_assertion(client, descriptors.collect(), kind).await
+        let challenge = self.0.new_challenge()?;
+        self.0
+            .begin_assertion(client, challenge, descriptors.collect(), kind)
+            .await
     }
 
     /// Finishes a sign-in: verifies the response, then stores sign count, session and event together.
@@ -105,7 +115,7 @@ impl Authentications {
     /// [`Error::ChallengeMissing`], [`Error::Assertion`] (the step that refused), [`Error::AuthenticationFailed`],
     /// [`Error::CredentialNotFound`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`]; with
     /// `disclose_existence` also [`Error::AccountLocked`] and [`Error::CredentialRevoked`]. The ceremony is used up in
-    /// every case.
+    /// every case but [`Error::RateLimited`].
     pub async fn finish(
         &self,
         client: &Client,
@@ -141,8 +151,18 @@ impl Authentications {
         response: &[u8],
         subject: &mut Subject,
     ) -> Result<Authenticated, Error> {
+        let json = response;
+        let response = AuthenticationResponse::from_json(json);
         self.0
-            .limit(|limits| limits.address(Attempt::LoginFinish, client.ip))?;
+            .limit(|limits| {
+                let mut buckets = limits.address(Attempt::LoginFinish, client.ip);
+                // The credential stands for its account, known or not. (A name cannot: it is in the ceremony, and
+                // taking that is what has to be limited. Finishes by name are as few as its starts.)
+                let credential = response.as_ref().ok().map(AuthenticationResponse::credential_id);
+                buckets.extend(credential.map(|id| limits.pair(client.ip, id)));
+                buckets
+            })
+            .await?;
         let taken = self
             .0
             .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
@@ -150,14 +170,11 @@ impl Authentications {
         let Kind::Login { username, allowed } = &taken.kind else {
             return Err(Error::ChallengeMissing);
         };
-        let json = response;
-        let response = AuthenticationResponse::from_json(json)?;
-        // A name stands for its account, known or not; without one the credential does.
-        let (bucket, user) = match username {
-            None => (response.credential_id().to_vec(), ExpectedUser::Discoverable),
-            Some(username) => (finish_bucket(username), ExpectedUser::Identified),
+        let response = response?;
+        let user = match username {
+            None => ExpectedUser::Discoverable,
+            Some(_) => ExpectedUser::Identified,
         };
-        self.0.limit(|limits| limits.pair(client.ip, &bucket))?;
         let expected = Expected {
             json,
             taken: &taken,
@@ -203,10 +220,10 @@ impl Context {
     pub(crate) async fn begin_assertion(
         &self,
         client: &Client,
+        challenge: Challenge,
         allow_credentials: Vec<CredentialDescriptor>,
         kind: impl FnOnce(AllowList) -> Kind,
     ) -> Result<Started<RequestOptions>, Error> {
-        let challenge = self.new_challenge()?;
         let allowed = AllowList::of(allow_credentials.iter().map(|descriptor| &descriptor.id));
         let options = RequestOptions {
             challenge: challenge.clone(),
@@ -235,8 +252,4 @@ fn undisclosed(error: Error) -> Error {
 
 fn start_bucket(username: &Username) -> Vec<u8> {
     [b"start ", username.as_str().as_bytes()].concat()
-}
-
-fn finish_bucket(username: &str) -> Vec<u8> {
-    [b"finish ", username.as_bytes()].concat()
 }

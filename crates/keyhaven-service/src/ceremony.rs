@@ -24,7 +24,7 @@ pub(crate) struct Pending {
     origin: Option<String>,
     pub(crate) challenge: Challenge,
     /// SHA-256 of the browser's ceremony cookie; none for a client that sent no Origin.
-    #[serde(with = "optional_hash")]
+    #[serde(with = "optional_bytes32")]
     browser: Option<[u8; 32]>,
 }
 
@@ -49,7 +49,26 @@ pub(crate) enum Kind {
         session: uuid::Uuid,
         purpose: Purpose,
         allowed: AllowList,
+        #[serde(default)]
+        action: Option<BoundAction>,
     },
+}
+
+/// An action that the challenge was made from.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BoundAction {
+    /// SHA-256 of the action.
+    #[serde(with = "bytes32")]
+    pub(crate) hash: [u8; 32],
+    /// What makes the challenge unguessable.
+    #[serde(with = "bytes32")]
+    pub(crate) nonce: [u8; 32],
+}
+
+impl BoundAction {
+    pub(crate) fn challenge(&self) -> Challenge {
+        keyhaven_core::action_challenge(&self.nonce, &self.hash)
+    }
 }
 
 /// The credentials that may answer, as hashes: an id may have 1023 bytes and an account 64 passkeys, and a pending ceremony
@@ -216,30 +235,37 @@ pub(crate) fn session_id(id: uuid::Uuid) -> SessionId {
     SessionId(id)
 }
 
-mod optional_hash {
+mod bytes32 {
     use super::base64url;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64url::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = base64url::decode(&text).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("32 bytes"))
+    }
+}
+
+mod optional_bytes32 {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    struct Bytes(#[serde(with = "super::bytes32")] [u8; 32]);
 
     pub(super) fn serialize<S: Serializer>(
-        hash: &Option<[u8; 32]>,
+        bytes: &Option<[u8; 32]>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        match hash {
-            None => serializer.serialize_none(),
-            Some(bytes) => serializer.serialize_str(&base64url::encode(bytes)),
-        }
+        bytes.map(Bytes).serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<[u8; 32]>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(None);
-        };
-        let bytes = base64url::decode(&text).map_err(D::Error::custom)?;
-        bytes
-            .try_into()
-            .map(Some)
-            .map_err(|_| D::Error::custom("32 bytes"))
+        Ok(Option::<Bytes>::deserialize(deserializer)?.map(|Bytes(bytes)| bytes))
     }
 }

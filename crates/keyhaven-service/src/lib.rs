@@ -9,10 +9,12 @@
 
 mod assertion;
 mod audit;
+mod audit_log;
 mod authentication;
 mod authenticator_names;
 mod ceremony;
 mod client;
+mod confirmation;
 mod context;
 mod decoy;
 mod error;
@@ -31,12 +33,14 @@ mod username;
 
 use std::sync::Arc;
 
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
 pub use client::{Client, SecretToken, SessionToken};
+pub use confirmation::Confirmation;
 pub use error::Error;
 pub use network::Network;
 pub use passkeys::Passkeys;
@@ -54,6 +58,8 @@ pub use upkeep::{StoreState, Upkeep};
 pub struct Keyhaven {
     /// Signed access tokens.
     pub access_tokens: AccessTokens,
+    /// The sealed audit log.
+    pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
     /// The passkeys of an account.
@@ -75,6 +81,8 @@ pub struct Surroundings {
     pub durable: Arc<dyn DurableStore>,
     /// Pending ceremonies.
     pub ceremonies: Arc<dyn CeremonyStore>,
+    /// Attempts of late; asked only where the settings have rate limits.
+    pub limits: Arc<dyn LimitStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who counts.
@@ -97,8 +105,10 @@ impl Keyhaven {
     pub fn new(settings: Settings, surroundings: Surroundings) -> Result<Self, RandomUnavailable> {
         let keys = secrets::Keys::derive(&surroundings.secret).ok_or(RandomUnavailable)?;
         let limits = settings.rate_limits.as_ref();
+        let limits =
+            limits.map(|settings| limits::Limits::new(settings, keys.limits.clone(), surroundings.limits));
         let context = Arc::new(context::Context {
-            limits: limits.map(|settings| limits::Limits::new(settings, keys.limits.clone())),
+            limits,
             settings,
             durable: surroundings.durable,
             ceremonies: surroundings.ceremonies,
@@ -108,9 +118,11 @@ impl Keyhaven {
             anchors: surroundings.anchors,
             crosscheck: surroundings.crosscheck,
             keys,
+            newest_uuid: std::sync::atomic::AtomicU64::default(),
         });
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
+            audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             passkeys: Passkeys(context.clone()),
             registrations: Registrations(context.clone()),
@@ -160,6 +172,7 @@ macro_rules! opaque_debug {
     )*};
 }
 opaque_debug!(
+    AuditLog,
     Authentications,
     Keyhaven,
     Passkeys,

@@ -51,7 +51,7 @@ impl Passkeys {
         id: &CredentialId,
         device_name: &str,
     ) -> Result<Credential, Error> {
-        self.0.limit_change(client, current)?;
+        self.0.limit_change(client, current).await?;
         let device_name = username::label("deviceName", device_name)?;
         let event = self.0.success(client, RENAME, of(current, Some(id)))?;
         let renamed = self
@@ -74,7 +74,7 @@ impl Passkeys {
     /// [`Error::StepUpRequired`], [`Error::NotFound`], [`Error::LastCredential`], [`Error::RateLimited`],
     /// [`Error::Storage`].
     pub async fn remove(&self, client: &Client, current: &SignedIn, id: &CredentialId) -> Result<(), Error> {
-        self.0.limit_ending(client, current)?;
+        self.0.limit_ending(client, current).await?;
         let removed = self.try_remove(client, current, vec![id.clone()], Some(id)).await;
         self.answer(client, current, Some(id), removed).await
     }
@@ -89,7 +89,7 @@ impl Passkeys {
         current: &SignedIn,
         except: Option<&CredentialId>,
     ) -> Result<(), Error> {
-        self.0.limit_ending(client, current)?;
+        self.0.limit_ending(client, current).await?;
         let own = self.0.durable.credentials_of(current.account_id()).await?;
         if except.is_some_and(|kept| !own.iter().any(|credential| credential.id == *kept)) {
             return self.answer(client, current, except, Err(Error::NotFound)).await;

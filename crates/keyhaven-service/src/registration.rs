@@ -55,6 +55,43 @@ pub struct StartRegistration {
     pub mediation: Mediation,
 }
 
+/// What a registration is started for, once its words are read.
+enum Wish<'session> {
+    Account {
+        username: Username,
+        display_name: String,
+        email: Option<String>,
+    },
+    Addition(&'session SignedIn),
+}
+
+impl<'session> Wish<'session> {
+    fn of(session: Option<&'session SignedIn>, request: &StartRegistration) -> Result<Self, Error> {
+        if request.mediation == Mediation::Conditional {
+            // Only a password sign-in of the last minutes may make a passkey in passing.
+            return Err(Error::forbidden(
+                "a conditional registration needs a recent password sign-in",
+            ));
+        }
+        if let Some(session) = session {
+            return Ok(Self::Addition(session));
+        }
+        let username = request
+            .username
+            .as_deref()
+            .ok_or_else(|| Error::invalid("username: missing"))?;
+        let username = Username::parse(username)?;
+        Ok(Self::Account {
+            display_name: match &request.display_name {
+                Some(text) => username::label("displayName", text)?,
+                None => username.as_str().to_owned(),
+            },
+            email: request.email.as_deref().map(username::email).transpose()?,
+            username,
+        })
+    }
+}
+
 /// A registered passkey, and the session of its account.
 #[derive(Debug)]
 pub struct Registered {
@@ -100,62 +137,64 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
+        let wish = Wish::of(session, &request);
         self.0
-            .limit(|limits| limits.address(Attempt::RegistrationStart, client.ip))?;
-        if request.mediation == Mediation::Conditional {
-            // Only a password sign-in of the last minutes may make a passkey in passing.
-            return Err(Error::forbidden(
-                "a conditional registration needs a recent password sign-in",
-            ));
+            .limit(|limits| {
+                let mut buckets = limits.address(Attempt::RegistrationStart, client.ip);
+                // Only who is told whether a name is taken has looked.
+                if let Ok(Wish::Account { .. }) = wish {
+                    buckets.push(limits.username(client.ip));
+                }
+                buckets
+            })
+            .await?;
+        match wish? {
+            Wish::Account {
+                username,
+                display_name,
+                email,
+            } => {
+                if self.0.durable.username_exists(username.as_str()).await? {
+                    return Err(Error::UsernameTaken);
+                }
+                let registrant = Registrant {
+                    user_handle: self.new_user_handle()?,
+                    username: username.as_str().to_owned(),
+                    display_name,
+                    email,
+                };
+                self.start_account(client, registrant, &request).await
+            }
+            Wish::Addition(session) => self.start_addition(client, session, &request).await,
         }
-        match session {
-            None => self.start_account(client, request).await,
-            Some(session) => self.start_addition(client, session, request).await,
-        }
+    }
+
+    fn new_user_handle(&self) -> Result<UserHandle, Error> {
+        let mut handle = [0; 32];
+        self.0.random.fill(&mut handle)?;
+        UserHandle::try_from(&handle[..]).map_err(|_| Error::Busy)
     }
 
     async fn start_account(
         &self,
         client: &Client,
-        request: StartRegistration,
+        registrant: Registrant,
+        request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let username = request
-            .username
-            .as_deref()
-            .ok_or_else(|| Error::invalid("username: missing"))?;
-        let username = Username::parse(username)?;
-        let display_name = match &request.display_name {
-            Some(text) => username::label("displayName", text)?,
-            None => username.as_str().to_owned(),
-        };
-        let email = request.email.as_deref().map(username::email).transpose()?;
-        self.0.limit(|limits| limits.username(client.ip))?;
-        if self.0.durable.username_exists(username.as_str()).await? {
-            return Err(Error::UsernameTaken);
-        }
-        let mut handle = [0; 32];
-        self.0.random.fill(&mut handle)?;
-        let user_handle = UserHandle::try_from(&handle[..]).map_err(|_| Error::Busy)?;
-        let registrant = Registrant {
-            user_handle,
-            username: username.as_str().to_owned(),
-            display_name,
-            email,
-        };
         let user = UserEntity {
             id: registrant.user_handle.clone(),
             name: registrant.username.clone(),
             display_name: registrant.display_name.clone(),
         };
         let kind = |issued| Kind::Registration { registrant, issued };
-        self.begin(client, user, Vec::new(), &request, kind).await
+        self.begin(client, user, Vec::new(), request, kind).await
     }
 
     async fn start_addition(
         &self,
         client: &Client,
         session: &SignedIn,
-        request: StartRegistration,
+        request: &StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
         self.0.require_fresh(session, Purpose::AddPasskey).await?;
         let account = session.account();
@@ -179,7 +218,7 @@ impl Registrations {
             session,
             issued,
         };
-        self.begin(client, user, exclude.collect(), &request, kind).await
+        self.begin(client, user, exclude.collect(), request, kind).await
     }
 
     async fn begin(
@@ -238,7 +277,7 @@ impl Registrations {
     /// # Errors
     /// [`Error::ChallengeMissing`], [`Error::Registration`] (the step that refused), [`Error::CredentialExists`],
     /// [`Error::UsernameTaken`], [`Error::InvalidRequest`] (the device name), [`Error::RateLimited`],
-    /// [`Error::Storage`]. The ceremony is used up in every case.
+    /// [`Error::Storage`]. The ceremony is used up in every case but [`Error::RateLimited`].
     pub async fn finish(
         &self,
         client: &Client,
@@ -273,7 +312,8 @@ impl Registrations {
         subject: &mut Subject,
     ) -> Result<Registered, Error> {
         self.0
-            .limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))?;
+            .limit(|limits| limits.address(Attempt::RegistrationFinish, client.ip))
+            .await?;
         let taken = self
             .0
             .take(client, ceremony.ok_or(Error::ChallengeMissing)?)

@@ -259,7 +259,7 @@ impl Sessions {
         if current.by_previous_token {
             return Ok(None);
         }
-        self.0.limit_change(client, current)?;
+        self.0.limit_change(client, current).await?;
         let token = token.next(&*self.0.random)?;
         let session = current.session();
         let subject = Subject {
@@ -296,7 +296,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn sign_out(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
-        self.0.limit_ending(client, current)?;
+        self.0.limit_ending(client, current).await?;
         self.end(client, current, current.session().id, "session.sign_out")
             .await
             .map(|_| ())
@@ -307,7 +307,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::NotFound`], [`Error::RateLimited`], [`Error::Storage`].
     pub async fn revoke(&self, client: &Client, current: &SignedIn, id: SessionId) -> Result<(), Error> {
-        self.0.limit_ending(client, current)?;
+        self.0.limit_ending(client, current).await?;
         let known = self
             .0
             .durable
@@ -331,7 +331,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn revoke_others(&self, client: &Client, current: &SignedIn) -> Result<u64, Error> {
-        self.0.limit_ending(client, current)?;
+        self.0.limit_ending(client, current).await?;
         let keep = current.session().id;
         let subject = Subject {
             session: Some(keep),

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use keyhaven_core::{AuthenticationResponse, ExpectedUser};
 use keyhaven_storage::{CeremonyId, StepUpGrant};
-use keyhaven_types::UnixTime;
 use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
+use keyhaven_types::{UnixTime, base64url};
 
 use crate::assertion::{Effects, Expected};
 use crate::audit::Subject;
-use crate::ceremony::{Kind, Started, account_id, session_id};
+use crate::ceremony::{BoundAction, Kind, Started, account_id, session_id};
 use crate::client::Client;
+use crate::confirmation::Confirmation;
 use crate::context::Context;
 use crate::error::Error;
 use crate::limits::Attempt;
@@ -97,26 +98,38 @@ impl FromStr for Purpose {
 }
 
 /// A grant that was given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Granted {
     /// What for.
     pub purpose: Purpose,
     /// Until when.
     pub expires_at: UnixTime,
+    /// What shows that an action was confirmed, where the ceremony bound one.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What a session's grant for this purpose, and this action, is stored as: at most 50 characters.
+fn grant_name(purpose: Purpose, action: Option<&[u8; 32]>) -> String {
+    match action {
+        None => purpose.as_str().to_owned(),
+        Some(hash) => format!("{purpose}:{}", base64url::encode(hash)),
+    }
 }
 
 impl StepUps {
-    /// Starts a step-up: asks for an assertion by one of the account's own passkeys.
+    /// Starts a step-up: asks for an assertion by one of the account's own passkeys. With the SHA-256 of an action the
+    /// challenge is made from it, so that the signature confirms that action and no other.
     ///
     /// # Errors
-    /// [`Error::NoPasskeys`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
+    /// [`Error::InvalidRequest`] (an action for another purpose than [`Purpose::Action`]), [`Error::NoPasskeys`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
     pub async fn start(
         &self,
         client: &Client,
         current: &SignedIn,
         purpose: Purpose,
+        action: Option<[u8; 32]>,
     ) -> Result<Started<RequestOptions>, Error> {
-        match self.try_start(client, current, purpose).await {
+        match self.try_start(client, current, purpose, action).await {
             Ok(started) => {
                 self.0.observe(START, "ok");
                 Ok(started)
@@ -130,9 +143,14 @@ impl StepUps {
         client: &Client,
         current: &SignedIn,
         purpose: Purpose,
+        action: Option<[u8; 32]>,
     ) -> Result<Started<RequestOptions>, Error> {
+        if action.is_some() && purpose != Purpose::Action {
+            return Err(Error::invalid("actionHash: only for the purpose action"));
+        }
         self.0
-            .limit(|limits| limits.address(Attempt::StepUp, client.ip))?;
+            .limit(|limits| limits.address(Attempt::StepUp, client.ip))
+            .await?;
         let credentials = self.0.durable.credentials_of(current.account_id()).await?;
         let own: Vec<_> = credentials
             .into_iter()
@@ -147,13 +165,39 @@ impl StepUps {
             return Err(Error::NoPasskeys);
         }
         let (account, session) = (current.account_id().0, current.session().id.0);
+        let action = action.map(|hash| self.bind(hash)).transpose()?;
+        let challenge = match &action {
+            None => self.0.new_challenge()?,
+            Some(action) => action.challenge(),
+        };
         let kind = |allowed| Kind::StepUp {
             account,
             session,
             purpose,
             allowed,
+            action,
         };
-        self.0.begin_assertion(client, own, kind).await
+        self.0.begin_assertion(client, challenge, own, kind).await
+    }
+
+    fn bind(&self, hash: [u8; 32]) -> Result<BoundAction, Error> {
+        let mut nonce = [0; 32];
+        self.0.random.fill(&mut nonce)?;
+        Ok(BoundAction { hash, nonce })
+    }
+
+    /// Whether the session holds a live grant for exactly this action.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]
+    pub async fn is_confirmed(&self, current: &SignedIn, action: &[u8; 32]) -> Result<bool, Error> {
+        let purpose = grant_name(Purpose::Action, Some(action));
+        let now = self.0.clock.now();
+        Ok(self
+            .0
+            .durable
+            .has_grant(current.session().id, &purpose, now)
+            .await?)
     }
 
     /// Finishes a step-up: verifies the response, then stores sign count, grant and event together.
@@ -161,7 +205,8 @@ impl StepUps {
     /// # Errors
     /// [`Error::ChallengeMissing`] (also another session's ceremony), [`Error::Assertion`],
     /// [`Error::CredentialNotFound`], [`Error::CredentialRevoked`], [`Error::AccountLocked`],
-    /// [`Error::SessionExpired`], [`Error::RateLimited`], [`Error::Storage`]. The ceremony is used up in every case.
+    /// [`Error::SessionExpired`], [`Error::RateLimited`], [`Error::Storage`]. The ceremony is used up in every case but
+    /// [`Error::RateLimited`].
     pub async fn finish(
         &self,
         client: &Client,
@@ -190,12 +235,10 @@ impl StepUps {
         response: &[u8],
         subject: &mut Subject,
     ) -> Result<Granted, Error> {
-        self.0.limit(|limits| {
-            limits.pair(
-                client.ip,
-                &[b"step-up ", &current.account_id().0.as_bytes()[..]].concat(),
-            )
-        })?;
+        let account = [b"step-up ", &current.account_id().0.as_bytes()[..]].concat();
+        self.0
+            .limit(|limits| vec![limits.pair(client.ip, &account)])
+            .await?;
         let taken = self
             .0
             .take(client, ceremony.ok_or(Error::ChallengeMissing)?)
@@ -205,6 +248,7 @@ impl StepUps {
             session,
             purpose,
             allowed,
+            action,
         } = &taken.kind
         else {
             return Err(Error::ChallengeMissing);
@@ -221,7 +265,8 @@ impl StepUps {
             user: ExpectedUser::Identified,
         };
         let expires_at = self.0.clock.now().saturating_add(GRANT_LIFETIME);
-        self.0
+        let (_, confirmation) = self
+            .0
             .assert(&response, &expected, subject, |owned, _| {
                 // The allow-list holds the account's own credentials only; this is the belt to those braces.
                 if owned.account.id != current.account_id() {
@@ -229,9 +274,12 @@ impl StepUps {
                 }
                 let grant = StepUpGrant {
                     session: current.session().id,
-                    purpose: purpose.as_str().to_owned(),
+                    purpose: grant_name(*purpose, action.as_ref().map(|action| &action.hash)),
                     expires_at,
                 };
+                let confirmation = action
+                    .map(|action| Confirmation::new(&self.0.settings, &taken, &action, owned, json))
+                    .transpose()?;
                 let subject = Subject {
                     credential: Some(owned.credential.id.clone()),
                     ..of(current)
@@ -242,12 +290,13 @@ impl StepUps {
                     ends_session: None,
                     audit: self.0.success(client, FINISH, subject)?,
                 };
-                Ok((effects, ()))
+                Ok((effects, confirmation))
             })
             .await?;
         Ok(Granted {
             purpose: *purpose,
             expires_at,
+            confirmation,
         })
     }
 }

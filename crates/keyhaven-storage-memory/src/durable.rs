@@ -1,6 +1,7 @@
 mod accounts;
 mod audit;
 mod credentials;
+mod sealed;
 mod sessions;
 mod signing_keys;
 mod state;

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
+use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query};
 
@@ -16,10 +16,10 @@ impl AuditStore for PostgresStore {
     async fn events_of(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError> {
-        self.answer("event.list", || self.list_events(account, before, limit))
+        self.answer("event.list", || self.list_events(account, after, limit))
             .await
     }
 }
@@ -60,36 +60,35 @@ impl PostgresStore {
     async fn list_events(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, Failure> {
         if let Some(replica) = &self.replica {
-            match list(replica, account, before, limit).await {
+            match list(replica, account, after, limit).await {
                 Err(failure) => tracing::warn!(error = %failure, "the replica is away: the primary answers"),
                 listed => return listed,
             }
         }
-        list(&self.primary, account, before, limit).await
+        list(&self.primary, account, after, limit).await
     }
 }
 
 async fn list(
     pool: &Pool,
     account: AccountId,
-    before: Option<UnixTime>,
+    after: Option<(UnixTime, EventId)>,
     limit: u32,
 ) -> Result<Vec<AuditEvent>, Failure> {
-    let Some(newest) = columns::newest(before) else {
-        return Ok(Vec::new());
-    };
+    let (at, id) = columns::list_end(after);
     let mut lent = pool.lend().await?;
     let rows = query!(
         "SELECT id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id,
             mac
-        FROM audit_events WHERE account_id = $1 AND at <= $2
-        ORDER BY at DESC, position DESC LIMIT $3",
+        FROM audit_events WHERE account_id = $1 AND (at, id) < ($2, $3)
+        ORDER BY at DESC, id DESC LIMIT $4",
         account.0,
-        newest,
+        at,
+        id,
         i64::from(limit)
     )
     .fetch_all(&mut *lent)

@@ -75,10 +75,8 @@ pub(crate) fn unique_violation(error: &sqlx::Error) -> Option<&str> {
 /// What the server says by SQLSTATE (PostgreSQL, appendix A); where it says nothing, it was not reached.
 fn database_reason(error: &sqlx::Error) -> &'static str {
     let Some(code) = code(error) else {
-        return match error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => "unreachable",
-            _ => "failed",
-        };
+        let unreached = matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_));
+        return if unreached { "unreachable" } else { "failed" };
     };
     match code.as_str() {
         "25006" => "read_only",

@@ -21,6 +21,7 @@ mod options;
 mod pool;
 mod registration;
 mod schema;
+mod sealed;
 mod sessions;
 mod signing_keys;
 mod store;

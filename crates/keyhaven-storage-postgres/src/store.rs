@@ -36,6 +36,20 @@ impl PostgresStore {
         Ok(store)
     }
 
+    /// Connects to look into a database that is there: nothing is changed or migrated, and what would write fails.
+    ///
+    /// # Errors
+    /// As [`Self::open_as_it_is`].
+    pub async fn open_read_only(options: &PostgresOptions) -> Result<Self, StorageError> {
+        let primary = options.primary.clone();
+        Self::open_as_it_is(&PostgresOptions {
+            primary: primary.options([("default_transaction_read_only", "on")]),
+            replica: None,
+            ..options.clone()
+        })
+        .await
+    }
+
     /// Connects, and changes nothing: for processes that are not to migrate.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError, columns};
+use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError, columns};
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query};
 use uuid::Uuid;
@@ -18,10 +18,10 @@ impl AuditStore for SqliteStore {
     async fn events_of(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError> {
-        self.list_events(account, before, limit)
+        self.list_events(account, after, limit)
             .await
             .map_err(Failure::of("event.list"))
     }
@@ -61,19 +61,18 @@ impl SqliteStore {
     async fn list_events(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, Failure> {
-        let Some(newest) = columns::newest(before) else {
-            return Ok(Vec::new());
-        };
+        let (at, id) = columns::list_end(after);
         let rows = query!(
             r#"SELECT id AS "id!: Uuid", at, action, outcome, code, step, account_id AS "account_id: Uuid",
                 credential_id, session_id AS "session_id: Uuid", ip, user_agent, request_id, mac
-            FROM audit_events WHERE account_id = ?1 AND at <= ?2
-            ORDER BY at DESC, position DESC LIMIT ?3"#,
+            FROM audit_events WHERE account_id = ?1 AND (at, id) < (?2, ?3)
+            ORDER BY at DESC, id DESC LIMIT ?4"#,
             account.0,
-            newest,
+            at,
+            id,
             limit
         )
         .fetch_all(&self.readers)

@@ -18,6 +18,7 @@ mod error;
 mod options;
 mod registration;
 mod schema;
+mod sealed;
 mod sessions;
 mod signing_keys;
 mod store;

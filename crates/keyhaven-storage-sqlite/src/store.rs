@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use keyhaven_storage::StorageError;
 use keyhaven_storage::observed::PoolFigures;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
 use crate::SqliteOptions;
 use crate::error::{Failure, primary_code};
@@ -36,6 +36,31 @@ impl SqliteStore {
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that is there to look into it: nothing is made, changed or migrated, and what would write fails. A
+    /// server may be running on it.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be read, or its schema is not one that this version works with.
+    pub async fn open_read_only(options: &SqliteOptions) -> Result<Self, StorageError> {
+        let connection = SqliteConnectOptions::new()
+            .filename(&options.path)
+            .busy_timeout(options.busy_timeout)
+            .read_only(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("query_only", "ON");
+        let readers = SqlitePoolOptions::new().max_connections(options.readers.max(1));
+        let open = async {
+            let readers = readers.connect_with(connection).await?;
+            let store = Self {
+                writer: readers.clone(),
+                readers,
+            };
+            schema::look(&store).await?;
+            Ok(store)
+        };
+        open.await.map_err(Failure::of("store.open"))
     }
 
     /// Opens the file, which must be there, and leaves its schema as it is: for processes that are not to migrate.
@@ -121,6 +146,12 @@ impl SqliteStore {
             SqlitePoolOptions::new()
                 .acquire_timeout(options.busy_timeout)
                 .test_before_acquire(false)
+                // Where a disk is full SQLite rolls back by itself, and sqlx goes on to believe in the transaction: no other
+                // could be begun on that connection. It is closed, and another one opened.
+                .before_acquire(|connection, _| {
+                    let usable = !connection.is_in_transaction();
+                    Box::pin(std::future::ready(Ok(usable)))
+                })
                 .max_lifetime(None)
         };
         let writer = pool().min_connections(1).max_connections(1).idle_timeout(None);

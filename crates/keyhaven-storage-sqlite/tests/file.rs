@@ -5,9 +5,9 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use keyhaven_storage::{
-    Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditOutcome,
-    AuditStore as _, Credential, EventId, NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
-    SessionId, StorageError, TokenHash,
+    Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditLogStore as _,
+    AuditOutcome, AuditStore as _, Credential, EventId, NewRegistration, RegistrationAccount,
+    RegistrationOutcome, Session, SessionId, StorageError, StoredEvent, TokenHash,
 };
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
@@ -227,14 +227,20 @@ async fn two_stores_share_one_file_and_one_sign_count() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_alone() {
+async fn a_newer_schema_for_newer_versions_is_refused_and_left_alone() {
     let (_directory, path, store) = with_anna().await;
     store.close().await;
     raw(&path)
         .await
+        .execute("UPDATE schema_compatibility SET oldest = 9999")
+        .await
+        .unwrap();
+    raw(&path)
+        .await
         .execute(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-            VALUES (9999, 'from the future', TRUE, x'00', 1)",
+            VALUES (9999, 'from the future', TRUE, x'00', 1);
+            UPDATE schema_compatibility SET oldest = 9999",
         )
         .await
         .unwrap();
@@ -322,6 +328,14 @@ async fn a_damaged_value_is_an_error() {
 async fn wrong_states_cannot_be_stored() {
     let (_directory, path, _store) = with_anna().await;
     let mut connection = raw(&path).await;
+    for sealed in [
+        "INSERT INTO audit_batches VALUES (1, 0, 1, 1, zeroblob(32), zeroblob(32), '00000000', zeroblob(64))",
+        "INSERT INTO audit_members SELECT 1, 0, id, zeroblob(32) FROM audit_events",
+        "INSERT INTO audit_batches VALUES (2, 0, 1, 2, zeroblob(32), randomblob(32), '00000000', zeroblob(64))",
+        "INSERT INTO audit_keys VALUES ('00000000', 'key', x'00', 0, NULL, NULL)",
+    ] {
+        connection.execute(sealed).await.unwrap();
+    }
     connection
         .execute(
             "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
@@ -373,8 +387,18 @@ async fn wrong_states_cannot_be_stored() {
         // The log is append-only.
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",
-        "INSERT INTO audit_events SELECT NULL, id, at, action, outcome, code, step, account_id, credential_id,
+        "INSERT INTO audit_events SELECT id, at, action, outcome, code, step, account_id, credential_id,
             session_id, ip, user_agent, request_id, mac FROM audit_events",
+        // So is what seals it, and an event goes by pruning alone.
+        "UPDATE audit_batches SET total = 2",
+        "DELETE FROM audit_batches",
+        "UPDATE audit_members SET leaf_index = 1",
+        "DELETE FROM audit_members",
+        "DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_members)",
+        "UPDATE audit_keys SET created_at = 1",
+        "DELETE FROM audit_keys",
+        "INSERT INTO audit_members SELECT 2, 0, event_id, leaf_hash FROM audit_members",
+        "INSERT INTO audit_batches SELECT 2, 0, 1001, 2000, root, previous, key_id, signature FROM audit_batches",
     ] {
         let refused = connection.execute(AssertSqlSafe(wrong)).await;
         let refused = refused.expect_err(wrong).into_database_error().expect(wrong);
@@ -423,4 +447,46 @@ async fn an_account_takes_everything_with_it_but_the_log() {
         number(&mut connection, "SELECT count(*) FROM audit_events").await,
         1
     );
+}
+
+/// A database of the version before has events: they wait to be sealed, as those that come do.
+#[tokio::test]
+async fn events_from_before_the_sealed_log_are_sealed_too() {
+    let (_directory, options) = fresh();
+    let mut old = SqliteConnectOptions::new()
+        .filename(&options.path)
+        .create_if_missing(true)
+        .connect()
+        .await
+        .unwrap();
+    sqlx::migrate!("../../migrations/sqlite")
+        .run_direct(Some(1), &mut old, false)
+        .await
+        .unwrap();
+    let insert = "INSERT INTO audit_events (id, at, action, outcome, mac)
+        VALUES (x'00000000000000000000000000000007', 1790000000000, 'test', 'success', zeroblob(32))";
+    old.execute(insert).await.unwrap();
+    drop(old);
+    let store = SqliteStore::open(&options).await.unwrap();
+    store.append_event(event(8)).await.unwrap();
+    let waiting = store.waiting_events(None, 10).await.unwrap();
+    assert_eq!(
+        waiting,
+        [7, 8].map(|n| (event(n).id, StoredEvent::Whole(event(n))))
+    );
+}
+
+/// Looking into a database changes nothing, also while a server is running on it; a file that is not there stays so.
+#[tokio::test]
+async fn a_store_opened_to_read_writes_nothing() {
+    let (_directory, options) = fresh();
+    assert!(SqliteStore::open_read_only(&options).await.is_err());
+    assert!(!options.path.exists());
+    let store = SqliteStore::open(&options).await.unwrap();
+    store.append_event(event(1)).await.unwrap();
+    let reader = SqliteStore::open_read_only(&options).await.unwrap();
+    assert_eq!(reader.waiting_events(None, 10).await.unwrap().len(), 1);
+    assert!(reader.append_event(event(2)).await.is_err());
+    store.append_event(event(2)).await.unwrap();
+    assert_eq!(reader.waiting_events(None, 10).await.unwrap().len(), 2);
 }

@@ -6,7 +6,7 @@
 
 use keyhaven_types::{AuthenticatorTransport, CredentialId, RpId, SignCount, UnixTime, UserHandle};
 
-use crate::{AuditOutcome, TokenHash};
+use crate::{AuditOutcome, EventId, TokenHash};
 
 /// What the macros name, so that adapters need not.
 #[doc(hidden)]
@@ -14,10 +14,7 @@ pub mod types {
     pub use keyhaven_types::{Aaguid, CoseAlgorithm, UnixTime};
 }
 
-/// A stored value that no version of Keyhaven writes: which.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the stored {0} is damaged")]
-pub struct Damaged(pub &'static str);
+pub use crate::Damaged;
 
 /// `account_id, user_handle, username, display_name, email, email_verified, account_active, account_created_at,
 /// updated_at, last_login_at`.
@@ -203,6 +200,45 @@ pub fn methods(json: &str) -> Result<Vec<String>, Damaged> {
     serde_json::from_str(json).map_err(|_| Damaged("list of methods"))
 }
 
+/// As [`event`], of a row that need not be there: every column may be null. Answers a
+/// [`StoredEvent`](crate::StoredEvent).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! found_event_columns {
+    ($row:ident) => {
+        match ($row.id, $row.at, $row.action, $row.outcome, $row.mac) {
+            (None, _, _, _, _) => $crate::StoredEvent::Missing,
+            (Some(id), Some(at), Some(action), Some(outcome), Some(mac)) => {
+                let read = || -> Result<$crate::AuditEvent, $crate::Damaged> {
+                    Ok($crate::AuditEvent {
+                        id: $crate::EventId(id),
+                        at: $crate::columns::types::UnixTime::from_millis(at),
+                        action,
+                        outcome: $crate::columns::outcome(&outcome)?,
+                        code: $row.code,
+                        step: $row.step,
+                        account: $row.account_id.map($crate::AccountId),
+                        credential: $row
+                            .credential_id
+                            .as_deref()
+                            .map($crate::columns::credential_id)
+                            .transpose()?,
+                        session: $row.session_id.map($crate::SessionId),
+                        ip: $row.ip,
+                        user_agent: $row.user_agent,
+                        request_id: $row.request_id,
+                        mac: $crate::columns::mac(mac)?,
+                    })
+                };
+                read().map_or_else($crate::StoredEvent::Damaged, $crate::StoredEvent::Whole)
+            }
+            _ => $crate::StoredEvent::Damaged($crate::Damaged("event")),
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::found_event_columns as found_event;
+
 /// An event's outcome.
 ///
 /// # Errors
@@ -232,15 +268,101 @@ pub fn mac(bytes: Vec<u8>) -> Result<[u8; 32], Damaged> {
     bytes.try_into().map_err(|_| Damaged("MAC"))
 }
 
-/// The newest moment that is older than `before`, in milliseconds; without it, the end of time. `None`: nothing is older
-/// than the beginning.
+/// Where a list of events ended, as two values to compare `(at, id)` with: less than these. Without it, the end of time
+/// and an id above all ids.
 #[must_use]
-pub const fn newest(before: Option<UnixTime>) -> Option<i64> {
-    match before {
-        None => Some(i64::MAX),
-        Some(before) => before.as_millis().checked_sub(1),
+pub fn list_end(after: Option<(UnixTime, EventId)>) -> (i64, uuid::Uuid) {
+    after.map_or((i64::MAX, uuid::Uuid::max()), |(at, id)| (at.as_millis(), id.0))
+}
+
+/// A hash or a signature of so many bytes.
+///
+/// # Errors
+/// [`Damaged`] where it has another length.
+pub fn bytes<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N], Damaged> {
+    bytes.try_into().map_err(|_| Damaged(what))
+}
+
+/// The first id that comes after `after`; without it, the first of all. `None`: none does.
+#[must_use]
+pub fn next_id(after: Option<EventId>) -> Option<uuid::Uuid> {
+    match after {
+        None => Some(uuid::Uuid::nil()),
+        Some(id) => id.0.as_u128().checked_add(1).map(uuid::Uuid::from_u128),
     }
 }
+
+/// A number that is never negative.
+///
+/// # Errors
+/// [`Damaged`] where it is.
+pub fn count<N: TryFrom<i64>>(number: i64, what: &'static str) -> Result<N, Damaged> {
+    N::try_from(number).map_err(|_| Damaged(what))
+}
+
+/// A number as it is stored: up to 2^63 - 1.
+#[must_use]
+pub fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// `number, sealed_at, events, total, root, previous, key_id, signature`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! batch_columns {
+    ($row:ident) => {
+        $crate::AuditBatch {
+            number: $crate::columns::count($row.number, "batch number")?,
+            sealed_at: $crate::columns::types::UnixTime::from_millis($row.sealed_at),
+            events: $crate::columns::count(i64::from($row.events), "number of events")?,
+            total: $crate::columns::count($row.total, "number of events")?,
+            root: $crate::columns::bytes(&$row.root, "batch root")?,
+            previous: $crate::columns::bytes(&$row.previous, "chained root")?,
+            key_id: $row.key_id,
+            signature: $crate::columns::bytes(&$row.signature, "batch signature")?,
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::batch_columns as batch;
+
+/// `id, verifier_key, sealed_private_key, created_at, endorsed_by, endorsement`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! audit_key_columns {
+    ($row:ident) => {
+        $crate::AuditKey {
+            id: $row.id,
+            verifier_key: $row.verifier_key,
+            sealed_private_key: $row.sealed_private_key,
+            created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
+            endorsement: match ($row.endorsed_by, $row.endorsement) {
+                (Some(by), Some(signature)) => Some((by, $crate::columns::bytes(&signature, "endorsement")?)),
+                (_, _) => None,
+            },
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::audit_key_columns as audit_key;
+
+/// `through, chain, pruned_before, at, key_id, signature`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! audit_prune_columns {
+    ($row:ident) => {
+        $crate::AuditPrune {
+            through: $crate::columns::count($row.through, "batch number")?,
+            chain: $crate::columns::bytes(&$row.chain, "chained root")?,
+            before: $crate::columns::types::UnixTime::from_millis($row.pruned_before),
+            at: $crate::columns::types::UnixTime::from_millis($row.at),
+            key_id: $row.key_id,
+            signature: $crate::columns::bytes(&$row.signature, "prune signature")?,
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::audit_prune_columns as audit_prune;
 
 /// A list of texts as JSON.
 #[must_use]

@@ -6,6 +6,7 @@
 //! ```ignore
 //! mod support;
 //! keyhaven_storage::ceremony_store_contract!(support::open_ceremonies); // async fn(max_pending: usize) -> impl CeremonySubject
+//! keyhaven_storage::limit_store_contract!(support::open_limits); // async fn() -> impl LimitSubject
 //! keyhaven_storage::durable_store_contract!(support::open); // async fn() -> impl DurableSubject
 //! ```
 //!
@@ -25,8 +26,10 @@ mod audit;
 mod ceremonies;
 mod credentials;
 mod grants;
+mod limits;
 mod registrations;
 mod samples;
+mod sealed;
 mod sessions;
 mod signing_keys;
 
@@ -37,10 +40,10 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*,
-    registrations::*, sessions::*, signing_keys::*,
+    accounts::*, assertions::*, atomicity::*, audit::*, ceremonies::*, credentials::*, grants::*, limits::*,
+    registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
-use crate::{CeremonyStore, DurableStore};
+use crate::{CeremonyStore, DurableStore, LimitStore};
 
 /// The bound on pending ceremonies of a store under test.
 pub const MAX_PENDING: usize = 256;
@@ -55,6 +58,12 @@ pub trait CeremonySubject: Send + Sync {
     async fn reopen(&mut self) -> bool {
         false
     }
+}
+
+/// A store of limits under test, and what has to live as long as it.
+pub trait LimitSubject: Send + Sync {
+    /// The store.
+    fn store(&self) -> Arc<dyn LimitStore>;
 }
 
 /// A durable store under test, and what has to live as long as it.
@@ -88,6 +97,12 @@ impl<S: CeremonyStore + 'static> CeremonySubject for Arc<S> {
 
 impl<S: DurableStore + 'static> DurableSubject for Arc<S> {
     fn store(&self) -> Arc<dyn DurableStore> {
+        Self::clone(self)
+    }
+}
+
+impl<S: LimitStore + 'static> LimitSubject for Arc<S> {
+    fn store(&self) -> Arc<dyn LimitStore> {
         Self::clone(self)
     }
 }
@@ -137,6 +152,24 @@ macro_rules! ceremony_store_contract {
             racing_puts_keep_the_bound
             take_has_one_winner
             taking_makes_room
+        }
+    };
+}
+
+/// Stamps the promises of [`LimitStore`](crate::LimitStore) out as tests.
+#[macro_export]
+macro_rules! limit_store_contract {
+    ($open:path) => {
+        $crate::contract_tests! {
+            $open();
+            a_bucket_holds_a_minutes_worth
+            a_bucket_of_none_holds_one
+            a_bucket_refills_as_it_told
+            a_refusal_takes_from_no_bucket
+            buckets_are_counted_apart
+            no_bucket_refuses_nothing
+            racing_attempts_get_what_the_bucket_holds
+            the_first_empty_bucket_tells_how_long_to_wait
         }
     };
 }
@@ -211,8 +244,19 @@ macro_rules! durable_store_contract {
             a_new_grant_replaces_the_old
             // audit
             an_event_id_is_used_once
+            events_of_one_moment_are_not_lost_between_pages
             events_are_listed_newest_first
             events_read_back
+            // the sealed log
+            a_batch_holds_a_thousand
+            a_batch_reads_back
+            a_batch_that_does_not_follow_is_refused
+            audit_keys_are_kept
+            events_wait_to_be_sealed
+            one_of_racing_sealers_seals
+            pruned_batches_are_emptied
+            sealing_while_others_append_loses_nothing
+            unsealed_events_are_found_page_by_page
             // signing keys
             a_signing_key_id_is_used_once
             expired_signing_keys_are_dropped
@@ -254,7 +298,9 @@ mod tests {
             include_str!("contract/ceremonies.rs"),
             include_str!("contract/credentials.rs"),
             include_str!("contract/grants.rs"),
+            include_str!("contract/limits.rs"),
             include_str!("contract/registrations.rs"),
+            include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),
             include_str!("contract/signing_keys.rs"),
         ]

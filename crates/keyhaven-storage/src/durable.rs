@@ -2,15 +2,18 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AuditEvent, Credential, CredentialHandle, Session, SessionId, SigningKey,
-    StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AuditEvent, AuditLogStore, Credential, CredentialHandle, EventId, Session, SessionId,
+    SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
-pub trait DurableStore: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore {}
+pub trait DurableStore:
+    AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore
+{
+}
 
-impl<T: AccountStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized> DurableStore
-    for T
+impl<T: AccountStore + AuditLogStore + AuditStore + CredentialStore + SessionStore + SigningKeyStore + ?Sized>
+    DurableStore for T
 {
 }
 
@@ -375,14 +378,15 @@ pub trait AuditStore: Send + Sync {
     /// When the store cannot answer.
     async fn append_event(&self, event: AuditEvent) -> Result<(), StorageError>;
 
-    /// Events of one account, newest first, at most `limit`, older than `before` when given.
+    /// Events of one account, newest first (of one moment: the highest id), at most `limit`; when given, from after
+    /// the event that a list before ended with.
     ///
     /// # Errors
     /// When the store cannot answer.
     async fn events_of(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError>;
 }

@@ -27,3 +27,8 @@ impl StorageError {
         Self { reason, ..self }
     }
 }
+
+/// A stored value that no version of Keyhaven writes: which.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the stored {0} is damaged")]
+pub struct Damaged(pub &'static str);

@@ -8,9 +8,11 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
+//! * [`LimitStore`]: how many attempts there were of late.
 //!
-//! [`observed::Observed`] stands before either and tells how long it takes.
+//! [`observed::Observed`] stands before any of them and tells how long it takes.
 //!
 //! # Adding a store
 //! Implement the traits, then stamp the promises out as tests with the macros of `contract` (feature `contract`):
@@ -26,8 +28,10 @@ pub mod contract;
 mod durable;
 mod error;
 mod ids;
+mod limits;
 pub mod observed;
 mod records;
+mod sealed;
 
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use durable::{
@@ -35,8 +39,13 @@ pub use durable::{
     LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Removal,
     RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
-pub use error::StorageError;
+pub use error::{Damaged, StorageError};
 pub use ids::{AccountId, CeremonyId, EventId, SessionId, TokenHash};
+pub use limits::{Allowance, Bucket, LimitStore};
 pub use records::{
     Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, Session, SigningKey, StepUpGrant,
+};
+pub use sealed::{
+    AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,
+    UnsealedEvent, UnsealedPage,
 };

@@ -5,6 +5,7 @@
 
 mod ceremonies;
 mod durable;
+mod limits;
 
 use std::cell::Cell;
 use std::pin::Pin;

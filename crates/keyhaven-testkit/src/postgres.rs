@@ -35,13 +35,15 @@ static SHARED: OnceLock<Shared> = OnceLock::new();
 const USER: &str = "keyhaven";
 
 /// Ends when its standard input does, however the process that held it came to its end: then the server is stopped and
-/// its directory removed. Told to in so many words, it stops the server properly and leaves the directory.
+/// its directory removed. Told to in so many words, it stops the server in order (`stop`) or at once (`kill`), and leaves
+/// the directory.
 const GUARD: &str = r#"
 trap '' HUP INT TERM
 "$1" -D data -p "$2" >>log 2>&1 &
 server=$!
 if read -r word; then
-    kill -INT $server; wait $server
+    case $word in stop) kill -INT $server;; kill) kill -QUIT $server;; esac
+    wait $server
 else
     kill -QUIT $server; wait $server
     cd / && rm -rf "$3"
@@ -118,14 +120,40 @@ impl Postgres {
         self.port
     }
 
-    /// Stops it as an operator would (fast shutdown); [`Self::run`] starts it again on the same files and port.
+    /// Stops it as an operator would (fast shutdown: connections are ended); [`Self::run`] starts it again on the same files
+    /// and port.
     pub fn stop(&mut self) {
+        self.tell(b"stop\n");
+    }
+
+    /// Ends it at once (immediate shutdown): what it had in memory is gone, and [`Self::run`] recovers from its log.
+    pub fn kill(&mut self) {
+        self.tell(b"kill\n");
+    }
+
+    fn tell(&mut self, word: &[u8]) {
         if let Some(mut guard) = self.guard.take() {
             if let Some(mut input) = guard.stdin.take() {
-                let _ = input.write_all(b"stop\n");
+                let _ = input.write_all(word);
             }
             let _ = guard.wait();
         }
+    }
+
+    /// Runs one statement in one of its databases.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn run_sql(&self, database: &str, sql: &str) -> Result<(), String> {
+        psql(&self.url(database), &["-c".as_ref(), sql.as_ref()])
+    }
+
+    /// Gives a file or directory to the user who runs the server.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn own(&self, path: &Path) -> Result<(), String> {
+        self.owner.own(path)
     }
 
     /// Starts it where it is stopped.
@@ -242,6 +270,23 @@ impl Database {
         }
     }
 
+    /// Another one, with all that is in this one now. Nobody may be connected to this one.
+    ///
+    /// # Panics
+    /// Where it cannot be copied.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let shared = Shared::get();
+        let name = format!("{}_copy_{}", self.name, COUNT.fetch_add(1, Ordering::Relaxed));
+        shared.sql(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        shared.sql(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name));
+        Self {
+            url: format!("{}/{name}", shared.root_url),
+            name,
+        }
+    }
+
     /// Its URL, for its owner.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -297,6 +342,14 @@ fn psql(url: &str, arguments: &[&OsStr]) -> Result<(), String> {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
     Ok(())
+}
+
+/// One of PostgreSQL's programs, such as `pg_dump`, of the same version as the server.
+///
+/// # Errors
+/// A sentence: there is no PostgreSQL, and how to get it.
+pub fn program(name: &str) -> Result<PathBuf, String> {
+    Ok(programs()?.join(name))
 }
 
 /// PostgreSQL's programs: by variable, on the PATH, or where Debian puts them, the newest first.

@@ -58,7 +58,12 @@ impl Server {
     /// Starts `binary` for RP ID `localhost` with these variables beside the usual ones, and waits until it answers.
     #[must_use]
     pub fn start(binary: &str, environment: &[(&str, &str)]) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), binary, environment)
+    }
+
+    /// As [`Self::start`], on a port that was chosen before.
+    #[must_use]
+    pub fn start_on(port: u16, binary: &str, environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::new("server");
         let mut all = vec![
             ("KEYHAVEN_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
@@ -111,6 +116,15 @@ impl Server {
     /// Kills the process and starts it again on the same files and port.
     pub fn restart(&mut self) {
         self.kill();
+        let mut command = self.command(&[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        self.child = Some(command.spawn().expect("the server starts"));
+        self.wait_until_healthy();
+    }
+
+    /// The same binary with these arguments, and the server's variables and directory.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         // What the tests are started with must not reach what they test.
         for (name, _) in std::env::vars_os() {
@@ -119,12 +133,8 @@ impl Server {
             }
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).current_dir(self.directory.path());
         command
-            .current_dir(self.directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        self.child = Some(command.spawn().expect("the server starts"));
-        self.wait_until_healthy();
     }
 
     fn wait_until_healthy(&mut self) {
@@ -159,6 +169,12 @@ impl Server {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://localhost:{}", self.port)
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The server's process id.

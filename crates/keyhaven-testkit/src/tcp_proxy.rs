@@ -14,7 +14,7 @@
 //! # Ok(())
 //! # }
 //! ```
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
+#![expect(clippy::expect_used, reason = "tests")]
 
 mod connection;
 
@@ -72,9 +72,9 @@ pub struct Counts {
     pub cut: u64,
     /// Connections for which no server could be reached.
     pub unreachable: u64,
-    /// Bytes passed on to clients.
+    /// Bytes passed on to clients, or tried to.
     pub to_client: u64,
-    /// Bytes passed on to servers.
+    /// Bytes passed on to servers, or tried to.
     pub to_server: u64,
 }
 
@@ -238,12 +238,23 @@ impl Shared {
         };
         let order = || (first..first + turns).map(|turn| turn % turns);
         let now = Instant::now();
-        let in_use = |server: &usize| self.state().left_out_until.get(*server).is_some_and(|until| *until <= now);
+        let in_use = |server: &usize| {
+            self.state()
+                .left_out_until
+                .get(*server)
+                .is_some_and(|until| *until <= now)
+        };
         // Where all are left out, all are tried.
         let candidates: Vec<usize> = order().filter(in_use).collect();
-        let candidates = if candidates.is_empty() { order().collect() } else { candidates };
+        let candidates = if candidates.is_empty() {
+            order().collect()
+        } else {
+            candidates
+        };
         for server in candidates {
-            let Some(port) = self.servers.get(server) else { continue };
+            let Some(port) = self.servers.get(server) else {
+                continue;
+            };
             let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, *port));
             let mut state = self.state();
             match connected {

@@ -1,5 +1,5 @@
 //! The proxy does to connections what it says.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -82,7 +82,10 @@ fn an_answer_can_be_lost_and_the_question_too() {
         assert_eq!(lost.kind(), ErrorKind::ConnectionReset);
         let after = proxy.counts();
         assert_eq!(
-            (after.to_server - before.to_server, after.to_client - before.to_client),
+            (
+                after.to_server - before.to_server,
+                after.to_client - before.to_client
+            ),
             (arrived, 0)
         );
         proxy.pass();
@@ -117,7 +120,10 @@ fn what_is_held_arrives_later_and_what_is_delayed_too() {
     stream.write_all(b"?").unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let silent = answer(&mut stream).unwrap_err().kind();
-    assert!(matches!(silent, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silent}");
+    assert!(
+        matches!(silent, ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        "{silent}"
+    );
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     proxy.pass();
     assert_eq!(answer(&mut stream).unwrap(), b'a');

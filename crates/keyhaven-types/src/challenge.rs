@@ -43,6 +43,12 @@ impl Challenge {
     }
 }
 
+impl From<[u8; 32]> for Challenge {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes.to_vec())
+    }
+}
+
 impl TryFrom<&[u8]> for Challenge {
     type Error = InvalidChallenge;
 

@@ -117,11 +117,17 @@ impl LlvmTools {
 
     fn export(&self, profile: &Path, binaries: &[PathBuf]) -> anyhow::Result<String> {
         let mut command = tools::command(&self.cov)?;
-        command.args(["export", "--instr-profile"]).arg(profile);
-        for binary in binaries {
+        let (first, others) = binaries.split_first().context("no test binary")?;
+        command
+            .args(["export", "--instr-profile"])
+            .arg(profile)
+            .arg(first);
+        for binary in others {
             command.arg("--object").arg(binary);
         }
-        command.arg(tools::root()?.join("crates/keyhaven-core/src"));
+        command
+            .arg("--sources")
+            .arg(tools::root()?.join("crates/keyhaven-core/src"));
         let output = command.stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "llvm-cov failed");
         Ok(String::from_utf8(output.stdout)?)

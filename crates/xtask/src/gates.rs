@@ -47,6 +47,15 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         postgres = Some(tools::postgres(install)?);
         Ok(Count::PASSED)
     });
+    let mut redis = None;
+    gate("redis", &mut || {
+        redis = Some(tools::redis(install)?);
+        Ok(Count::PASSED)
+    });
+    gate("libfaketime", &mut || {
+        tools::faketime(install)?;
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });
@@ -71,30 +80,45 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features", "--locked"])?;
         passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
     });
-    gate("tests", &mut || {
+    let nextest_run = |arguments: &[&str], environment: &[(&str, &str)]| -> anyhow::Result<Count> {
         let mut run = tools::command(tools::cargo_tool(&CARGO_NEXTEST)?)?;
-        run.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--all-features",
-            "--locked",
-            "--no-fail-fast",
-        ]);
-        run.args(["--color", "never", "--show-progress", "none"]);
+        run.args(["nextest", "run", "--workspace", "--all-features", "--locked"]);
+        run.args(["--no-fail-fast", "--color", "never", "--show-progress", "none"]);
+        run.args(arguments).envs(environment.iter().copied());
         if let Some(postgres) = &postgres {
             run.env(keyhaven_testkit::postgres::SHARED_URL, postgres.root_url());
         }
+        if let Some(redis) = &redis {
+            run.env(keyhaven_testkit::redis::SHARED_URL, redis.url());
+        }
         if let Some(chromium) = &chromium {
             run.env("KEYHAVEN_CHROMIUM", chromium);
-        } else {
-            // Counted already, once, as what it is: a missing browser.
-            println!("no Chromium: the browser tests are left out");
-            run.args(["--filterset", "not binary(browser)"]);
         }
         let (succeeded, output) = shown(&mut run)?;
         Ok(nextest(&output).of_run(succeeded))
+    };
+    let browser = chromium.is_some();
+    gate("tests", &mut || {
+        if browser {
+            return nextest_run(&[], &[]);
+        }
+        // Counted already, once, as what it is: a missing browser.
+        println!("no Chromium: the browser tests are left out");
+        nextest_run(&["--filterset", "not binary(browser)"], &[])
     });
+    if browser {
+        gate(
+            "browser tests on PostgreSQL, Redis and two processes",
+            &mut || {
+                // How the page looks does not depend on the stores.
+                let filter = "package(keyhaven-server) and binary(browser) and not test(/^looks::/)";
+                nextest_run(
+                    &["--filterset", filter],
+                    &[("KEYHAVEN_TEST_STORES", "postgres,redis")],
+                )
+            },
+        );
+    }
     gate("documentation tests", &mut || {
         let (succeeded, output) = shown(&mut cargo(&[
             "test",
@@ -217,7 +241,7 @@ fn prepare_sqlite() -> anyhow::Result<bool> {
     Ok(succeeded)
 }
 
-fn cargo(arguments: &[&str]) -> anyhow::Result<Command> {
+pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = tools::command("cargo")?;
     command.args(arguments);
     Ok(command)
@@ -233,7 +257,7 @@ fn passes(command: &mut Command) -> anyhow::Result<Count> {
 }
 
 /// Runs a command, showing what it prints as it prints it, and keeping it.
-fn shown(command: &mut Command) -> anyhow::Result<(bool, String)> {
+pub(crate) fn shown(command: &mut Command) -> anyhow::Result<(bool, String)> {
     // Runners write their summaries to either stream: both go through one pipe.
     let (reader, writer) = std::io::pipe()?;
     let mut child = command

@@ -6,6 +6,7 @@
 mod assurance;
 mod bench;
 mod coverage;
+mod failures;
 mod figures;
 mod fuzz;
 mod gates;
@@ -21,7 +22,8 @@ cargo xtask <command>
 
   test [--install]   run every gate and every test; ends with `N passed, N failed`.
                      --install (or CI=true) lets it install what is missing with apt-get; without it the exact line
-                     is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM, KEYHAVEN_POSTGRES_BIN.
+                     is printed instead. Found by PATH or by variable: KEYHAVEN_CHROMIUM, KEYHAVEN_POSTGRES_BIN,
+                     KEYHAVEN_REDIS_SERVER.
   bench [--no-instructions]
                      time verification beside ring and webauthn-rs-core, count allocations, and instructions where there
                      is valgrind; writes docs/performance.md
@@ -29,6 +31,8 @@ cargo xtask <command>
   assurance          write the tables of docs/assurance.md anew, and say what has changed since it was measured
   coverage           measure which lines, regions and branches of keyhaven-core its own tests run, record it, and print
                      the lines that none runs; needs the component llvm-tools
+  failures [--times N]
+                     run the failure tests N times in a row (once), and say what was counted (docs/reliability.md)
   figures            measure the binary: size, time to start, memory when idle
   fuzz [--target T] [--minutes M] [--resume]
                      fuzz each target for M processor minutes (10; with --resume less what is recorded already), one
@@ -56,6 +60,8 @@ fn main() -> ExitCode {
         ["advisories"] => gates::advisories(),
         ["assurance"] => assurance::refresh(),
         ["coverage"] => coverage::measure(),
+        ["failures"] => failures::run(1),
+        ["failures", "--times", times] => times.parse().map_err(anyhow::Error::from).and_then(failures::run),
         ["fuzz", options @ ..] => fuzz_options(options),
         ["mutants", options @ ..] => mutants_options(options),
         ["tree"] => tree::check(),

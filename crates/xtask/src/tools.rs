@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_testkit::postgres::Postgres;
+use keyhaven_testkit::redis::Redis;
 
 /// A command of cargo's that is pinned, and built into `target/tools` where it is missing.
 pub(crate) struct CargoTool {
@@ -188,6 +189,22 @@ pub(crate) fn postgres(install: bool) -> anyhow::Result<Postgres> {
         apt(&["postgresql"], install)?;
     }
     Postgres::start().map_err(anyhow::Error::msg)
+}
+
+/// A Redis server for the run, its program installed where it is missing and that is allowed.
+pub(crate) fn redis(install: bool) -> anyhow::Result<Redis> {
+    if !Redis::is_installed() {
+        apt(&["redis-server"], install)?;
+    }
+    Redis::start().map_err(anyhow::Error::msg)
+}
+
+/// The library that shows a process another time, installed where it is missing and that is allowed.
+pub(crate) fn faketime(install: bool) -> anyhow::Result<()> {
+    if on_path("faketime").is_none() {
+        apt(&["faketime"], install)?;
+    }
+    Ok(())
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -9,11 +9,12 @@ use keyhaven_api::{ApiSettings, ProxyHeader};
 use keyhaven_core::{BackupPolicy, CrossOrigin, RelyingParty, UnsolicitedExtensions};
 use keyhaven_service::{AccessTokenSettings, RateLimitSettings, SessionSettings, Settings};
 use keyhaven_storage_postgres::PostgresOptions;
+use keyhaven_storage_redis::RedisOptions;
 use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
-use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance};
+use super::{ChallengesUrl, Config, DatabaseUrl, OpenTelemetry, Stop, acceptance, audit};
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mut warnings = Vec::new();
@@ -63,6 +64,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     );
     let sessions = sessions(&raw)?;
     let access_tokens = access_tokens(&raw)?;
+    let challenges = challenges(&raw.challenges_url, &mut warnings)?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
     let settings = Settings {
@@ -122,8 +124,9 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         listen,
         metrics_listen: metrics_listen.transpose()?,
         database: database(&raw)?,
-        challenges: challenges(&raw.challenges_url)?,
+        challenges,
         anchors: acceptance::anchors(&raw)?,
+        audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
         max_connections_per_address: raw.max_connections_per_address,
@@ -339,11 +342,19 @@ fn database(raw: &Raw) -> anyhow::Result<DatabaseUrl> {
     Ok(DatabaseUrl::Postgres(Box::new(options)))
 }
 
-fn challenges(text: &str) -> anyhow::Result<ChallengesUrl> {
+fn challenges(text: &str, warnings: &mut Vec<String>) -> anyhow::Result<ChallengesUrl> {
     match text.split_once(':') {
         Some(("memory", "")) => Ok(ChallengesUrl::Memory),
-        Some(("redis" | "rediss", _)) => bail!("challenges_url: this version has no Redis; use memory:"),
-        _ => bail!("challenges_url: memory:"),
+        Some((scheme, _)) if scheme.starts_with("redis") => {
+            let options: RedisOptions = text.parse().context("challenges_url")?;
+            if !options.is_private() {
+                warnings.push(format!(
+                    "what travels to {options} can be read on the way; rediss: encrypts it"
+                ));
+            }
+            Ok(ChallengesUrl::Redis(Box::new(options)))
+        }
+        _ => bail!("challenges_url: memory: or redis:"),
     }
 }
 
@@ -551,7 +562,9 @@ mod tests {
             },
             "database_replica_url",
         );
-        refused(|raw| raw.challenges_url = "redis://x".into(), "Redis");
+        refused(|raw| raw.challenges_url = "memory:x".into(), "challenges_url");
+        refused(|raw| raw.challenges_url = "redis:x".into(), "redis://");
+        refused(|raw| raw.challenges_url = "redis+sentinel://x".into(), "master");
         refused(
             |raw| raw.public_url = Some("https://elsewhere.example".into()),
             "public_url",
@@ -620,6 +633,29 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.database.to_string(), "postgres://localhost:5432/kh");
         assert!(!config.describe().contains("secret"));
+    }
+
+    #[test]
+    fn a_redis_is_shown_without_its_secrets_and_warned_of_where_it_is_far_and_plain() {
+        for (url, shown, warned) in [
+            ("redis://u:secret@localhost", "redis://localhost:6379", false),
+            (
+                "rediss://u:secret@r.example.org",
+                "rediss://r.example.org:6379",
+                false,
+            ),
+            (
+                "redis://u:secret@r.example.org",
+                "redis://r.example.org:6379",
+                true,
+            ),
+        ] {
+            let config = checked(|raw| raw.challenges_url = url.into()).unwrap();
+            let described = config.describe();
+            assert!(described.contains(shown), "{described}");
+            assert!(!described.contains("secret"));
+            assert_eq!(described.contains("can be read on the way"), warned);
+        }
     }
 
     #[test]

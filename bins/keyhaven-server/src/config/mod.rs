@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod audit;
 mod check;
 mod raw;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use keyhaven_api::ApiSettings;
 use keyhaven_service::Settings;
 use keyhaven_storage_postgres::PostgresOptions;
+use keyhaven_storage_redis::RedisOptions;
 use keyhaven_storage_sqlite::SqliteOptions;
 use url::Url;
 
@@ -32,10 +34,18 @@ pub(crate) struct Config {
     pub(crate) secret_key_file: Option<PathBuf>,
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
+    pub(crate) audit: AuditConfig,
     pub(crate) max_connections_per_address: u32,
     /// Whether servers bring the schema up to date when they start.
     pub(crate) migrate: bool,
     pub(crate) stop: Stop,
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(
+            dead_code,
+            reason = "checked in every build, so that a file is right or wrong in all of them"
+        )
+    )]
     pub(crate) telemetry: Option<OpenTelemetry>,
     /// Whether a second implementation judges what was accepted, and whether its objection refuses.
     pub(crate) crosscheck: Option<Enforce>,
@@ -44,6 +54,21 @@ pub(crate) struct Config {
     pub(crate) api: ApiSettings,
     pub(crate) log: raw::Log,
     warnings: Vec<String>,
+}
+
+/// What becomes of the audit log.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditConfig {
+    /// Checkpoints are appended to this file.
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    /// Checkpoints are posted there.
+    pub(crate) checkpoint_url: Option<String>,
+    /// How often at most.
+    pub(crate) checkpoint_interval: Duration,
+    /// How long one key signs.
+    pub(crate) key_rotation: Duration,
+    /// Events that were sealed longer ago are dropped; `None`: none are.
+    pub(crate) retention: Option<Duration>,
 }
 
 /// Whether an objection refuses, or is only logged.
@@ -61,6 +86,13 @@ pub(crate) struct Stop {
 
 /// Where traces go.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(
+        dead_code,
+        reason = "checked in every build, so that a file is right or wrong in all of them"
+    )
+)]
 pub(crate) struct OpenTelemetry {
     /// The collector's address for traces, OTLP over HTTP.
     pub(crate) url: Url,
@@ -84,10 +116,20 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
-/// Where pending ceremonies live.
-#[derive(Clone, Copy, Debug)]
+/// Where pending ceremonies live, and attempts are counted.
+#[derive(Clone, Debug)]
 pub(crate) enum ChallengesUrl {
     Memory,
+    Redis(Box<RedisOptions>),
+}
+
+impl fmt::Display for ChallengesUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory: (in this process; a ceremony does not survive a restart)"),
+            Self::Redis(options) => write!(f, "{options} (with the rate limits, for all processes)"),
+        }
+    }
 }
 
 impl Config {
@@ -116,12 +158,7 @@ impl Config {
         line("RP ID", &relying_party.id);
         line("origins", &origins.join(", "));
         line("database", &self.database);
-        line(
-            "challenges",
-            &match self.challenges {
-                ChallengesUrl::Memory => "memory: (in this process; a ceremony does not survive a restart)",
-            },
-        );
+        line("challenges", &self.challenges);
         line(
             "rate limits",
             &if self.settings.rate_limits.is_some() {

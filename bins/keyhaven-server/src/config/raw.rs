@@ -48,6 +48,7 @@ pub(crate) struct Raw {
     pub(crate) rate_limit: Switch,
     pub(crate) accounts: Accounts,
     pub(crate) attestation: Attestation,
+    pub(crate) audit: Audit,
     pub(crate) ceremonies: Ceremonies,
     pub(crate) crosscheck: Crosscheck,
     pub(crate) log: Log,
@@ -83,6 +84,7 @@ impl Default for Raw {
             rate_limit: Switch::On,
             accounts: Accounts::default(),
             attestation: Attestation::default(),
+            audit: Audit::default(),
             ceremonies: Ceremonies::default(),
             crosscheck: Crosscheck::Off,
             log: Log::default(),
@@ -140,6 +142,29 @@ impl Default for Attestation {
             mds_url: None,
             profile: Profile::W3c,
             trust: Trust::Ignore,
+        }
+    }
+}
+
+/// What becomes of the audit log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Audit {
+    pub(crate) checkpoint_file: Option<PathBuf>,
+    pub(crate) checkpoint_seconds: u64,
+    pub(crate) checkpoint_url: Option<String>,
+    pub(crate) key_rotation_days: u64,
+    pub(crate) retention_days: Option<u64>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            checkpoint_file: None,
+            checkpoint_seconds: 60,
+            checkpoint_url: None,
+            key_rotation_days: 365,
+            retention_days: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use keyhaven_core::{
     AndroidKeyPolicy, AttestationPolicy, AttestationTrust, BackupPolicy, Challenge, CredentialId,
     CrossOrigin, Extension, ExtensionPolicy, Origin, Profile, RelyingParty, RpId, Sha1, TrustAnchor,
-    TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification, base64url,
+    TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification, action_challenge, base64url,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -21,7 +21,10 @@ pub(super) struct Case<'a> {
     pub(super) cross_origin: CrossOriginField,
     #[serde(default, deserialize_with = "present")]
     pub(super) top_origins: Option<Vec<String>>,
-    pub(super) challenge: String,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) challenge: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) action: Option<ActionField>,
     #[serde(default)]
     pub(super) user_verification: UserVerification,
     #[serde(default, deserialize_with = "present")]
@@ -50,6 +53,14 @@ pub(super) struct Case<'a> {
     pub(super) extensions: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "present")]
     pub(super) attestation: Option<&'a RawValue>,
+}
+
+/// What the challenge was made from, where the assertion confirms an action.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActionField {
+    hash: String,
+    nonce: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -230,8 +241,20 @@ pub(super) fn origins(field: &str, texts: &[String]) -> Result<Vec<Origin>, NoCa
         .collect()
 }
 
+/// The challenge as it stands in the case, or made from the action: never both, so that they cannot contradict.
 pub(super) fn challenge(case: &Case<'_>) -> Result<Challenge, NoCase> {
-    Challenge::new(bytes("challenge", &case.challenge)?).map_err(|error| format!("challenge: {error}"))
+    match (&case.challenge, &case.action) {
+        (Some(text), None) => {
+            Challenge::new(bytes("challenge", text)?).map_err(|error| format!("challenge: {error}"))
+        }
+        (None, Some(action)) => {
+            let hash = bytes32("action.hash", &action.hash)?;
+            let nonce = bytes32("action.nonce", &action.nonce)?;
+            Ok(action_challenge(&nonce, &hash))
+        }
+        (None, None) => Err("challenge: missing".into()),
+        (Some(_), Some(_)) => Err("action: the challenge is made from it; leave challenge out".into()),
+    }
 }
 
 pub(super) const fn backup(field: BackupField) -> BackupPolicy {
@@ -339,6 +362,12 @@ pub(super) fn moment(text: &str) -> Result<UnixTime, NoCase> {
 
 pub(super) fn bytes(field: &str, text: &str) -> Result<Vec<u8>, NoCase> {
     base64url::decode(text).map_err(|error| format!("{field}: {error}"))
+}
+
+fn bytes32(field: &str, text: &str) -> Result<[u8; 32], NoCase> {
+    bytes(field, text)?
+        .try_into()
+        .map_err(|_| format!("{field}: 32 bytes are needed"))
 }
 
 pub(super) fn credential_id(field: &str, text: &str) -> Result<CredentialId, NoCase> {

@@ -136,7 +136,7 @@ fn a_page_of_another_origin_gets_nowhere() {
     let credential = visit.script(&format!("return get({options});"));
     assert!(credential["id"].is_string());
     // Its own requests are refused: those that ask first are not let through, …
-    let target = visit.server.origin();
+    let target = visit.site.origin.clone();
     let outcome = visit.script(&format!(
         "try {{ await fetch('{target}/login/start', {{method: 'POST', credentials: 'include', \
          headers: {{'content-type': 'application/json'}}, body: '{{}}'}}); return 'answered'; }} catch (e) {{ return e.name; }}"
@@ -197,7 +197,7 @@ fn a_login_cannot_be_finished_in_another_browser() {
     let mut visit = Visit::without_autofill();
     visit.register("alice");
     let mut other = Visit::without_autofill();
-    let origin = visit.server.origin();
+    let origin = visit.site.origin.clone();
     other.browser.open(&format!("{origin}/"));
     // A ceremony that the attacker began in his browser and answered with his own passkey…
     let finish = visit.script(

@@ -96,11 +96,11 @@ fn a_pending_autofill_renews_its_ceremony_before_it_ends() {
 fn everything_survives_a_restart() {
     let mut visit = Visit::new();
     visit.register("alice");
-    visit.server.restart();
+    visit.site.restart();
     visit.open();
     visit.state("signed-in");
     visit.sign_out();
-    visit.server.restart();
+    visit.site.restart();
     visit.sign_in("alice");
     assert_eq!(visit.browser.text("#greeting-name"), "alice");
 }

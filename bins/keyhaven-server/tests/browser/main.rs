@@ -4,14 +4,16 @@
 mod attacks;
 mod journey;
 mod looks;
+mod site;
 
 use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
-use keyhaven_testkit::process::Server;
 use serde_json::{Value, json};
 
-/// A server and a browser that has its page open.
+use crate::site::Site;
+
+/// A site and a browser that has its page open.
 struct Visit {
-    server: Server,
+    site: Site,
     browser: Browser,
 }
 
@@ -23,12 +25,12 @@ impl Visit {
 
     fn with(environment: &[(&str, &str)]) -> Self {
         let environment = [&[("KEYHAVEN_RATE_LIMIT", "off")], environment].concat();
-        let server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &environment);
+        let site = Site::start(&environment);
         let mut browser = Browser::start();
         browser.add_authenticator(AuthenticatorOptions::default());
         // Autofill would sign in by itself wherever a passkey is found; tests that are about it turn this on.
         browser.set_automatic_presence(false);
-        let mut visit = Self { server, browser };
+        let mut visit = Self { site, browser };
         visit.open();
         visit
     }
@@ -49,7 +51,7 @@ impl Visit {
     }
 
     fn open(&mut self) {
-        let url = format!("{}/", self.server.origin());
+        let url = format!("{}/", self.site.origin);
         self.browser.open(&url);
         self.settled();
     }
@@ -128,6 +130,7 @@ impl Drop for Visit {
         // Whatever a test is about: a page that throws or breaks its own policy is broken.
         if !std::thread::panicking() {
             assert_eq!(self.browser.complaints(), Vec::<String>::new());
+            assert!(self.site.all_were_asked(), "one process did it all");
         }
     }
 }

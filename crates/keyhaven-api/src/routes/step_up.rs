@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use keyhaven_session::Session;
 use keyhaven_storage::CeremonyId;
+use keyhaven_types::base64url;
 
 use super::started;
 use crate::bodies::{Finish, GrantBody, StepUpStart, rfc3339};
@@ -28,16 +29,11 @@ pub(crate) async fn start(
     Body(body): Body<StepUpStart>,
 ) -> Result<impl IntoResponse, ApiError> {
     let purpose = body.purpose.parse()?;
-    if body.action_hash.is_some() {
-        // To take it and bind nothing to it would be worse.
-        return Err(ApiError::invalid(
-            "actionHash: this version does not bind actions",
-        ));
-    }
+    let action = body.action_hash.as_deref().map(action_hash).transpose()?;
     let answer = state
         .keyhaven
         .step_ups
-        .start(&client, &current.signed_in, purpose)
+        .start(&client, &current.signed_in, purpose, action)
         .await?;
     Ok(started(&state, answer))
 }
@@ -67,5 +63,13 @@ pub(crate) async fn finish(
     Ok(Json(GrantBody {
         purpose: granted.purpose.as_str(),
         expires_at: rfc3339(granted.expires_at),
+        confirmation: granted.confirmation,
     }))
+}
+
+fn action_hash(text: &str) -> Result<[u8; 32], ApiError> {
+    base64url::decode(text)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| ApiError::invalid("actionHash: the SHA-256 of the action, 32 bytes in base64url"))
 }

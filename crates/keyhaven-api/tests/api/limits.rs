@@ -47,7 +47,7 @@ async fn five_attempts_at_an_account_and_nobody_else_is_locked_out() {
 }
 
 #[tokio::test]
-async fn finishes_of_one_account_are_counted_by_name() {
+async fn finishes_with_one_passkey_are_counted() {
     let app = limited().await;
     let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod attestation;
+mod audit_log;
 mod ceremonies;
 mod crosscheck;
 mod disclosure;
 mod hostile;
 mod limits;
 mod openapi;
+mod operations;
 mod passkeys;
 mod protocol;
 mod sessions;

@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use keyhaven_testkit::authenticator::{BE, SoftwareAuthenticator};
+use keyhaven_types::base64url;
 use serde_json::{Value, json};
 
 use crate::support::{App, Client, finish};
@@ -359,13 +360,44 @@ async fn an_account_full_of_the_longest_ids_still_signs_in() {
 }
 
 #[tokio::test]
-async fn an_action_that_would_not_be_bound_is_refused() {
+async fn an_action_is_confirmed_by_its_own_hash_only() {
     let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();
-    browser
-        .register(&mut SoftwareAuthenticator::new("device"), "alice")
-        .await;
-    let body = json!({"purpose": "action", "actionHash": "AAAA"});
-    let answer = browser.post("/step-up/start", body).await;
-    answer.refused(400, "invalid_request");
+    browser.register(&mut device, "alice").await;
+    let (hash, nonce_and_hash) = (base64url::encode(&[7; 32]), |confirmation: &Value| {
+        let bytes = |field: &str| base64url::decode(confirmation["action"][field].as_str().unwrap()).unwrap();
+        (bytes("nonce"), bytes("hash"))
+    });
+    for bad in [
+        json!({"purpose": "action", "actionHash": "AAAA"}),
+        json!({"purpose": "action", "actionHash": "not base64url"}),
+        json!({"purpose": "export", "actionHash": hash}),
+    ] {
+        browser
+            .post("/step-up/start", bad)
+            .await
+            .refused(400, "invalid_request");
+    }
+    let started = browser
+        .post("/step-up/start", json!({"purpose": "action", "actionHash": hash}))
+        .await
+        .expect(200);
+    let credential = device.authenticate(&started["publicKey"], "https://example.org");
+    let granted = browser
+        .post("/step-up/finish", finish(&started, &credential))
+        .await
+        .expect(200);
+    let confirmation = &granted["confirmation"];
+    let (nonce, action) = nonce_and_hash(confirmation);
+    assert_eq!(action, [7; 32]);
+    // The challenge that was signed is made from the action.
+    let challenge = keyhaven_core::action_challenge(&nonce.try_into().unwrap(), &[7; 32]);
+    assert_eq!(
+        started["publicKey"]["challenge"],
+        base64url::encode(challenge.as_bytes())
+    );
+    // A confirmation of an action is no grant for anything else, and one without an action confirms none.
+    let plain = browser.step_up(&mut device, "action").await;
+    assert_eq!(plain["confirmation"], Value::Null);
 }

@@ -18,7 +18,7 @@ use keyhaven_service::{
     SessionSettings, Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
-use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use keyhaven_types::{Origin, RpId, UnixTime};
@@ -173,6 +173,7 @@ impl App {
             Surroundings {
                 durable: ports.durable,
                 ceremonies: ports.ceremonies,
+                limits: Arc::new(MemoryLimitStore::new()),
                 clock: clock.clone(),
                 observer: Arc::new(operations.metrics.clone()),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),

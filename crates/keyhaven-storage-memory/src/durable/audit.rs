@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, AuditEvent, AuditStore, StorageError};
+use keyhaven_storage::{AccountId, AuditEvent, AuditStore, EventId, StorageError};
 use keyhaven_types::UnixTime;
 
 use super::MemoryStore;
@@ -17,12 +17,12 @@ impl AuditStore for MemoryStore {
     async fn events_of(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError> {
         self.with("event.list", |state| {
             let events = state.events_of(account).into_iter();
-            let older = events.filter(|event| before.is_none_or(|before| event.at < before));
+            let older = events.filter(|event| after.is_none_or(|after| (event.at, event.id) < after));
             Ok(older
                 .take(usize::try_from(limit).unwrap_or(usize::MAX))
                 .cloned()

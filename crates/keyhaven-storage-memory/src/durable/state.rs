@@ -1,7 +1,8 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AuditEvent, Credential, EventId, Session, SessionId, SigningKey, TokenHash,
+    Account, AccountId, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune, Credential, EventId,
+    Session, SessionId, SigningKey, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -23,10 +24,15 @@ pub(super) struct State {
     sessions_of: HashMap<AccountId, Vec<SessionId>>,
     pub(super) grants: HashMap<SessionId, HashMap<String, UnixTime>>,
     pub(super) signing_keys: Vec<SigningKey>,
-    events: Vec<AuditEvent>,
-    event_ids: HashSet<EventId>,
-    /// Positions in `events`.
-    events_of: HashMap<AccountId, Vec<usize>>,
+    pub(super) events: BTreeMap<EventId, AuditEvent>,
+    events_of: HashMap<AccountId, Vec<EventId>>,
+    /// Events that no batch holds.
+    pub(super) unsealed: BTreeSet<EventId>,
+    /// In order of their numbers, with what each holds; emptied when it was pruned.
+    pub(super) batches: Vec<(AuditBatch, Vec<AuditLeaf>)>,
+    pub(super) batch_of: HashMap<EventId, u64>,
+    pub(super) audit_keys: Vec<AuditKey>,
+    pub(super) audit_prunes: Vec<AuditPrune>,
 }
 
 impl State {
@@ -157,7 +163,7 @@ impl State {
     }
 
     pub(super) fn check_event(&self, event: &AuditEvent) -> Result<(), Conflict> {
-        if self.event_ids.contains(&event.id) {
+        if self.events.contains_key(&event.id) {
             Err(Conflict("an event with this id exists"))
         } else {
             Ok(())
@@ -165,26 +171,29 @@ impl State {
     }
 
     pub(super) fn append_event(&mut self, event: AuditEvent) {
-        self.event_ids.insert(event.id);
         if let Some(account) = event.account {
-            self.events_of.entry(account).or_default().push(self.events.len());
+            self.events_of.entry(account).or_default().push(event.id);
         }
-        self.events.push(event);
+        self.unsealed.insert(event.id);
+        self.events.insert(event.id, event);
     }
 
-    /// Newest first; of equally new ones the last to come.
+    pub(super) fn drop_event(&mut self, id: EventId) {
+        let account = self.events.remove(&id).and_then(|event| event.account);
+        if let Some(ids) = account.and_then(|account| self.events_of.get_mut(&account)) {
+            ids.retain(|other| *other != id);
+        }
+    }
+
+    /// Newest first; of equally new ones that with the highest id.
     pub(super) fn events_of(&self, account: AccountId) -> Vec<&AuditEvent> {
-        let positions = self
+        let ids = self
             .events_of
             .get(&account)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let mut found: Vec<_> = positions
-            .iter()
-            .rev()
-            .filter_map(|position| self.events.get(*position))
-            .collect();
-        found.sort_by_key(|event| std::cmp::Reverse(event.at));
+        let mut found: Vec<_> = ids.iter().filter_map(|id| self.events.get(id)).collect();
+        found.sort_by_key(|event| std::cmp::Reverse((event.at, event.id)));
         found
     }
 }

@@ -126,7 +126,8 @@ async fn round_trips_are_counted_as_they_are() {
         store.signing_keys(AT).await.unwrap();
         store.add_signing_key(signing_key(n), AT).await.unwrap();
     };
-    store.commit_registration(anna()).await.unwrap();
+    let registered = store.commit_registration(anna()).await.unwrap();
+    assert_eq!(registered, RegistrationOutcome::Committed);
     // The first time statements are prepared, which is one more round trip each, and of no operation's doing.
     work(1).await;
     calls.0.lock().unwrap().clear();

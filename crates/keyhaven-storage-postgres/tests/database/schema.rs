@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyhaven_storage::{AccountStore as _, AuditStore as _, StorageError};
+use keyhaven_storage::{AccountStore as _, AuditLogStore as _, AuditStore as _, StorageError, StoredEvent};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_testkit::postgres::Database;
 use keyhaven_testkit::process::TempDir;
@@ -131,7 +131,8 @@ async fn processes_of_this_version_serve_while_a_later_one_migrates_and_afterwar
     assert!(served > 0);
     assert_eq!(
         number(&mut connection, "SELECT count(*) FROM audit_events").await,
-        3 + i64::try_from(served).unwrap()
+        // Anna's registration is one as well.
+        1 + 3 + i64::try_from(served).unwrap()
     );
 }
 
@@ -210,6 +211,25 @@ async fn a_damaged_value_is_an_error() {
 async fn wrong_states_cannot_be_stored() {
     let (database, _store) = with_anna().await;
     let mut connection = raw(database.url()).await;
+    let zeros = |n: u32| format!("decode(repeat('00', {n}), 'hex')");
+    for sealed in [
+        format!(
+            "INSERT INTO audit_batches VALUES (1, 0, 1, 1, {}, {}, '00000000', {})",
+            zeros(32),
+            zeros(32),
+            zeros(64)
+        ),
+        format!(
+            "INSERT INTO audit_members SELECT 1, 0, id, {} FROM audit_events",
+            zeros(32)
+        ),
+        format!(
+            "INSERT INTO audit_keys VALUES ('00000000', 'key', {}, 0, NULL, NULL)",
+            zeros(1)
+        ),
+    ] {
+        connection.execute(AssertSqlSafe(sealed)).await.unwrap();
+    }
     connection
         .execute(
             "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
@@ -267,6 +287,20 @@ async fn wrong_states_cannot_be_stored() {
         FROM audit_events",
         "INSERT INTO audit_events (id, at, action, outcome, mac)
         SELECT gen_random_uuid(), at, action, 'perhaps', mac FROM audit_events",
+        // So is what seals it, and an event goes by pruning alone.
+        "UPDATE audit_batches SET total = 2",
+        "DELETE FROM audit_batches",
+        "TRUNCATE audit_batches",
+        "UPDATE audit_members SET leaf_index = 1",
+        "DELETE FROM audit_members",
+        "TRUNCATE audit_members",
+        "DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_members)",
+        "UPDATE audit_keys SET created_at = 1",
+        "DELETE FROM audit_keys",
+        "TRUNCATE audit_keys",
+        "TRUNCATE audit_prunes",
+        "INSERT INTO audit_members SELECT 2, 0, event_id, leaf_hash FROM audit_members",
+        "INSERT INTO audit_batches SELECT 2, 0, 1001, 2000, root, '\\x00', key_id, signature FROM audit_batches",
     ] {
         let refused = connection.execute(wrong).await;
         let refused = refused.expect_err(wrong).into_database_error().expect(wrong);
@@ -409,4 +443,43 @@ async fn no_query_scans_a_table() {
         seen += 1;
     }
     assert!(seen > 25, "{seen} queries");
+}
+
+/// A database of the version before has events: they wait to be sealed, as those that come do.
+#[tokio::test]
+async fn events_from_before_the_sealed_log_are_sealed_too() {
+    let database = Database::fresh();
+    let mut old = raw(database.url()).await;
+    sqlx::migrate!("../../migrations/postgres")
+        .run_direct(Some(1), &mut old, false)
+        .await
+        .unwrap();
+    old.execute(
+        "INSERT INTO audit_events (id, at, action, outcome, mac)
+        VALUES ('00000000-0000-0000-0000-000000000007', 1790000000000, 'test', 'success', decode(repeat('00', 32), 'hex'))",
+    )
+    .await
+    .unwrap();
+    let store = open(database.url()).await;
+    store.append_event(event(8)).await.unwrap();
+    let waiting = store.waiting_events(None, 10).await.unwrap();
+    assert_eq!(waiting.len(), 2);
+    assert!(
+        waiting
+            .iter()
+            .all(|(_, event)| matches!(event, StoredEvent::Whole(_)))
+    );
+}
+
+/// Looking into a database changes nothing.
+#[tokio::test]
+async fn a_store_opened_to_read_writes_nothing() {
+    let (database, store) = with_anna().await;
+    let reader = PostgresStore::open_read_only(&options(database.url()))
+        .await
+        .unwrap();
+    assert_eq!(reader.waiting_events(None, 10).await.unwrap().len(), 1);
+    assert!(reader.append_event(event(2)).await.is_err());
+    store.append_event(event(2)).await.unwrap();
+    assert_eq!(reader.waiting_events(None, 10).await.unwrap().len(), 2);
 }

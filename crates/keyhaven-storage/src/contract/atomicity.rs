@@ -207,9 +207,10 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
         "sessions",
         "step_up_grants",
         "audit_events",
+        "audit_unsealed",
     ] {
         for commit in 0..COMMITS {
-            n += 5;
+            n += 4;
             let furnished = furnish(&*store, n).await;
             let before = snapshot(&*store, furnished.0).await;
             if !subject.break_table(table).await {
@@ -227,7 +228,7 @@ pub async fn a_failed_statement_leaves_nothing(subject: impl DurableSubject) {
                 assert_eq!(store.account(account(n + 2).id).await.unwrap(), None);
                 assert_eq!(store.session(&family(n + 2)).await.unwrap(), None);
             } else {
-                assert_ne!(table, "audit_events", "every commit appends its event");
+                assert!(!table.starts_with("audit"), "every commit appends its event");
                 assert!(snapshot(&*store, furnished.0).await.events.contains(&audit));
             }
             subject.mend_table(table).await;

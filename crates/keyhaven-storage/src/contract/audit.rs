@@ -22,7 +22,29 @@ pub async fn an_event_id_is_used_once(subject: impl DurableSubject) {
     assert_eq!(store.events_of(id, None, 10).await.unwrap(), [event(1, id)]);
 }
 
-/// Newest first, at most so many, strictly older than asked; only those of the account.
+/// Events of one moment are all on one of the pages, whatever their number and the length of a page.
+pub async fn events_of_one_moment_are_not_lost_between_pages(subject: impl DurableSubject) {
+    let store = subject.store();
+    let id = account(1).id;
+    for n in [4, 1, 3, 5, 2] {
+        store.append_event(event(n, id)).await.unwrap();
+    }
+    let all: Vec<_> = [5, 4, 3, 2, 1].map(|n| event(n, id)).into();
+    for length in 1..=6 {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.events_of(id, after, length).await.unwrap();
+            after = page.last().map(|last| (last.at, last.id));
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page);
+        }
+        assert_eq!(listed, all, "pages of {length}");
+    }
+}
+
+/// Newest first, at most so many, only after what is named; only those of the account.
 pub async fn events_are_listed_newest_first(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, others) = (account(1).id, account(2).id);
@@ -60,9 +82,10 @@ pub async fn events_are_listed_newest_first(subject: impl DurableSubject) {
     };
     assert_eq!(list(None, 10).await, [5, 4, 3, 2, 1]);
     assert_eq!(list(None, 2).await, [5, 4]);
-    assert_eq!(list(Some(at(4)), 2).await, [3, 2]);
-    assert_eq!(list(Some(at(1)), 2).await, [0_i64; 0]);
-    assert_eq!(list(Some(UnixTime::from_millis(i64::MIN)), 2).await, [0_i64; 0]);
+    assert_eq!(list(Some((at(4), event(4, id).id)), 2).await, [3, 2]);
+    assert_eq!(list(Some((at(1), event(1, id).id)), 2).await, [0_i64; 0]);
+    let beginning = (UnixTime::from_millis(i64::MIN), EventId(Uuid::nil()));
+    assert_eq!(list(Some(beginning), 2).await, [0_i64; 0]);
     assert_eq!(list(None, 0).await, [0_i64; 0]);
     assert_eq!(list(None, u32::MAX).await.len(), 5);
 }

@@ -15,7 +15,7 @@ pub(super) const PURPOSE: &str = "delete_passkey";
 
 /// So many milliseconds after the moment at which these tests play.
 pub(super) const fn at(millis: i64) -> UnixTime {
-    UnixTime::from_millis(1_790_000_000_000 + millis)
+    UnixTime::from_millis(1_600_000_000_000 + millis)
 }
 
 pub(super) fn account(n: u8) -> Account {

@@ -3,10 +3,11 @@ use keyhaven_types::{CredentialId, UnixTime};
 
 use super::Observed;
 use crate::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, AuditEvent, AuditStore, Credential,
-    CredentialStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationOutcome, Removal,
-    RemovalOutcome, Rotation, Session, SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore,
-    StorageError, TokenHash,
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, AuditBatch, AuditEvent, AuditKey,
+    AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, Credential, CredentialStore, EventId,
+    LoginCandidates, NewRegistration, OwnedCredential, RegistrationOutcome, Removal, RemovalOutcome,
+    Rotation, Session, SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore, StorageError,
+    StoredEvent, TokenHash, UnsealedPage,
 };
 
 #[async_trait]
@@ -52,10 +53,71 @@ impl<S: AuditStore + ?Sized> AuditStore for Observed<S> {
     async fn events_of(
         &self,
         account: AccountId,
-        before: Option<UnixTime>,
+        after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError> {
-        self.call("event.list", self.store.events_of(account, before, limit))
+        self.call("event.list", self.store.events_of(account, after, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl<S: AuditLogStore + ?Sized> AuditLogStore for Observed<S> {
+    async fn waiting_events(
+        &self,
+        after: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<(EventId, StoredEvent)>, StorageError> {
+        self.call("audit.waiting", self.store.waiting_events(after, limit))
+            .await
+    }
+
+    async fn newest_batch(&self) -> Result<Option<AuditBatch>, StorageError> {
+        self.call("audit.newest", self.store.newest_batch()).await
+    }
+
+    async fn seal(&self, batch: &AuditBatch, leaves: &[AuditLeaf]) -> Result<bool, StorageError> {
+        self.call("audit.seal", self.store.seal(batch, leaves)).await
+    }
+
+    async fn batches(&self, after: u64, limit: u32) -> Result<Vec<AuditBatch>, StorageError> {
+        self.call("audit.batches", self.store.batches(after, limit)).await
+    }
+
+    async fn batch_members(&self, batch: u64, limit: u32) -> Result<Vec<AuditMember>, StorageError> {
+        self.call("audit.members", self.store.batch_members(batch, limit))
+            .await
+    }
+
+    async fn unsealed_events(&self, after: Option<EventId>, span: u32) -> Result<UnsealedPage, StorageError> {
+        self.call("audit.unsealed", self.store.unsealed_events(after, span))
+            .await
+    }
+
+    async fn batch_of(&self, event: EventId) -> Result<Option<u64>, StorageError> {
+        self.call("audit.batch_of", self.store.batch_of(event)).await
+    }
+
+    async fn audit_keys(&self) -> Result<Vec<AuditKey>, StorageError> {
+        self.call("audit.keys", self.store.audit_keys()).await
+    }
+
+    async fn add_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, StorageError> {
+        self.call("audit.add_key", self.store.add_audit_key(key, unless_newer_than))
+            .await
+    }
+
+    async fn audit_prunes(&self) -> Result<Vec<AuditPrune>, StorageError> {
+        self.call("audit.prunes", self.store.audit_prunes()).await
+    }
+
+    async fn add_audit_prune(&self, prune: &AuditPrune) -> Result<bool, StorageError> {
+        self.call("audit.add_prune", self.store.add_audit_prune(prune))
+            .await
+    }
+
+    async fn drop_pruned_events(&self, limit: u32) -> Result<u64, StorageError> {
+        self.call("audit.drop_pruned", self.store.drop_pruned_events(limit))
             .await
     }
 }

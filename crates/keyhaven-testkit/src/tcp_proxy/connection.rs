@@ -74,9 +74,9 @@ pub(super) fn carry(mut client: TcpStream, shared: &Arc<Shared>) {
     }
     let answers = {
         let (connection, shared) = (Arc::clone(&connection), Arc::clone(shared));
-        std::thread::spawn(move || Pump::new(&connection, Direction::ToClient, &shared).run(Vec::new()))
+        std::thread::spawn(move || Pump::new(&connection, Direction::ToClient, &shared).run(&[]))
     };
-    Pump::new(&connection, Direction::ToServer, shared).run(begin);
+    Pump::new(&connection, Direction::ToServer, shared).run(&begin);
     drop(connection);
     let _ = answers.join();
 }
@@ -100,12 +100,12 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn run(&mut self, begin: Vec<u8>) {
+    fn run(&mut self, begin: &[u8]) {
         let (mut from, to) = match self.direction {
             Direction::ToClient => (&self.connection.server, &self.connection.client),
             Direction::ToServer => (&self.connection.client, &self.connection.server),
         };
-        if !begin.is_empty() && self.pass(to, &begin).is_none() {
+        if !begin.is_empty() && self.pass(to, begin).is_none() {
             return;
         }
         let mut buffer = vec![0; 16 * 1024];
@@ -122,7 +122,7 @@ impl<'a> Pump<'a> {
                     return;
                 }
                 // One side is gone: so is the other.
-                Ok(_) | Err(_) => {
+                Err(_) => {
                     let _ = to.shutdown(Shutdown::Both);
                     return;
                 }
@@ -162,10 +162,9 @@ impl<'a> Pump<'a> {
         if self.connection.is_cut() {
             return None;
         }
+        // Counted first: who has received it finds it counted.
+        self.shared.state().count(self.direction, passing.len());
         let written = to.write_all(passing);
-        if written.is_ok() {
-            self.shared.state().count(self.direction, passing.len());
-        }
         if let Some(how) = ends {
             self.connection.cut(how, self.shared);
             return None;
@@ -198,9 +197,13 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// The same request, with `connection: close` as its only word on the connection.
 fn asking_for_the_end(request: Vec<u8>) -> Vec<u8> {
-    let Some(end) = end_of_head(&request) else { return request };
+    let Some(end) = end_of_head(&request) else {
+        return request;
+    };
     let (head, body) = request.split_at(end);
-    let Ok(head) = std::str::from_utf8(head) else { return request };
+    let Ok(head) = std::str::from_utf8(head) else {
+        return request;
+    };
     let kept = head.split("\r\n").filter(|line| {
         let name = line.split(':').next().unwrap_or_default();
         !name.eq_ignore_ascii_case("connection")
@@ -221,7 +224,10 @@ mod tests {
                 "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nX: y\r\n\r\nbody\r\n\r\n",
                 "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nconnection: close\r\n\r\nbody\r\n\r\n",
             ),
-            ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nconnection: close\r\n\r\n"),
+            (
+                "GET / HTTP/1.1\r\n\r\n",
+                "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
+            ),
             ("no head", "no head"),
         ] {
             let changed = asking_for_the_end(sent.as_bytes().to_vec());

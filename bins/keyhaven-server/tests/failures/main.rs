@@ -1,0 +1,68 @@
+//! Failures under load: whatever dies, is cut off, fills up or shows another time, what was answered holds.
+//!
+//! Each scenario starts servers of its own, has clients register and sign in without pause ([`load`]), breaks
+//! something, mends it, and then holds what the clients were told against what is stored ([`ledger`]). It prints one
+//! line of figures: `cargo xtask failures` collects them.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod clocks;
+mod cluster;
+mod disk;
+mod ledger;
+mod load;
+mod postgres;
+mod processes;
+mod redis;
+
+use std::time::{Duration, Instant};
+
+use keyhaven_storage::DurableStore;
+use keyhaven_testkit::process::Server;
+
+use crate::load::Load;
+
+/// How long is waited for what must come, before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something holds; how long that took.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
+/// Ends the load, holds what the clients were told against the store, has a server of the scenario verify the audit log, and
+/// prints the figures. `done` tells what was done to them, in numbers, where that is not said; `recovery` is the longest
+/// time from when something was mended until every client had succeeded again.
+#[track_caller]
+fn conclude<S: DurableStore>(
+    scenario: &str,
+    done: &str,
+    server: &Server,
+    load: Load,
+    recovery: Duration,
+    open: impl AsyncFnOnce() -> S,
+) {
+    let record = load.stop();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let stored = runtime.block_on(async { ledger::check(&record, &open().await).await });
+    let verified = server.command(&["audit", "verify"]).output().unwrap();
+    assert!(
+        verified.status.success(),
+        "the audit log does not verify: {}{}",
+        String::from_utf8_lossy(&verified.stdout),
+        String::from_utf8_lossy(&verified.stderr)
+    );
+    println!(
+        "figures: {scenario}: {done}{}; all of it kept ({stored}), the audit log verifies; recovered in {} ms",
+        record.figures,
+        recovery.as_millis()
+    );
+}

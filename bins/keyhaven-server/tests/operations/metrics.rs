@@ -1,0 +1,58 @@
+//! What the real binary counts, on PostgreSQL: round trips, and how the pool is used.
+
+use keyhaven_testkit::authenticator::SoftwareAuthenticator;
+use keyhaven_testkit::postgres::Database;
+use keyhaven_testkit::process::TempDir;
+use serde_json::json;
+
+use crate::process::Process;
+
+fn numbers(process: &Process) -> String {
+    let mut answer = process.client().agent.get(&process.metrics).call().unwrap();
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    answer.body_mut().read_to_string().unwrap()
+}
+
+fn number(text: &str, name: &str) -> f64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().unwrap())
+}
+
+#[test]
+fn a_sign_in_takes_two_round_trips_to_postgresql_and_shows_in_the_numbers() {
+    let database = Database::fresh();
+    let keys = TempDir::new("keys");
+    let key = keys.path().join("keyhaven.key");
+    std::fs::write(&key, [9; 32]).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let process = Process::start(&[
+        ("KEYHAVEN_DATABASE_URL", database.url().to_owned()),
+        ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
+        ("KEYHAVEN_RATE_LIMIT", "off".to_owned()),
+    ]);
+    let mut device = SoftwareAuthenticator::new("device");
+    process
+        .client()
+        .register(&mut device, &json!({"username": "anna"}));
+    let before = numbers(&process);
+    process.client().sign_in(&mut device, &json!({}));
+    let after = numbers(&process);
+    let grown = |name: &str| number(&after, name) - number(&before, name);
+    let mut round_trips = 0.0;
+    for line in after
+        .lines()
+        .filter(|line| line.starts_with("keyhaven_store_round_trips_total"))
+    {
+        round_trips += grown(line.rsplit_once(' ').unwrap().0);
+    }
+    assert!((round_trips - 2.0).abs() < 0.1, "{after}");
+    let finished = r#"keyhaven_ceremonies_total{ceremony="login",stage="finish",outcome="ok"}"#;
+    assert!((grown(finished) - 1.0).abs() < 0.1);
+    assert!(grown(r#"keyhaven_pool_waits_total{pool="primary"}"#) >= 2.0);
+    assert!(number(&after, r#"keyhaven_pool_idle_connections{pool="primary"}"#) >= 1.0);
+    assert!(number(&after, "process_resident_memory_bytes") > 1e6, "{after}");
+    assert!(number(&after, "process_start_time_seconds") > 1.6e9, "{after}");
+}
