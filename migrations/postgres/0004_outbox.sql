@@ -13,3 +13,4 @@ CREATE TABLE outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 CREATE INDEX outbox_by_due ON outbox (due_at, id);
+CREATE INDEX outbox_by_age ON outbox (created_at);

@@ -13,3 +13,4 @@ CREATE TABLE outbox (
 ) STRICT;
 
 CREATE INDEX outbox_by_due ON outbox (due_at, id);
+CREATE INDEX outbox_by_age ON outbox (created_at);

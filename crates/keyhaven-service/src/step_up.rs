@@ -278,32 +278,39 @@ impl StepUps {
         let rotation = current.rotation(&token);
         let asserted = self
             .0
-            .assert(client, &response, &expected, None, subject, |owned, verified, _| {
-                // The allow-list holds the account's own credentials only; this is the belt to those braces.
-                if owned.account.id != current.account_id() {
-                    return Err(Error::ChallengeMissing);
-                }
-                let grant = StepUpGrant {
-                    session: current.session().id,
-                    purpose: grant_name(*purpose, action.as_ref().map(|action| &action.hash)),
-                    expires_at,
-                };
-                let confirmation = action
-                    .map(|action| Confirmation::new(&self.0.settings, &taken, &action, owned, json))
-                    .transpose()?;
-                let subject = Subject {
-                    credential: Some(owned.credential.id.clone()),
-                    ..of(current)
-                };
-                let effects = Effects {
-                    session: None,
-                    grant: Some(grant),
-                    rotation,
-                    ends_session: None,
-                    audit: self.0.asserted(client, FINISH, subject, verified)?,
-                };
-                Ok((effects, confirmation))
-            })
+            .assert(
+                client,
+                &response,
+                &expected,
+                None,
+                subject,
+                |owned, verified, _| {
+                    // The allow-list holds the account's own credentials only; this is the belt to those braces.
+                    if owned.account.id != current.account_id() {
+                        return Err(Error::ChallengeMissing);
+                    }
+                    let grant = StepUpGrant {
+                        session: current.session().id,
+                        purpose: grant_name(*purpose, action.as_ref().map(|action| &action.hash)),
+                        expires_at,
+                    };
+                    let confirmation = action
+                        .map(|action| Confirmation::new(&self.0.settings, &taken, &action, owned, json))
+                        .transpose()?;
+                    let subject = Subject {
+                        credential: Some(owned.credential.id.clone()),
+                        ..of(current)
+                    };
+                    let effects = Effects {
+                        session: None,
+                        grant: Some(grant),
+                        rotation,
+                        ends_session: None,
+                        audit: self.0.asserted(client, FINISH, subject, verified)?,
+                    };
+                    Ok((effects, confirmation))
+                },
+            )
             .await?;
         Ok(Granted {
             purpose: *purpose,

@@ -137,9 +137,13 @@ impl PostgresStore {
 
     async fn count_mails(&self) -> Result<OutboxFigures, Failure> {
         let mut lent = self.primary.lend().await?;
-        let row = query!(r#"SELECT count(*) AS "waiting!", min(created_at) AS oldest FROM outbox"#)
-            .fetch_one(&mut *lent)
-            .await;
+        let row = query!(
+            r#"SELECT count(*) AS "waiting!", min(created_at) AS oldest
+            FROM (SELECT created_at FROM outbox ORDER BY created_at LIMIT $1) AS counted"#,
+            i64::from(OutboxFigures::MOST)
+        )
+        .fetch_one(&mut *lent)
+        .await;
         let row = lent.settle(row)?;
         Ok(OutboxFigures {
             waiting: columns::count(row.waiting, "number of mails")?,

@@ -129,9 +129,14 @@ impl SqliteStore {
     }
 
     async fn figures(&self) -> Result<OutboxFigures, Failure> {
-        let row =
-            query!(r#"SELECT count(*) AS "waiting!: i64", min(created_at) AS "oldest: i64" FROM outbox"#);
-        let row = row.fetch_one(&self.readers).await?;
+        let most = i64::from(OutboxFigures::MOST);
+        let row = query!(
+            r#"SELECT count(*) AS "waiting!: i64", min(created_at) AS "oldest: i64"
+            FROM (SELECT created_at FROM outbox ORDER BY created_at LIMIT ?)"#,
+            most
+        )
+        .fetch_one(&self.readers)
+        .await?;
         Ok(OutboxFigures {
             waiting: columns::count(row.waiting, "number of mails")?,
             oldest: row.oldest.map(UnixTime::from_millis),

@@ -429,9 +429,11 @@ async fn has_passkey_stays_true_to_the_credentials() {
         ("UPDATE credentials SET active = 0", 0),
         ("UPDATE credentials SET active = 1", 1),
         (
-            "INSERT INTO credentials SELECT x'02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
-                transports, 0, 0, 1, attestation_format, attestation_type, 0, device_name, NULL, 0, NULL, 0, 0, NULL,
-                '{}'
+            "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
+                attestation_trusted, device_name, user_agent, created_at, last_used_at, active)
+            SELECT x'02', account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, 0, 0, 1, attestation_format, attestation_type, 0, device_name, NULL, 0, NULL, 0
             FROM credentials",
             1,
         ),

@@ -181,9 +181,11 @@ impl NewRegistration {
         let session = self.session.as_ref().map(|session| session.account);
         let password = self.password.as_ref().map(|password| password.account);
         let client_key = self.client_key.as_ref().map(|key| key.account);
+        let claim = self.claim.as_ref().map(|claim| claim.account);
         let new = matches!(self.account, RegistrationAccount::New(_));
         self.credential.account == account
             && session.is_none_or(|of| of == account)
+            && claim.is_none_or(|of| of == account)
             && password.is_none_or(|of| new && of == account)
             && client_key.is_none_or(|of| new && of == account)
     }

@@ -69,10 +69,15 @@ pub struct TakenMail {
 /// How full the outbox is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OutboxFigures {
-    /// Mails that are not sent yet.
+    /// Mails that are not sent yet; counted to [`Self::MOST`], so that a long queue costs no more to look at.
     pub waiting: u64,
     /// When the oldest of them was written.
     pub oldest: Option<UnixTime>,
+}
+
+impl OutboxFigures {
+    /// As far as mails are counted.
+    pub const MOST: u32 = 100_000;
 }
 
 /// The outbox. Nothing is put into it but by commits, as part of their [`Aftermath`].

@@ -57,7 +57,9 @@ impl OutboxStore for MemoryStore {
     async fn outbox_figures(&self) -> Result<OutboxFigures, StorageError> {
         self.with("outbox.figures", |state| {
             Ok(OutboxFigures {
-                waiting: u64::try_from(state.outbox.len()).unwrap_or(u64::MAX),
+                waiting: u64::try_from(state.outbox.len())
+                    .unwrap_or(u64::MAX)
+                    .min(u64::from(OutboxFigures::MOST)),
                 oldest: state.outbox.values().map(|taken| taken.mail.created_at).min(),
             })
         })
