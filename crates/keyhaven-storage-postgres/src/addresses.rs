@@ -8,6 +8,7 @@ use sqlx::{PgConnection, query, query_scalar};
 
 use crate::error::{Failure, unique_violation};
 use crate::pool::Transaction;
+use crate::standing::{lock_active, lock_live, use_grant};
 use crate::{PostgresStore, audit};
 
 #[async_trait]
@@ -189,23 +190,11 @@ impl PostgresStore {
 }
 
 async fn write_claim(transaction: &mut Transaction<'_>, new: &NewClaim) -> Result<ClaimOutcome, Failure> {
-    let (claim, now) = (&new.claim, new.at.as_millis());
-    let account = claim.account;
-    // First the lock, then the look.
-    let active = query_scalar!(
-        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account.0
-    );
-    if active.fetch_optional(&mut **transaction).await? != Some(true) {
+    let (claim, account) = (&new.claim, new.claim.account);
+    if !lock_active(transaction, account).await? {
         return Ok(ClaimOutcome::AccountUnavailable);
     }
-    let live = query_scalar!(
-        "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
-        new.session.0,
-        account.0,
-        now
-    );
-    if live.fetch_optional(&mut **transaction).await?.is_none() {
+    if !lock_live(transaction, new.session, account, new.at).await? {
         return Ok(ClaimOutcome::SessionEnded);
     }
     if let Some(token) = &new.renews {
@@ -214,22 +203,16 @@ async fn write_claim(transaction: &mut Transaction<'_>, new: &NewClaim) -> Resul
             return Ok(ClaimOutcome::ClaimMissing);
         }
     }
-    if let Some(purpose) = &new.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = $1 AND purpose = $2 AND expires_at > $3",
-            new.session.0,
-            purpose,
-            now
-        );
-        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
-            return Ok(ClaimOutcome::GrantMissing);
-        }
+    if let Some(purpose) = &new.uses_grant
+        && !use_grant(transaction, new.session, purpose, new.at).await?
+    {
+        return Ok(ClaimOutcome::GrantMissing);
     }
     query!(
         "UPDATE accounts SET email = $2, updated_at = $3 WHERE id = $1 AND NOT email_verified",
         account.0,
         claim.address,
-        now
+        new.at.as_millis()
     )
     .execute(&mut **transaction)
     .await?;

@@ -9,6 +9,7 @@ use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
 use crate::pool::Transaction;
+use crate::standing::{lock_active, lock_live, use_grant};
 use crate::{PostgresStore, audit};
 
 #[async_trait]
@@ -111,36 +112,19 @@ async fn refused_change(
     transaction: &mut Transaction<'_>,
     change: &ClientKeyChange,
 ) -> Result<Option<ClientKeyChangeOutcome>, sqlx::Error> {
-    let (account, now) = (change.account.0, change.at.as_millis());
-    let active = query_scalar!(
-        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account
-    );
-    if active.fetch_optional(&mut **transaction).await? != Some(true) {
+    if !lock_active(transaction, change.account).await? {
         return Ok(Some(ClientKeyChangeOutcome::AccountUnavailable));
     }
-    let live = query_scalar!(
-        "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
-        change.session.0,
-        account,
-        now
-    );
-    if live.fetch_optional(&mut **transaction).await?.is_none() {
+    if !lock_live(transaction, change.session, change.account, change.at).await? {
         return Ok(Some(ClientKeyChangeOutcome::SessionEnded));
     }
     let has_one = query_scalar!(
         r#"SELECT EXISTS (SELECT FROM client_keys WHERE account_id = $1) AS "exists!""#,
-        account
+        change.account.0
     );
     if change.to.is_none() && !has_one.fetch_one(&mut **transaction).await? {
         return Ok(Some(ClientKeyChangeOutcome::NotFound));
     }
-    let used = query!(
-        "DELETE FROM step_up_grants WHERE session_id = $1 AND purpose = $2 AND expires_at > $3",
-        change.session.0,
-        change.uses_grant,
-        now
-    );
-    let used = used.execute(&mut **transaction).await?.rows_affected();
-    Ok((used != 1).then_some(ClientKeyChangeOutcome::GrantMissing))
+    let used = use_grant(transaction, change.session, &change.uses_grant, change.at).await?;
+    Ok((!used).then_some(ClientKeyChangeOutcome::GrantMissing))
 }

@@ -31,6 +31,7 @@ mod schema;
 mod sealed;
 mod sessions;
 mod signing_keys;
+mod standing;
 mod store;
 
 pub use options::{InvalidPostgresUrl, PostgresOptions};

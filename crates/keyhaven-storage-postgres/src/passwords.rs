@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::error::{Failure, unique_violation};
 use crate::outbox::Mails;
 use crate::pool::Transaction;
+use crate::standing::{lock_active, lock_live, use_grant};
 use crate::{PostgresStore, audit};
 
 #[async_trait]
@@ -73,19 +74,8 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(None);
         };
-        let account = AccountId(row.account_id);
-        let password = match (row.hash, row.kind, row.with_passkey, row.changed_at) {
-            (Some(hash), Some(kind), Some(with_passkey), Some(changed_at)) => Some(PasswordVerifier {
-                account,
-                hash,
-                kind,
-                with_passkey,
-                changed_at: UnixTime::from_millis(changed_at),
-            }),
-            _ => None,
-        };
         Ok(Some(PasswordCandidate {
-            password,
+            password: columns::password!(row),
             has_passkey: row.has_passkey,
             has_client_key: row.has_client_key,
             account: columns::account!(row),
@@ -139,7 +129,7 @@ impl PostgresStore {
         let account = &registration.account;
         let password = &registration.password;
         let session = registration.session.as_ref();
-        if password.account != account.id || session.is_some_and(|session| session.account != account.id) {
+        if !registration.is_of_one_account() {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
@@ -380,33 +370,20 @@ impl PostgresStore {
 }
 
 /// Why a password cannot be changed, in the order in which it is asked; `None`: it can, and the grant is used.
-///
-/// First the account's lock, then the look: of racing changes each sees what the one before has left.
 async fn refused_change(
     transaction: &mut Transaction<'_>,
     change: &PasswordChange,
 ) -> Result<Option<PasswordChangeOutcome>, sqlx::Error> {
-    let (account, now) = (change.account.0, change.at.as_millis());
-    let active = query_scalar!(
-        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account
-    );
-    if active.fetch_optional(&mut **transaction).await? != Some(true) {
+    if !lock_active(transaction, change.account).await? {
         return Ok(Some(PasswordChangeOutcome::AccountUnavailable));
     }
-    let live = query_scalar!(
-        "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
-        change.session.0,
-        account,
-        now
-    );
-    if live.fetch_optional(&mut **transaction).await?.is_none() {
+    if !lock_live(transaction, change.session, change.account, change.at).await? {
         return Ok(Some(PasswordChangeOutcome::SessionEnded));
     }
     let found = query!(
         r#"SELECT a.has_passkey, p.hash AS "hash?"
         FROM accounts a LEFT JOIN passwords p ON p.account_id = a.id WHERE a.id = $1"#,
-        account
+        change.account.0
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -416,16 +393,10 @@ async fn refused_change(
     if change.to.is_none() && !found.has_passkey {
         return Ok(Some(PasswordChangeOutcome::NoPasskey));
     }
-    if let Some(purpose) = &change.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = $1 AND purpose = $2 AND expires_at > $3",
-            change.session.0,
-            purpose,
-            now
-        );
-        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
-            return Ok(Some(PasswordChangeOutcome::GrantMissing));
-        }
+    if let Some(purpose) = &change.uses_grant
+        && !use_grant(transaction, change.session, purpose, change.at).await?
+    {
+        return Ok(Some(PasswordChangeOutcome::GrantMissing));
     }
     Ok(None)
 }

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, query, query_scalar};
 
 use crate::error::Failure;
 use crate::pool::Transaction;
+use crate::standing::{lock_active, lock_live};
 use crate::{PostgresStore, audit, sessions};
 
 #[async_trait]
@@ -103,15 +104,6 @@ async fn find(connection: &mut PgConnection, id_hash: &TokenHash) -> Result<Opti
     .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(columns::recovery!(row)))
-}
-
-/// Whether the account may sign in; until the transaction ends that stays so. Accounts are locked before recoveries.
-async fn lock_active(transaction: &mut Transaction<'_>, account: AccountId) -> Result<bool, sqlx::Error> {
-    let active = query_scalar!(
-        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account.0
-    );
-    Ok(active.fetch_optional(&mut **transaction).await? == Some(true))
 }
 
 /// One at a time for each address: whoever comes later counts what those before have written.
@@ -260,14 +252,9 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         // Of two at once the second replaces what the first has written.
-        let known = lock_active(&mut transaction, account).await?;
-        let live = query_scalar!(
-            "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
-            session.0,
-            account.0,
-            at.as_millis()
-        );
-        if !known || live.fetch_optional(&mut *transaction).await?.is_none() {
+        let asked = lock_active(&mut transaction, account).await?
+            && lock_live(&mut transaction, session, account, at).await?;
+        if !asked {
             transaction.rollback().await?;
             return lent.settle(Ok(false));
         }

@@ -11,6 +11,7 @@ use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
 use crate::outbox::Mails;
 use crate::pool::Transaction;
+use crate::standing::{lock_active, lock_live, use_grant};
 
 impl PostgresStore {
     pub(crate) async fn register(
@@ -62,45 +63,31 @@ fn verdict(written: &Result<(), sqlx::Error>) -> Option<RegistrationOutcome> {
 }
 
 /// Why one more passkey cannot be added, in the order of the contract's outcomes; `None`: it can, and its grant is used.
-///
-/// First the lock, then the look: of racing additions each sees what the one before has left.
 async fn refused_addition(
     transaction: &mut Transaction<'_>,
     addition: &Addition,
 ) -> Result<Option<RegistrationOutcome>, sqlx::Error> {
-    let (account, now) = (addition.account.0, addition.at.as_millis());
-    let active = query_scalar!(
-        "SELECT active FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account
-    );
-    if active.fetch_optional(&mut **transaction).await? != Some(true) {
+    let (account, now) = (addition.account, addition.at);
+    if !lock_active(transaction, account).await? {
         return Ok(Some(RegistrationOutcome::AccountUnavailable));
     }
-    if let Some(session) = addition.session {
-        let live = query_scalar!(
-            "SELECT id FROM sessions WHERE id = $1 AND account_id = $2 AND expires_at > $3 FOR KEY SHARE",
-            session.0,
-            account,
-            now
-        );
-        if live.fetch_optional(&mut **transaction).await?.is_none() {
-            return Ok(Some(RegistrationOutcome::SessionEnded));
-        }
+    if let Some(session) = addition.session
+        && !lock_live(transaction, session, account, now).await?
+    {
+        return Ok(Some(RegistrationOutcome::SessionEnded));
     }
     if let Some(purpose) = &addition.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = $1 AND purpose = $2 AND expires_at > $3",
-            addition.session.map(|session| session.0),
-            purpose,
-            now
-        );
-        if used.execute(&mut **transaction).await?.rows_affected() != 1 {
+        let used = match addition.session {
+            Some(session) => use_grant(transaction, session, purpose, now).await?,
+            None => false,
+        };
+        if !used {
             return Ok(Some(RegistrationOutcome::GrantMissing));
         }
     }
     let held = query_scalar!(
         r#"SELECT count(*) AS "count!" FROM credentials WHERE account_id = $1"#,
-        account
+        account.0
     );
     let held = held.fetch_one(&mut **transaction).await?;
     Ok((held >= i64::from(addition.max_credentials)).then_some(RegistrationOutcome::TooManyCredentials))

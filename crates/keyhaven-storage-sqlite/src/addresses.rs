@@ -8,6 +8,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::standing::{is_active, is_live, use_grant};
 use crate::{SqliteStore, audit};
 
 #[async_trait]
@@ -204,23 +205,11 @@ impl SqliteStore {
 }
 
 async fn write_claim(connection: &mut SqliteConnection, new: &NewClaim) -> Result<ClaimOutcome, Failure> {
-    let (account, now) = (new.claim.account, new.at.as_millis());
-    let active = query_scalar!(
-        r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
-        account.0
-    );
-    if active.fetch_optional(&mut *connection).await? != Some(true) {
+    let account = new.claim.account;
+    if !is_active(&mut *connection, account).await? {
         return Ok(ClaimOutcome::AccountUnavailable);
     }
-    let live = query_scalar!(
-        r#"SELECT EXISTS (
-            SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?2 AND expires_at > ?3
-        ) AS "live!: bool""#,
-        new.session.0,
-        account.0,
-        now
-    );
-    if !live.fetch_one(&mut *connection).await? {
+    if !is_live(&mut *connection, new.session, account, new.at).await? {
         return Ok(ClaimOutcome::SessionEnded);
     }
     if let Some(token) = &new.renews {
@@ -229,17 +218,12 @@ async fn write_claim(connection: &mut SqliteConnection, new: &NewClaim) -> Resul
             return Ok(ClaimOutcome::ClaimMissing);
         }
     }
-    if let Some(purpose) = &new.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
-            new.session.0,
-            purpose,
-            now
-        );
-        if used.execute(&mut *connection).await?.rows_affected() != 1 {
-            return Ok(ClaimOutcome::GrantMissing);
-        }
+    if let Some(purpose) = &new.uses_grant
+        && !use_grant(&mut *connection, new.session, purpose, new.at).await?
+    {
+        return Ok(ClaimOutcome::GrantMissing);
     }
+    let now = new.at.as_millis();
     query!(
         "UPDATE accounts SET email = ?2, updated_at = ?3 WHERE id = ?1 AND email_verified = 0",
         account.0,

@@ -10,6 +10,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::standing::use_grant;
 use crate::{SqliteStore, audit};
 
 #[async_trait]
@@ -126,14 +127,8 @@ async fn refused_change(
     if change.to.is_none() && !account.has_client_key {
         return Ok(Some(ClientKeyChangeOutcome::NotFound));
     }
-    let used = query!(
-        "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
-        change.session.0,
-        change.uses_grant,
-        now
-    );
-    let used = used.execute(connection).await?.rows_affected();
-    Ok((used != 1).then_some(ClientKeyChangeOutcome::GrantMissing))
+    let used = use_grant(connection, change.session, &change.uses_grant, change.at).await?;
+    Ok((!used).then_some(ClientKeyChangeOutcome::GrantMissing))
 }
 
 /// Writes a client key as part of a commit.

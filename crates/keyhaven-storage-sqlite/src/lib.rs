@@ -27,6 +27,7 @@ mod schema;
 mod sealed;
 mod sessions;
 mod signing_keys;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;

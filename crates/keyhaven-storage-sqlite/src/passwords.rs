@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::registration::insert_account;
+use crate::standing::use_grant;
 use crate::{SqliteStore, audit, sessions};
 
 #[async_trait]
@@ -87,19 +88,8 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let account = AccountId(row.account_id);
-        let password = match (row.hash, row.kind, row.with_passkey, row.changed_at) {
-            (Some(hash), Some(kind), Some(with_passkey), Some(changed_at)) => Some(PasswordVerifier {
-                account,
-                hash,
-                kind,
-                with_passkey,
-                changed_at: UnixTime::from_millis(changed_at),
-            }),
-            _ => None,
-        };
         Ok(Some(PasswordCandidate {
-            password,
+            password: columns::password!(row),
             has_passkey: row.has_passkey,
             has_client_key: row.has_client_key,
             account: columns::account!(row),
@@ -127,9 +117,7 @@ impl SqliteStore {
         &self,
         registration: &PasswordRegistration,
     ) -> Result<PasswordRegistrationOutcome, Failure> {
-        let id = registration.account.id;
-        let session = registration.session.as_ref();
-        if registration.password.account != id || session.is_some_and(|session| session.account != id) {
+        if !registration.is_of_one_account() {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
         let mut transaction = self.write().await?;
@@ -141,7 +129,7 @@ impl SqliteStore {
         if let Some(session) = registration.ends_session {
             sessions::delete(&mut transaction, session).await?;
         }
-        if let Some(session) = session {
+        if let Some(session) = &registration.session {
             sessions::insert(&mut transaction, session).await?;
         }
         audit::append(&mut transaction, &registration.audit).await?;
@@ -256,16 +244,10 @@ async fn refused_change(
     if change.to.is_none() && !account.has_passkey {
         return Ok(Some(PasswordChangeOutcome::NoPasskey));
     }
-    if let Some(purpose) = &change.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
-            change.session.0,
-            purpose,
-            now
-        );
-        if used.execute(connection).await?.rows_affected() != 1 {
-            return Ok(Some(PasswordChangeOutcome::GrantMissing));
-        }
+    if let Some(purpose) = &change.uses_grant
+        && !use_grant(connection, change.session, purpose, change.at).await?
+    {
+        return Ok(Some(PasswordChangeOutcome::GrantMissing));
     }
     Ok(None)
 }

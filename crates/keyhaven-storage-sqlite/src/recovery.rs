@@ -8,6 +8,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
+use crate::standing::{is_active, is_live};
 use crate::{SqliteStore, audit, sessions};
 
 #[async_trait]
@@ -116,14 +117,6 @@ async fn find(connection: &mut SqliteConnection, id_hash: &TokenHash) -> Result<
     .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(columns::recovery!(row)))
-}
-
-async fn is_active(connection: &mut SqliteConnection, account: AccountId) -> Result<bool, Failure> {
-    let active = query_scalar!(
-        r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
-        account.0
-    );
-    Ok(active.fetch_optional(connection).await? == Some(true))
 }
 
 impl SqliteStore {
@@ -247,15 +240,7 @@ impl SqliteStore {
         audit: &Aftermath,
     ) -> Result<bool, Failure> {
         let mut transaction = self.write().await?;
-        let live = query_scalar!(
-            r#"SELECT EXISTS (
-                SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?2 AND expires_at > ?3
-            ) AS "live!: bool""#,
-            session.0,
-            account.0,
-            at.as_millis()
-        );
-        if !live.fetch_one(&mut *transaction).await? {
+        if !is_live(&mut transaction, session, account, at).await? {
             transaction.rollback().await?;
             return Ok(false);
         }

@@ -8,6 +8,7 @@ use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
+use crate::standing::{is_active, is_live, use_grant};
 use crate::{SqliteStore, addresses, audit, factors, passwords, sessions};
 
 impl SqliteStore {
@@ -86,41 +87,27 @@ async fn refused_addition(
     connection: &mut SqliteConnection,
     addition: &Addition,
 ) -> Result<Option<RegistrationOutcome>, Failure> {
-    let now = addition.at.as_millis();
-    let active = query_scalar!(
-        r#"SELECT active AS "active!: bool" FROM accounts WHERE id = ?1"#,
-        addition.account.0
-    );
-    if active.fetch_optional(&mut *connection).await? != Some(true) {
+    let (account, now) = (addition.account, addition.at);
+    if !is_active(&mut *connection, account).await? {
         return Ok(Some(RegistrationOutcome::AccountUnavailable));
     }
-    if let Some(session) = addition.session {
-        let live = query_scalar!(
-            r#"SELECT EXISTS (
-                SELECT 1 FROM sessions WHERE id = ?1 AND account_id = ?2 AND expires_at > ?3
-            ) AS "live!: bool""#,
-            session.0,
-            addition.account.0,
-            now
-        );
-        if !live.fetch_one(&mut *connection).await? {
-            return Ok(Some(RegistrationOutcome::SessionEnded));
-        }
+    if let Some(session) = addition.session
+        && !is_live(&mut *connection, session, account, now).await?
+    {
+        return Ok(Some(RegistrationOutcome::SessionEnded));
     }
     if let Some(purpose) = &addition.uses_grant {
-        let used = query!(
-            "DELETE FROM step_up_grants WHERE session_id = ?1 AND purpose = ?2 AND expires_at > ?3",
-            addition.session.map(|session| session.0),
-            purpose,
-            now
-        );
-        if used.execute(&mut *connection).await?.rows_affected() != 1 {
+        let used = match addition.session {
+            Some(session) => use_grant(&mut *connection, session, purpose, now).await?,
+            None => false,
+        };
+        if !used {
             return Ok(Some(RegistrationOutcome::GrantMissing));
         }
     }
     let held = query_scalar!(
         r#"SELECT count(*) AS "count!: i64" FROM credentials WHERE account_id = ?1"#,
-        addition.account.0
+        account.0
     );
     let held = held.fetch_one(connection).await?;
     Ok((held >= i64::from(addition.max_credentials)).then_some(RegistrationOutcome::TooManyCredentials))

@@ -84,6 +84,29 @@ macro_rules! credential_columns {
 #[doc(inline)]
 pub use crate::credential_columns as credential;
 
+/// `hash, kind, with_passkey, changed_at`, all of which are null where there is no password, and `account_id`. Answers
+/// an `Option` of a [`PasswordVerifier`](crate::PasswordVerifier), and takes only the columns that are named.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! password_columns {
+    ($row:ident) => {
+        match ($row.hash, $row.kind, $row.with_passkey, $row.changed_at) {
+            (Some(hash), Some(kind), Some(with_passkey), Some(changed_at)) => {
+                Some($crate::PasswordVerifier {
+                    account: $crate::AccountId($row.account_id),
+                    hash,
+                    kind,
+                    with_passkey,
+                    changed_at: $crate::columns::types::UnixTime::from_millis(changed_at),
+                })
+            }
+            _ => None,
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::password_columns as password;
+
 /// `hash, kind, with_passkey, changed_at, client_key_mac, client_key_created_at, client_key_last_used_at`, each of which
 /// may be null, and `account_id`. Answers [`Factors`](crate::Factors), and takes only the columns that are named.
 #[doc(hidden)]
@@ -91,18 +114,7 @@ pub use crate::credential_columns as credential;
 macro_rules! factors_columns {
     ($row:ident) => {
         $crate::Factors {
-            password: match ($row.hash, $row.kind, $row.with_passkey, $row.changed_at) {
-                (Some(hash), Some(kind), Some(with_passkey), Some(changed_at)) => {
-                    Some($crate::PasswordVerifier {
-                        account: $crate::AccountId($row.account_id),
-                        hash,
-                        kind,
-                        with_passkey,
-                        changed_at: $crate::columns::types::UnixTime::from_millis(changed_at),
-                    })
-                }
-                _ => None,
-            },
+            password: $crate::columns::password!($row),
             client_key: match ($row.client_key_mac, $row.client_key_created_at) {
                 (Some(mac), Some(created_at)) => Some($crate::ClientKey {
                     account: $crate::AccountId($row.account_id),

@@ -105,6 +105,16 @@ pub struct PasswordRegistration {
     pub audit: Aftermath,
 }
 
+impl PasswordRegistration {
+    /// Whether all of it speaks of one account.
+    #[must_use]
+    pub fn is_of_one_account(&self) -> bool {
+        let account = self.account.id;
+        let session = self.session.as_ref().map(|session| session.account);
+        self.password.account == account && session.is_none_or(|of| of == account)
+    }
+}
+
 /// What became of a registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]

@@ -75,6 +75,9 @@ fn register(
     state: &mut State,
     registration: PasswordRegistration,
 ) -> Result<PasswordRegistrationOutcome, Conflict> {
+    if !registration.is_of_one_account() {
+        return Err(Conflict("a registration speaks of one account"));
+    }
     let PasswordRegistration {
         account,
         password,
@@ -82,12 +85,6 @@ fn register(
         ends_session,
         audit,
     } = registration;
-    let others = session
-        .as_ref()
-        .is_some_and(|session| session.account != account.id);
-    if others || password.account != account.id {
-        return Err(Conflict("a registration speaks of one account"));
-    }
     if state.usernames.contains_key(&account.username) {
         return Ok(PasswordRegistrationOutcome::UsernameTaken);
     }
