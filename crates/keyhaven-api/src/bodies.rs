@@ -1,5 +1,7 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
+mod account;
+
 use keyhaven_service::{Signals, authentication_context, authenticator_name};
 use keyhaven_storage::{Account, Credential, InactiveReason, Session};
 use keyhaven_types::UnixTime;
@@ -8,6 +10,8 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) use account::{ChangeAccount, ChangedAccount, EventBody, EventList, ExportBody};
 
 use crate::state::ApiState;
 

@@ -209,9 +209,9 @@ impl Authentications {
                         self.0
                             .open_session(client, owned.account.id, Some(&owned.credential.id), &proof)?;
                     let subject = Subject {
-                        account: Some(owned.account.id),
                         credential: Some(owned.credential.id.clone()),
                         session: Some(session.id),
+                        ..Subject::account(&owned.account)
                     };
                     let effects = Effects {
                         session: Some(session.clone()),

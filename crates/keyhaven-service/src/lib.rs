@@ -32,7 +32,9 @@ mod network;
 mod outbox;
 mod passkeys;
 mod passwords;
+mod personal;
 mod ports;
+mod privacy;
 mod recovery;
 mod registration;
 mod secrets;
@@ -67,6 +69,7 @@ pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
+pub use privacy::{AccountExport, Privacy};
 pub use recovery::{
     AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
 };
@@ -101,6 +104,8 @@ pub struct Keyhaven {
     pub passkeys: Passkeys,
     /// Passwords, where they are allowed.
     pub passwords: Passwords,
+    /// An account in its owner's hands.
+    pub privacy: Privacy,
     /// Recovering accounts.
     pub recoveries: Recoveries,
     /// Registering passkeys.
@@ -171,6 +176,7 @@ impl Keyhaven {
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
+            privacy: Privacy(context.clone()),
             recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
@@ -227,6 +233,7 @@ opaque_debug!(
     Outbox,
     Passkeys,
     Passwords,
+    Privacy,
     Recoveries,
     Registrations,
     Sessions,

@@ -180,8 +180,7 @@ impl Passkeys {
 
 pub(crate) fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subject {
     Subject {
-        account: Some(current.account_id()),
         credential: credential.cloned(),
-        session: Some(current.session().id),
+        ..Subject::session(current)
     }
 }

@@ -144,7 +144,7 @@ impl Passwords {
             .open_session(client, account.id, None, &Proof::password())?;
         let subject = Subject {
             session: Some(session.id),
-            ..Subject::account(account.id)
+            ..Subject::account(&account)
         };
         let registration = PasswordRegistration {
             account: account.clone(),
@@ -210,7 +210,9 @@ impl Passwords {
         let username = username?;
         let password = parsed("password", password)?;
         let candidate = self.0.durable.password_candidate(username.as_str()).await?;
-        subject.account = candidate.as_ref().map(|candidate| candidate.account.id);
+        if let Some(candidate) = &candidate {
+            subject.is_about(&candidate.account);
+        }
         let stored = candidate.as_ref().and_then(|found| found.password.clone());
         let compared = stored.as_ref().map(|stored| stored.hash.clone());
         let verdict = self.0.compare_password(&password, compared).await?;

@@ -170,10 +170,7 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let subject = Subject {
-            account: session.map(SignedIn::account_id),
-            ..Subject::default()
-        };
+        let subject = session.map_or_else(Subject::default, |current| Subject::account(current.account()));
         match self.try_start(client, session, request).await {
             Ok(started) => {
                 self.0.observe(START, "ok");
@@ -363,10 +360,8 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: FinishRegistration<'_>,
     ) -> Result<Registered, Error> {
-        let mut subject = Subject {
-            account: session.map(SignedIn::account_id),
-            ..Subject::default()
-        };
+        let mut subject =
+            session.map_or_else(Subject::default, |current| Subject::account(current.account()));
         match self.try_finish(client, session, request, &mut subject).await {
             Ok(registered) => {
                 self.0.observe(FINISH, "ok");
@@ -412,7 +407,11 @@ impl Registrations {
         };
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
-        subject.account = Some(account);
+        match (&whose, session) {
+            (RegistrationAccount::Existing(_), Some(current)) => subject.is_about(current.account()),
+            (RegistrationAccount::Existing(_), None) => {}
+            (RegistrationAccount::New(account), _) => subject.is_about(account),
+        }
         let mut credential = self.credential(client, account, &response, &verified, device_name);
         credential.pin = pin;
         self.commit(client, whose, session, credential, &verified, beside)
@@ -569,9 +568,15 @@ impl Registrations {
         verified: &VerifiedRegistration,
         beside: FirstFactors,
     ) -> Result<Registered, Error> {
+        let about = match (&whose, current) {
+            (RegistrationAccount::Existing(_), current) => {
+                Subject::account(current.ok_or(Error::ChallengeMissing)?.account())
+            }
+            (RegistrationAccount::New(account), _) => Subject::account(account),
+        };
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
-            ..Subject::account(credential.account)
+            ..about
         };
         let recovered =
             current.is_some_and(SignedIn::is_recovery) && matches!(whose, RegistrationAccount::Existing(_));

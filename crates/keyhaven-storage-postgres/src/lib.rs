@@ -25,6 +25,7 @@ mod options;
 mod outbox;
 mod passwords;
 mod pool;
+mod privacy;
 mod recovery;
 mod registration;
 mod schema;

@@ -21,6 +21,7 @@ mod factors;
 mod options;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 mod registration;
 mod schema;

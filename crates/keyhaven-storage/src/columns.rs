@@ -169,7 +169,7 @@ macro_rules! session_columns {
 #[doc(inline)]
 pub use crate::session_columns as session;
 
-/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, mac`.
+/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, personal, mac`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! event_columns {
@@ -191,6 +191,7 @@ macro_rules! event_columns {
             ip: $row.ip,
             user_agent: $row.user_agent,
             request_id: $row.request_id,
+            personal: $row.personal,
             mac: $crate::columns::mac($row.mac)?,
         }
     };
@@ -305,6 +306,7 @@ macro_rules! found_event_columns {
                         ip: $row.ip,
                         user_agent: $row.user_agent,
                         request_id: $row.request_id,
+                        personal: $row.personal,
                         mac: $crate::columns::mac(mac)?,
                     })
                 };

@@ -4,8 +4,8 @@ use keyhaven_types::{CredentialId, SignCount, UnixTime};
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
     CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
-    PasswordStore, PasswordVerifier, RecoveryStore, Session, SessionId, SessionRotation, SigningKey,
-    StepUpGrant, StorageError, TokenHash,
+    PasswordStore, PasswordVerifier, PrivacyStore, RecoveryStore, Session, SessionId, SessionRotation,
+    SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -19,6 +19,7 @@ pub trait DurableStore:
     + FactorStore
     + OutboxStore
     + PasswordStore
+    + PrivacyStore
     + RecoveryStore
     + SessionStore
     + SigningKeyStore
@@ -35,6 +36,7 @@ impl<T> DurableStore for T where
         + FactorStore
         + OutboxStore
         + PasswordStore
+        + PrivacyStore
         + RecoveryStore
         + SessionStore
         + SigningKeyStore

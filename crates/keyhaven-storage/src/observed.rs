@@ -10,6 +10,7 @@ mod factors;
 mod limits;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 
 use std::cell::Cell;

@@ -221,6 +221,8 @@ pub struct AuditEvent {
     pub user_agent: Option<String>,
     /// The request's id.
     pub request_id: Option<String>,
+    /// The same three, encrypted by the service, in place of them: 1 to 4096 bytes. They are gone with the account.
+    pub personal: Option<Vec<u8>>,
     /// Keyed MAC over all of the above: HMAC-SHA-256, 32 bytes. Made and checked by the service.
     pub mac: [u8; 32],
 }

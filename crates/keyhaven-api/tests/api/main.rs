@@ -16,6 +16,7 @@ mod openapi;
 mod operations;
 mod passkeys;
 mod passwords;
+mod privacy;
 mod protocol;
 mod recovery;
 mod sessions;

@@ -234,8 +234,5 @@ impl Passwords {
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject {
-        session: Some(current.session().id),
-        ..Subject::account(current.account_id())
-    }
+    Subject::session(current)
 }

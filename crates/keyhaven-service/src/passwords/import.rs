@@ -48,6 +48,7 @@ impl Passwords {
         let now = self.0.clock.now();
         let account = self.new_account(&username, display_name, email, now)?;
         let id = account.id;
+        let subject = Subject::account(&account);
         let registration = PasswordRegistration {
             password: PasswordVerifier {
                 account: id,
@@ -59,7 +60,7 @@ impl Passwords {
             account,
             session: None,
             ends_session: None,
-            audit: self.0.success(client, IMPORT, Subject::account(id))?,
+            audit: self.0.success(client, IMPORT, subject)?,
         };
         match self.0.durable.register_password(registration).await? {
             PasswordRegistrationOutcome::Committed => Ok(id),

@@ -84,6 +84,29 @@ impl State {
         Some(account.clone())
     }
 
+    /// The account and everything of it, save events.
+    pub(super) fn remove_account(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.remove(&id) else {
+            return;
+        };
+        self.usernames.remove(&account.username);
+        self.user_handles.remove(&account.user_handle);
+        if let (true, Some(email)) = (account.email_verified, &account.email) {
+            self.verified_emails.remove(&email.to_ascii_lowercase());
+        }
+        self.claims.remove(&id);
+        for credential in self.credentials_of.remove(&id).unwrap_or_default() {
+            self.credentials.remove(&credential);
+        }
+        self.end(id, &Ending::Everywhere { keep: None });
+        self.sessions_of.remove(&id);
+        self.client_keys.remove(&id);
+        self.passwords.remove(&id);
+        self.outbox.retain(|_, taken| taken.mail.account != Some(id));
+        self.recoveries.retain(|_, recovery| recovery.account != Some(id));
+        self.recovery_codes.remove(&id);
+    }
+
     pub(super) fn insert_credential(&mut self, credential: Credential) {
         self.credentials_of
             .entry(credential.account)

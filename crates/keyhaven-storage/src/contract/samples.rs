@@ -122,6 +122,7 @@ pub(super) fn event(n: u128, account: AccountId) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: None,
         request_id: Some("request".into()),
+        personal: None,
         mac: [9; 32],
     }
 }
