@@ -73,7 +73,7 @@ impl Authentications {
         client: &Client,
         username: Option<&str>,
     ) -> Result<Started<RequestOptions>, Error> {
-        let username = username.map(Username::parse).transpose();
+        let username = username.map(|typed| self.0.name(typed)).transpose();
         // A name that nobody can have is refused, and counted all the same.
         let name = username.as_ref().ok().and_then(Option::as_ref);
         self.0

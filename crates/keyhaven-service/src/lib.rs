@@ -7,6 +7,7 @@
 //! The clock, the random source and the stores are given ([`Clock`], [`Random`]). Absent on purpose: HTTP, SQL, and
 //! every kind of I/O of its own.
 
+mod address_proofs;
 mod addresses;
 mod assertion;
 mod assurance;
@@ -50,6 +51,7 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use address_proofs::{AddressProof, AskedProof};
 pub use addresses::Addresses;
 pub use assurance::authentication_context;
 pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
@@ -77,8 +79,8 @@ pub use registration::{FinishRegistration, Registered, Registrations, StartRegis
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{
-    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionLimits, SessionSettings,
-    Settings,
+    AccessTokenSettings, Demand, Identifier, PasswordSettings, RateLimitSettings, RetentionSettings,
+    SessionLimits, SessionSettings, Settings,
 };
 pub use signals::Signals;
 pub use step_up::{Granted, Purpose, StepUps};
@@ -181,7 +183,7 @@ impl Keyhaven {
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
             step_ups: StepUps(context.clone()),
-            upkeep: Upkeep(context.clone()),
+            upkeep: Upkeep(context.clone(), Arc::default()),
             context,
         })
     }

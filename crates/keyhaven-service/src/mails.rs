@@ -78,7 +78,7 @@ impl Context {
         let mail = Mail {
             to,
             language: self.language_of(client),
-            username: Some(account.username.clone()),
+            username: Some(account.name().to_owned()),
             occasion: Some(self.occasion(client)),
             content,
         };

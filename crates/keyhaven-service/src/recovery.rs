@@ -168,7 +168,7 @@ impl Recoveries {
             username: Some(
                 owner
                     .as_ref()
-                    .map_or_else(|| "somebody".to_owned(), |owner| owner.username.clone()),
+                    .map_or_else(|| "somebody".to_owned(), |owner| owner.name().to_owned()),
             ),
             occasion: Some(context.occasion(client)),
             content: Content::RecoveryCode {
@@ -606,7 +606,7 @@ fn ago(now: UnixTime, time: Duration) -> UnixTime {
 }
 
 /// Six digits, each million alike.
-fn digits(random: &dyn Random) -> Result<String, RandomUnavailable> {
+pub(crate) fn digits(random: &dyn Random) -> Result<String, RandomUnavailable> {
     const CODES: u32 = 1_000_000;
     loop {
         let mut bytes = [0; 4];

@@ -42,6 +42,7 @@ pub(crate) struct Keys {
     devices: hmac::Key,
     pub(crate) limits: hmac::Key,
     mails: LessSafeKey,
+    names: hmac::Key,
     personal: hmac::Key,
     recovery: hmac::Key,
     sealing: LessSafeKey,
@@ -67,6 +68,10 @@ impl Keys {
             mails: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"outbox mail sealing"], &CHACHA20_POLY1305).ok()?,
             )),
+            names: root
+                .expand(&[b"e-mail address names"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
             personal: root
                 .expand(&[b"personal data of events"], hmac::HMAC_SHA256)
                 .ok()?
@@ -86,6 +91,13 @@ impl Keys {
         let mut hash = [0; 32];
         let tag = hmac::sign(&self.addresses, address.to_ascii_lowercase().as_bytes());
         hash.copy_from_slice(tag.as_ref());
+        hash
+    }
+
+    /// A keyed hash of an address in its one form: what an account is looked up by that is called by it.
+    pub(crate) fn address_name(&self, address: &str) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&self.names, address.as_bytes()).as_ref());
         hash
     }
 

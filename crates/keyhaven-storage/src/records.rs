@@ -11,7 +11,8 @@ pub struct Account {
     pub id: AccountId,
     /// What authenticators know it by: random, unique, never changed.
     pub user_handle: UserHandle,
-    /// The public handle, already case-mapped (RFC 8265), 1 to 50 characters; unique.
+    /// The public handle, already case-mapped (RFC 8265), or what stands for the address that the account is called by;
+    /// 1 to 50 characters; unique.
     pub username: String,
     /// What a person reads, 1 to 64 characters.
     pub display_name: String,
@@ -27,6 +28,18 @@ pub struct Account {
     pub updated_at: UnixTime,
     /// The last sign-in.
     pub last_login_at: Option<UnixTime>,
+}
+
+impl Account {
+    /// What its owner calls it and a person reads: the proven address where the username is one that only stands for it
+    /// (it begins with `@`, as no handle does).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.email {
+            Some(email) if self.email_verified && self.username.starts_with('@') => email,
+            Some(_) | None => &self.username,
+        }
+    }
 }
 
 /// One passkey: WebAuthn L3 §4 "Credential Record" and what people and operators want to know beside it.

@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod mail;
 mod passwords;
+mod privacy;
 mod raw;
 mod sessions;
 mod site;

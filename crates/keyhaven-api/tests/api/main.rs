@@ -10,6 +10,7 @@ mod disclosure;
 mod extensions;
 mod factors;
 mod hostile;
+mod identifier;
 mod limits;
 mod mails;
 mod openapi;

@@ -1,10 +1,11 @@
 //! Accounts in their owners' hands: taken along, renamed, deleted; and trying to do that to somebody else's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::Method;
 use keyhaven_mail::Rendered;
-use keyhaven_service::{RecoverySettings, Settings};
+use keyhaven_service::{RecoverySettings, RetentionSettings, Settings};
 use keyhaven_storage::{AccountId, AuditEvent, DurableStore};
 use keyhaven_storage_postgres::{PostgresOptions, PostgresStore};
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
@@ -15,14 +16,14 @@ use serde_json::{Value, json};
 use crate::support::{Answer, App, Client, finish, mailing};
 
 /// An app, and what has to live as long as its store.
-struct Site {
-    app: App,
+pub(crate) struct Site {
+    pub(crate) app: App,
     _directory: Option<tempfile::TempDir>,
     _database: Option<Database>,
 }
 
 /// One app on SQLite and one on PostgreSQL: what is promised is promised on both.
-async fn sites(settings: Settings) -> [Site; 2] {
+pub(crate) async fn sites(settings: Settings) -> [Site; 2] {
     let directory = tempfile::tempdir().unwrap();
     let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
     let sqlite: Arc<dyn DurableStore> = Arc::new(SqliteStore::open(&options).await.unwrap());
@@ -455,5 +456,46 @@ async fn no_sign_in_and_no_passkey_outlives_a_deletion_that_races_with_it() {
                 .is_empty()
         );
         assert!(app.store.credentials_of(id).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_needed_any_more_is_forgotten_by_itself() {
+    let settings = Settings {
+        retention: RetentionSettings {
+            session_clients: Some(Duration::from_secs(600)),
+            unused_accounts: Some(Duration::from_secs(30 * 86_400)),
+        },
+        ..mailing()
+    };
+    for site in sites(settings).await {
+        let app = &site.app;
+        let (mut alice, _, registered) = proven(app, "alice").await;
+        let mut phone = SoftwareAuthenticator::new("phone");
+        let bob = app.browser().register(&mut phone, "bob").await;
+        let (alice_id, bob_id) = (id_of(&registered["user"]), id_of(&bob["user"]));
+        let listed = async |browser: &mut Client| {
+            browser.get("/sessions").await.expect(200)["sessions"][0]["ip"].clone()
+        };
+        app.keyhaven.upkeep.purge().await.unwrap();
+        assert_eq!(listed(&mut alice).await, "192.0.2.1");
+        app.pass(601);
+        app.keyhaven.upkeep.purge().await.unwrap();
+        assert_eq!(listed(&mut alice).await, Value::Null);
+        // A use is a use, also without a proven address.
+        app.pass(20 * 86_400);
+        app.browser().login(&mut phone, None).await.expect(200);
+        app.pass(20 * 86_400);
+        app.keyhaven.upkeep.purge().await.unwrap();
+        assert!(app.store.account(bob_id).await.unwrap().is_some());
+        app.pass(11 * 86_400);
+        app.keyhaven.upkeep.purge().await.unwrap();
+        assert!(app.store.account(bob_id).await.unwrap().is_none());
+        assert_eq!(stored(app, bob_id).await[0].action, "account.expire");
+        assert!(app.store.account(alice_id).await.unwrap().is_some());
+        app.browser()
+            .login(&mut phone, None)
+            .await
+            .refused(401, "credential_not_found");
     }
 }

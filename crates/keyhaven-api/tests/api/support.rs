@@ -84,6 +84,8 @@ pub(crate) fn settings() -> Settings {
         clones: ClonePolicy::Refuse,
         extensions: ExtensionSettings::default(),
         disclose_existence: false,
+        identifier: keyhaven_service::Identifier::Username,
+        retention: keyhaven_service::RetentionSettings::default(),
         mail: None,
         recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),

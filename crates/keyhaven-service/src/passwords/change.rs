@@ -82,7 +82,7 @@ impl Passwords {
             false => Rules::ONLY_FACTOR,
         };
         let names = [
-            Some(account.username.as_str()),
+            Some(account.name()),
             Some(account.display_name.as_str()),
             account.email.as_deref(),
         ];

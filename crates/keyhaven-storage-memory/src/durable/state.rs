@@ -71,6 +71,14 @@ impl State {
         self.accounts.insert(account.id, account);
     }
 
+    pub(super) fn rename(&mut self, id: AccountId, username: &str) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            self.usernames.remove(&account.username);
+            username.clone_into(&mut account.username);
+            self.usernames.insert(username.to_owned(), id);
+        }
+    }
+
     /// The account, which now has proven this address.
     pub(super) fn prove_email(&mut self, id: AccountId, address: String, at: UnixTime) -> Option<Account> {
         let account = self.accounts.get_mut(&id)?;
