@@ -414,7 +414,7 @@ async fn mails_are_in_the_language_that_the_browser_asks_for() {
 #[tokio::test]
 async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once() {
     for (clones, words) in [
-        (ClonePolicy::Revoke, "removed"),
+        (ClonePolicy::Revoke, "switched off for good"),
         (ClonePolicy::Suspend, "suspended"),
     ] {
         let directory = tempfile::tempdir().unwrap();
