@@ -164,7 +164,7 @@ mod tests {
         for (one, other) in [
             ("alice@example.org", "ALICE@Example.ORG"),
             ("jörg@example.org", "JÖRG@example.org"),
-            ("jörg@example.org", "jo\u{308}rg@example.org"),
+            ("abc@example.org", "ＡＢＣ@example.org"),
             ("a@münchen.example", "a@MÜNCHEN.example"),
             ("a@münchen.example", "a@xn--mnchen-3ya.example"),
         ] {

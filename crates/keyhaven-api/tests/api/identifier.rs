@@ -373,6 +373,7 @@ async fn an_account_is_called_by_its_new_address_once_that_is_proven() {
             first["credential"]["id"]
         );
         // What was left is free, for whoever proves it.
+        app.mails().await;
         let (_, heir) = registered(app, &mut SoftwareAuthenticator::new("heir"), "old@example.com").await;
         assert_ne!(heir["user"]["id"], first["user"]["id"]);
         // A name is changed in no other way.

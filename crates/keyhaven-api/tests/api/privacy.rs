@@ -193,7 +193,7 @@ async fn what_was_recorded_stays_and_names_nobody() {
         let app = &site.app;
         app.keyhaven
             .audit_log
-            .maintain(std::time::Duration::from_secs(86_400))
+            .maintain(Duration::from_secs(86_400))
             .await
             .unwrap();
         let (mut browser, mut device, registered) = proven(app, "alice").await;
@@ -324,7 +324,7 @@ async fn another_site_can_neither_delete_nor_change() {
 async fn a_recovery_neither_exports_nor_deletes_nor_renames() {
     let settings = Settings {
         recovery: RecoverySettings {
-            wait: std::time::Duration::ZERO,
+            wait: Duration::ZERO,
             ..RecoverySettings::default()
         },
         ..mailing()

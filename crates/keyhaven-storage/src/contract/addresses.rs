@@ -318,8 +318,10 @@ pub async fn a_proof_brings_its_name_along(subject: impl DurableSubject) {
     assert_eq!(claimed, ClaimOutcome::Claimed);
     let prove = async |name, n| {
         let audit = announced(n, id);
-        let proven = store.prove_address(id, &token(3), Some(name), at(600), audit);
-        proven.await.unwrap()
+        store
+            .prove_address(id, &token(3), Some(name), at(600), audit)
+            .await
+            .unwrap()
     };
     let before = snapshot(&*store, id).await;
     assert_eq!(prove("user-2", 860).await, ProofOutcome::Taken);
