@@ -103,12 +103,18 @@ impl PostgresStore {
         since: UnixTime,
         limit: u32,
     ) -> Result<UnusedPage, Failure> {
+        let Some(first) = columns::next_uuid(after.map(|id| id.0)) else {
+            return Ok(UnusedPage {
+                accounts: Vec::new(),
+                next: None,
+            });
+        };
         let mut lent = self.primary.lend().await?;
         let rows = query!(
             r#"SELECT id, (NOT email_verified AND created_at < $2 AND coalesce(last_login_at < $2, true))
                 AS "unused!"
-            FROM accounts WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $3"#,
-            after.map(|id| id.0),
+            FROM accounts WHERE id >= $1 ORDER BY id LIMIT $3"#,
+            first,
             since.as_millis(),
             i64::from(limit)
         )
@@ -133,10 +139,13 @@ impl PostgresStore {
         before: UnixTime,
         limit: u32,
     ) -> Result<Option<SessionId>, Failure> {
+        let Some(first) = columns::next_uuid(after.map(|id| id.0)) else {
+            return Ok(None);
+        };
         let mut lent = self.primary.lend().await?;
         let seen = query!(
             r#"WITH looked AS MATERIALIZED (
-                SELECT id FROM sessions WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $3
+                SELECT id FROM sessions WHERE id >= $1 ORDER BY id LIMIT $3
             ), forgotten AS (
                 UPDATE sessions SET ip = NULL, user_agent = NULL
                 WHERE id = ANY(ARRAY(
@@ -146,7 +155,7 @@ impl PostgresStore {
                 ))
             )
             SELECT count(*) AS "looked!", (array_agg(id ORDER BY id DESC))[1] AS last FROM looked"#,
-            after.map(|id| id.0),
+            first,
             before.as_millis(),
             i64::from(limit)
         )

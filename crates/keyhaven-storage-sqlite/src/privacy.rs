@@ -104,12 +104,18 @@ impl SqliteStore {
         since: UnixTime,
         limit: u32,
     ) -> Result<UnusedPage, Failure> {
+        let Some(first) = columns::next_uuid(after.map(|id| id.0)) else {
+            return Ok(UnusedPage {
+                accounts: Vec::new(),
+                next: None,
+            });
+        };
         let since = since.as_millis();
         let rows = query!(
             r#"SELECT id AS "id!: Uuid",
                 (email_verified = 0 AND created_at < ?2 AND coalesce(last_login_at < ?2, 1)) AS "unused!: bool"
-            FROM accounts WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?3"#,
-            after.map(|id| id.0),
+            FROM accounts WHERE id >= ?1 ORDER BY id LIMIT ?3"#,
+            first,
             since,
             limit
         )
@@ -131,12 +137,15 @@ impl SqliteStore {
         before: UnixTime,
         limit: u32,
     ) -> Result<Option<SessionId>, Failure> {
+        let Some(first) = columns::next_uuid(after.map(|id| id.0)) else {
+            return Ok(None);
+        };
         let before = before.as_millis();
         let rows = query!(
             r#"SELECT id AS "id!: Uuid",
                 (created_at < ?2 AND (ip IS NOT NULL OR user_agent IS NOT NULL)) AS "old!: bool"
-            FROM sessions WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?3"#,
-            after.map(|id| id.0),
+            FROM sessions WHERE id >= ?1 ORDER BY id LIMIT ?3"#,
+            first,
             before,
             limit
         )

@@ -402,7 +402,7 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",
         "INSERT INTO audit_events SELECT id, at, action, outcome, code, step, account_id, credential_id,
-            session_id, ip, user_agent, request_id, mac FROM audit_events",
+            session_id, ip, user_agent, request_id, mac, personal FROM audit_events",
         // So is what seals it, and an event goes by pruning alone.
         "UPDATE audit_batches SET total = 2",
         "DELETE FROM audit_batches",

@@ -366,9 +366,15 @@ pub fn bytes<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N]
 /// The first id that comes after `after`; without it, the first of all. `None`: none does.
 #[must_use]
 pub fn next_id(after: Option<EventId>) -> Option<uuid::Uuid> {
+    next_uuid(after.map(|id| id.0))
+}
+
+/// As [`next_id`], of ids of whatever kind.
+#[must_use]
+pub fn next_uuid(after: Option<uuid::Uuid>) -> Option<uuid::Uuid> {
     match after {
         None => Some(uuid::Uuid::nil()),
-        Some(id) => id.0.as_u128().checked_add(1).map(uuid::Uuid::from_u128),
+        Some(id) => id.as_u128().checked_add(1).map(uuid::Uuid::from_u128),
     }
 }
 
