@@ -21,5 +21,6 @@ mod privacy;
 mod protocol;
 mod recovery;
 mod sessions;
+mod stores;
 mod support;
 mod tokens;
