@@ -46,7 +46,7 @@ fn event(n: u32) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: Some("a \"browser\" \u{1f511}".into()),
         request_id: Some(format!("request-{n}")),
-        personal: (n % 2 == 0).then(|| n.to_be_bytes().to_vec()),
+        personal: n.is_multiple_of(2).then(|| n.to_be_bytes().to_vec()),
         mac: [0; 32],
     };
     event.mac = mac(&event);

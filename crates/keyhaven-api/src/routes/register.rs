@@ -47,7 +47,8 @@ pub(crate) async fn start(
     let by_address = state.keyhaven.settings().identifier == Identifier::Email;
     if by_address && current.is_none() && body.email_proof_id.is_none() {
         let email = body.email.as_deref().ok_or(Error::EmailRequired)?;
-        return asked(&state, state.keyhaven.registrations.ask(&client, email).await?);
+        let answer = state.keyhaven.registrations.ask(&client, email).await?;
+        return Ok(asked(&state, &answer));
     }
     let request = StartRegistration {
         username: body.username,
@@ -68,7 +69,7 @@ pub(crate) async fn start(
     Ok(started(&state, answer).into_response())
 }
 
-fn asked(state: &ApiState, asked: AskedProof) -> Result<Response, ApiError> {
+fn asked(state: &ApiState, asked: &AskedProof) -> Response {
     let cookie = asked
         .browser
         .as_ref()
@@ -78,7 +79,7 @@ fn asked(state: &ApiState, asked: AskedProof) -> Result<Response, ApiError> {
         expires_at: rfc3339(asked.expires_at),
         translation_key: "message.registration_code_sent",
     };
-    Ok((StatusCode::ACCEPTED, cookies(cookie), Json(body)).into_response())
+    (StatusCode::ACCEPTED, cookies(cookie), Json(body)).into_response()
 }
 
 /// Finish a registration: the passkey is stored, and for a new account a session opened.
