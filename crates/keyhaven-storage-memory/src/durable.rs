@@ -6,6 +6,7 @@ mod credentials;
 mod factors;
 mod outbox;
 mod passwords;
+mod personal;
 mod privacy;
 mod recovery;
 mod sealed;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError, columns,
+    NewRegistration, RegistrationOutcome, StorageError, columns, lookup_key,
 };
 use sqlx::{query, query_scalar};
 
@@ -64,8 +64,8 @@ impl PostgresStore {
     async fn find_username(&self, username: &str) -> Result<bool, Failure> {
         let mut lent = self.primary.lend().await?;
         let found = query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM accounts WHERE username = $1) AS "exists!""#,
-            username
+            r#"SELECT EXISTS (SELECT FROM accounts WHERE lookup_key(username) = $1) AS "exists!""#,
+            lookup_key(username)
         )
         .fetch_one(&mut *lent)
         .await;
@@ -81,9 +81,9 @@ impl PostgresStore {
                 a.updated_at AS "updated_at!", a.last_login_at AS "last_login_at?",
                 c.credential_id AS "credential_id?", c.transports::text AS "transports?"
             FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active
-            WHERE a.username = $1
+            WHERE lookup_key(a.username) = $1
             ORDER BY c.created_at, c.credential_id"#,
-            username
+            lookup_key(username)
         )
         .fetch_all(&mut *lent)
         .await;

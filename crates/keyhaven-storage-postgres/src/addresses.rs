@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, columns,
+    StorageError, TokenHash, columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query, query_scalar};
@@ -73,8 +73,8 @@ impl PostgresStore {
         let row = query!(
             r#"SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
                 active AS account_active, created_at AS account_created_at, updated_at, last_login_at
-            FROM accounts WHERE lower(email) = lower($1::text COLLATE "C") AND email_verified"#,
-            address
+            FROM accounts WHERE lower(lookup_key(email)) = lower($1::text COLLATE "C") AND email_verified"#,
+            lookup_key(address)
         )
         .fetch_optional(&mut *lent)
         .await;

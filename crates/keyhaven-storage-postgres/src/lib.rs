@@ -24,6 +24,7 @@ mod login;
 mod options;
 mod outbox;
 mod passwords;
+mod personal;
 mod pool;
 mod privacy;
 mod recovery;

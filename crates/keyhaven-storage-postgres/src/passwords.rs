@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier, StorageError,
-    columns,
+    columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{query, query_scalar};
@@ -66,8 +66,8 @@ impl PostgresStore {
                 p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?",
                 p.changed_at AS "changed_at?"
             FROM accounts a LEFT JOIN passwords p ON p.account_id = a.id
-            WHERE a.username = $1"#,
-            username
+            WHERE lookup_key(a.username) = $1"#,
+            lookup_key(username)
         )
         .fetch_optional(&mut *lent)
         .await;

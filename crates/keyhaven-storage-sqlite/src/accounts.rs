@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError, columns,
+    NewRegistration, RegistrationOutcome, StorageError, columns, lookup_key,
 };
 use sqlx::{query, query_scalar};
 use uuid::Uuid;
@@ -17,8 +17,8 @@ impl AccountStore for SqliteStore {
 
     async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
         let found = query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username = ?1) AS "exists!: bool""#,
-            username
+            r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username_key = ?1) AS "exists!: bool""#,
+            lookup_key(username)
         );
         let found = found.fetch_one(&self.readers).await.map_err(Failure::from);
         found.map_err(Failure::of("account.username_exists"))
@@ -80,9 +80,9 @@ impl SqliteStore {
                 a.last_login_at AS "last_login_at?",
                 c.credential_id AS "credential_id?", c.transports AS "transports?"
             FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active = 1
-            WHERE a.username = ?1
+            WHERE a.username_key = ?1
             ORDER BY c.created_at, c.rowid"#,
-            username
+            lookup_key(username)
         )
         .fetch_all(&self.readers)
         .await?;

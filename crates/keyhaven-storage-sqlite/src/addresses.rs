@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, columns,
+    StorageError, TokenHash, columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -95,12 +95,13 @@ async fn find_claim(
 }
 
 async fn owner(connection: &mut SqliteConnection, address: &str) -> Result<Option<Account>, Failure> {
+    let key = lookup_key(address);
     let row = query!(
         r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
             email_verified AS "email_verified!: bool", active AS "account_active!: bool",
             created_at AS "account_created_at!", updated_at, last_login_at
-        FROM accounts WHERE email = ?1 COLLATE NOCASE AND email_verified = 1"#,
-        address
+        FROM accounts WHERE email_key = ?1 COLLATE NOCASE AND email_verified = 1"#,
+        key
     )
     .fetch_optional(connection)
     .await?;
@@ -161,10 +162,10 @@ impl SqliteStore {
             transaction.rollback().await?;
             return Ok(ProofOutcome::Taken);
         }
-        if let Some(username) = username {
+        if let Some(key) = username.map(lookup_key) {
             let named = query_scalar!(
-                r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username = ?1 AND id <> ?2) AS "taken!: bool""#,
-                username,
+                r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username_key = ?1 AND id <> ?2) AS "taken!: bool""#,
+                key,
                 account.0
             );
             if named.fetch_one(&mut *transaction).await? {
@@ -177,7 +178,9 @@ impl SqliteStore {
             .await?;
         let row = query!(
             r#"UPDATE accounts
-            SET email = ?2, email_verified = 1, updated_at = ?3, username = coalesce(?4, username) WHERE id = ?1
+            SET email = ?2, email_key = ?5, email_verified = 1, updated_at = ?3,
+                username = coalesce(?4, username), username_key = coalesce(?6, username_key)
+            WHERE id = ?1
             RETURNING id AS "account_id!: Uuid", user_handle AS "user_handle!", username AS "username!",
                 display_name AS "display_name!", email AS "email?", email_verified AS "email_verified!: bool",
                 active AS "account_active!: bool", created_at AS "account_created_at!",
@@ -185,7 +188,9 @@ impl SqliteStore {
             account.0,
             claim.address,
             at.as_millis(),
-            username
+            username,
+            lookup_key(&claim.address),
+            username.map(lookup_key)
         )
         .fetch_one(&mut *transaction)
         .await?;
@@ -207,7 +212,7 @@ impl SqliteStore {
         let dropped = dropped.fetch_all(&mut *transaction).await?;
         for account in &dropped {
             query!(
-                "UPDATE accounts SET email = NULL, updated_at = ?2 WHERE id = ?1 AND email_verified = 0",
+                "UPDATE accounts SET email = NULL, email_key = NULL, updated_at = ?2 WHERE id = ?1 AND email_verified = 0",
                 account,
                 now.as_millis()
             )
@@ -240,10 +245,11 @@ async fn write_claim(connection: &mut SqliteConnection, new: &NewClaim) -> Resul
     }
     let now = new.at.as_millis();
     query!(
-        "UPDATE accounts SET email = ?2, updated_at = ?3 WHERE id = ?1 AND email_verified = 0",
+        "UPDATE accounts SET email = ?2, email_key = ?4, updated_at = ?3 WHERE id = ?1 AND email_verified = 0",
         account.0,
         new.claim.address,
-        now
+        now,
+        lookup_key(&new.claim.address)
     )
     .execute(&mut *connection)
     .await?;

@@ -21,6 +21,7 @@ mod factors;
 mod options;
 mod outbox;
 mod passwords;
+mod personal;
 mod privacy;
 mod recovery;
 mod registration;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier, StorageError,
-    columns,
+    columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -82,8 +82,8 @@ impl SqliteStore {
                 p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?: bool",
                 p.changed_at AS "changed_at?"
             FROM accounts a LEFT JOIN passwords p ON p.account_id = a.id
-            WHERE a.username = ?1"#,
-            username
+            WHERE a.username_key = ?1"#,
+            lookup_key(username)
         )
         .fetch_optional(&self.readers)
         .await?;

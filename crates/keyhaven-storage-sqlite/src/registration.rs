@@ -2,7 +2,7 @@
 
 use keyhaven_storage::{
     Account, Addition, Credential, InactiveReason, NewRegistration, RegistrationAccount, RegistrationOutcome,
-    columns,
+    columns, lookup_key,
 };
 use keyhaven_types::AuthenticatorTransport;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -120,9 +120,9 @@ pub(crate) async fn insert_account(
 ) -> Result<bool, Failure> {
     let inserted = query!(
         "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
-            updated_at, last_login_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-        ON CONFLICT (username) DO NOTHING",
+            updated_at, last_login_at, username_key, email_key)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        ON CONFLICT (username_key) DO NOTHING",
         account.id.0,
         account.user_handle.as_bytes(),
         account.username,
@@ -133,6 +133,8 @@ pub(crate) async fn insert_account(
         account.created_at.as_millis(),
         account.updated_at.as_millis(),
         account.last_login_at.map(|at| at.as_millis()),
+        lookup_key(&account.username),
+        account.email.as_deref().map(lookup_key),
     )
     .execute(connection)
     .await?;

@@ -4,7 +4,7 @@ use keyhaven_types::{CredentialId, SignCount, UnixTime};
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
     CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
-    PasswordStore, PasswordVerifier, PrivacyStore, RecoveryStore, Session, SessionId, SessionRotation,
+    PasswordStore, PasswordVerifier, PersonalStore, PrivacyStore, RecoveryStore, Session, SessionId, SessionRotation,
     SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
@@ -19,6 +19,7 @@ pub trait DurableStore:
     + FactorStore
     + OutboxStore
     + PasswordStore
+    + PersonalStore
     + PrivacyStore
     + RecoveryStore
     + SessionStore
@@ -36,6 +37,8 @@ impl<T> DurableStore for T where
         + FactorStore
         + OutboxStore
         + PasswordStore
+        + PersonalStore
+    + PersonalStore
         + PrivacyStore
         + RecoveryStore
         + SessionStore

@@ -14,6 +14,7 @@
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`PasswordStore`]: passwords, where they are allowed; [`FactorStore`]: what is asked for beside a passkey.
 //! * [`PrivacyStore`]: deleting accounts, and what is forgotten by itself.
+//! * [`PersonalStore`]: personal texts as they are stored, for who encrypts them.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -41,6 +42,7 @@ mod limits;
 pub mod observed;
 mod outbox;
 mod passwords;
+mod personal;
 mod privacy;
 mod records;
 mod recovery;
@@ -64,6 +66,9 @@ pub use outbox::{Aftermath, MAX_MAIL_BYTES, OutboxFigures, OutboxStore, QueuedMa
 pub use passwords::{
     PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
+};
+pub use personal::{
+    ENCRYPTED_MARK, LOOKUP_KEY_LENGTH, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, lookup_key,
 };
 pub use privacy::{Deletion, DeletionGround, DeletionOutcome, PrivacyStore, UnusedPage};
 pub use records::{

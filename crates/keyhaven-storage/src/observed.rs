@@ -10,6 +10,7 @@ mod factors;
 mod limits;
 mod outbox;
 mod passwords;
+mod personal;
 mod privacy;
 mod recovery;
 

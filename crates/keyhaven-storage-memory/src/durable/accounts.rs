@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, Addition, AssertionCommit, AssertionOutcome, CredentialHandle,
-    LoginCandidates, NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError,
+    LoginCandidates, NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError, lookup_key,
 };
 
 use super::state::State;
@@ -15,7 +15,7 @@ impl AccountStore for MemoryStore {
 
     async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
         self.with("account.username_exists", |state| {
-            Ok(state.usernames.contains_key(username))
+            Ok(state.usernames.contains_key(lookup_key(username)))
         })
     }
 
@@ -23,7 +23,7 @@ impl AccountStore for MemoryStore {
         self.with("account.login_candidates", |state| {
             let account = state
                 .usernames
-                .get(username)
+                .get(lookup_key(username))
                 .and_then(|id| state.accounts.get(id));
             Ok(account.map(|account| {
                 let active = state
@@ -89,7 +89,7 @@ fn commit_registration(
             }
         }
         RegistrationAccount::New(account) => {
-            if state.usernames.contains_key(&account.username) {
+            if state.usernames.contains_key(lookup_key(&account.username)) {
                 return Ok(RegistrationOutcome::UsernameTaken);
             }
             state.check_account(account)?;

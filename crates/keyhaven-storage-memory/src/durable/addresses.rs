@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash,
+    StorageError, TokenHash, lookup_key,
 };
 use keyhaven_types::UnixTime;
 
@@ -17,7 +17,7 @@ impl AddressStore for MemoryStore {
                     && account
                         .email
                         .as_ref()
-                        .is_some_and(|email| email.eq_ignore_ascii_case(address))
+                        .is_some_and(|email| lookup_key(email).eq_ignore_ascii_case(lookup_key(address)))
             };
             Ok(state.accounts.values().find(has).cloned())
         })
@@ -63,13 +63,13 @@ impl AddressStore for MemoryStore {
                     && other
                         .email
                         .as_ref()
-                        .is_some_and(|email| email.eq_ignore_ascii_case(&claim.address))
+                        .is_some_and(|email| lookup_key(email).eq_ignore_ascii_case(lookup_key(&claim.address)))
             };
             if state.accounts.values().any(|other| owned(&other)) {
                 return Ok(ProofOutcome::Taken);
             }
             if username
-                .and_then(|username| state.usernames.get(username))
+                .and_then(|username| state.usernames.get(lookup_key(username)))
                 .is_some_and(|named| *named != account)
             {
                 return Ok(ProofOutcome::Taken);

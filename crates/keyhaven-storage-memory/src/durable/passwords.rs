@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, Ending, PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin,
     PasswordLoginOutcome, PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
-    StorageError,
+    StorageError, lookup_key,
 };
 
 use super::state::State;
@@ -14,7 +14,7 @@ impl PasswordStore for MemoryStore {
         self.with("password.candidate", |state| {
             let account = state
                 .usernames
-                .get(username)
+                .get(lookup_key(username))
                 .and_then(|id| state.accounts.get(id));
             Ok(account.map(|account| PasswordCandidate {
                 account: account.clone(),
@@ -85,7 +85,7 @@ fn register(
         ends_session,
         audit,
     } = registration;
-    if state.usernames.contains_key(&account.username) {
+    if state.usernames.contains_key(lookup_key(&account.username)) {
         return Ok(PasswordRegistrationOutcome::UsernameTaken);
     }
     state.check_account(&account)?;

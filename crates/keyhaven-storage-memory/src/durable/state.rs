@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune,
     ClientKey, Credential, Ending, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier, Recovery, Session,
-    SessionId, SigningKey, TakenMail, TokenHash,
+    SessionId, SigningKey, TakenMail, TokenHash, lookup_key,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -41,6 +41,12 @@ pub(super) struct State {
     pub(super) batch_of: HashMap<EventId, u64>,
     pub(super) audit_keys: Vec<AuditKey>,
     pub(super) audit_prunes: Vec<AuditPrune>,
+    pub(super) all_encrypted: bool,
+}
+
+/// What an address is looked up by, upper and lower case alike.
+fn address_key(address: &str) -> String {
+    lookup_key(address).to_ascii_lowercase()
 }
 
 impl State {
@@ -54,7 +60,7 @@ impl State {
         match &account.email {
             None if account.email_verified => Err(Conflict("no address was verified")),
             Some(email)
-                if account.email_verified && self.verified_emails.contains(&email.to_ascii_lowercase()) =>
+                if account.email_verified && self.verified_emails.contains(&address_key(email)) =>
             {
                 Err(Conflict("the address was verified for another account"))
             }
@@ -63,19 +69,19 @@ impl State {
     }
 
     pub(super) fn insert_account(&mut self, account: Account) {
-        self.usernames.insert(account.username.clone(), account.id);
+        self.usernames.insert(lookup_key(&account.username).to_owned(), account.id);
         self.user_handles.insert(account.user_handle.clone());
         if let (true, Some(email)) = (account.email_verified, &account.email) {
-            self.verified_emails.insert(email.to_ascii_lowercase());
+            self.verified_emails.insert(address_key(email));
         }
         self.accounts.insert(account.id, account);
     }
 
     pub(super) fn rename(&mut self, id: AccountId, username: &str) {
         if let Some(account) = self.accounts.get_mut(&id) {
-            self.usernames.remove(&account.username);
+            self.usernames.remove(lookup_key(&account.username));
             username.clone_into(&mut account.username);
-            self.usernames.insert(username.to_owned(), id);
+            self.usernames.insert(lookup_key(username).to_owned(), id);
         }
     }
 
@@ -83,9 +89,9 @@ impl State {
     pub(super) fn prove_email(&mut self, id: AccountId, address: String, at: UnixTime) -> Option<Account> {
         let account = self.accounts.get_mut(&id)?;
         if let (true, Some(before)) = (account.email_verified, &account.email) {
-            self.verified_emails.remove(&before.to_ascii_lowercase());
+            self.verified_emails.remove(&address_key(before));
         }
-        self.verified_emails.insert(address.to_ascii_lowercase());
+        self.verified_emails.insert(address_key(&address));
         account.email = Some(address);
         account.email_verified = true;
         account.updated_at = at;
@@ -97,10 +103,10 @@ impl State {
         let Some(account) = self.accounts.remove(&id) else {
             return;
         };
-        self.usernames.remove(&account.username);
+        self.usernames.remove(lookup_key(&account.username));
         self.user_handles.remove(&account.user_handle);
         if let (true, Some(email)) = (account.email_verified, &account.email) {
-            self.verified_emails.remove(&email.to_ascii_lowercase());
+            self.verified_emails.remove(&address_key(email));
         }
         self.claims.remove(&id);
         for credential in self.credentials_of.remove(&id).unwrap_or_default() {

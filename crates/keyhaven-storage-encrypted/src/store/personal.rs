@@ -1,0 +1,36 @@
+use async_trait::async_trait;
+
+use super::Encrypted;
+use keyhaven_storage::{PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError};
+
+#[async_trait]
+impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
+    async fn personal_rows(
+        &self,
+        table: PersonalTable,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Vec<PersonalRow>, StorageError> {
+        self.store.personal_rows(table, after, limit)
+            .await
+    }
+
+    async fn rewrite_personal(
+        &self,
+        table: PersonalTable,
+        rewrites: &[PersonalRewrite],
+    ) -> Result<u64, StorageError> {
+        self.store.rewrite_personal(table, rewrites)
+            .await
+    }
+
+    async fn all_encrypted(&self) -> Result<bool, StorageError> {
+        self.store.all_encrypted().await
+    }
+
+    async fn set_all_encrypted(&self) -> Result<(), StorageError> {
+        self.store.set_all_encrypted()
+            .await
+    }
+}
+
