@@ -9,6 +9,7 @@ mod checkpoints;
 mod config;
 #[cfg(feature = "crosscheck")]
 mod crosscheck;
+mod encryption;
 mod inspect;
 mod listen;
 mod mailer;
@@ -66,6 +67,11 @@ enum Command {
     Admin {
         #[command(subcommand)]
         command: admin::Command,
+    },
+    /// Look after personal data.
+    Privacy {
+        #[command(subcommand)]
+        command: encryption::Command,
     },
     /// Verify, export and prune the audit log.
     Audit {
@@ -135,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin { command } => command.run(&cli.flags),
+        Command::Privacy { command } => command.run(&cli.flags),
         Command::Audit { command } => command.run(&cli.flags),
         Command::Verify { trace } => {
             let mut output = BufWriter::new(std::io::stdout().lock());

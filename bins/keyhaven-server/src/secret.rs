@@ -7,19 +7,26 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use keyhaven_service::{Random as _, SecretKey};
 
+use zeroize::Zeroizing;
+
 use crate::ports::SystemRandom;
 
 /// Reads the secret.
 pub(crate) fn read(path: &Path) -> anyhow::Result<SecretKey> {
+    read_bytes(path).map(|bytes| SecretKey::new(*bytes))
+}
+
+/// Reads a key.
+pub(crate) fn read_bytes(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let mut file =
         std::fs::File::open(path).with_context(|| format!("the secret key file {}", path.display()))?;
     check_mode(path, &file)?;
-    let mut bytes = Vec::with_capacity(33);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
     std::io::Read::by_ref(&mut file)
         .take(33)
         .read_to_end(&mut bytes)?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
-        Ok(secret) => Ok(SecretKey::new(secret)),
+        Ok(secret) => Ok(Zeroizing::new(secret)),
         Err(_) => bail!(
             "the secret key file {} must hold exactly 32 random bytes",
             path.display()

@@ -142,7 +142,7 @@ pub(crate) async fn keyhaven(
     Ok(Keyhaven::new(
         config.settings.clone(),
         Surroundings {
-            durable: stores::durable(config, metrics).await?,
+            durable: stores::durable(config, metrics, &secret).await?,
             ceremonies,
             limits,
             clock: Arc::new(SystemClock),

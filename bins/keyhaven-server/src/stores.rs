@@ -8,16 +8,29 @@ use keyhaven_api::Metrics;
 use keyhaven_service::SecretKey;
 use keyhaven_storage::observed::Observed;
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
+use keyhaven_storage_encrypted::Encrypted;
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_storage_redis::RedisStore;
 use keyhaven_storage_sqlite::SqliteStore;
 
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
-use crate::secret;
+use crate::{encryption, secret};
 
-/// Opens the durable store, brings its schema up to date where that is asked of servers, and has it watched.
-pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn DurableStore>> {
+/// Opens the durable store, brings its schema up to date where that is asked of servers, has it watched, and has personal
+/// data encrypted before it gets there.
+pub(crate) async fn durable(
+    config: &Config,
+    metrics: &Metrics,
+    secret: &SecretKey,
+) -> anyhow::Result<Arc<dyn DurableStore>> {
+    let ring = encryption::ring(config, secret)?;
+    let store = watched(config, metrics).await?;
+    encryption::complete(&*store, &ring).await?;
+    Ok(Arc::new(Encrypted::new(store, ring)))
+}
+
+async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn DurableStore>> {
     let named = || format!("the database {}", config.database);
     let observer = || Arc::new(metrics.clone());
     match &config.database {
@@ -48,6 +61,22 @@ pub(crate) async fn durable(config: &Config, metrics: &Metrics) -> anyhow::Resul
             Ok(Arc::new(Observed::new(Arc::new(store), "sqlite", observer())))
         }
     }
+}
+
+/// Opens the durable store to rewrite what is in it: its schema must be there.
+pub(crate) async fn to_rewrite(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+    let named = || format!("the database {}", config.database);
+    Ok(match &config.database {
+        DatabaseUrl::Memory => bail!("{}: there is nothing to rewrite", named()),
+        DatabaseUrl::Postgres(options) => Arc::new(
+            PostgresStore::open_as_it_is(options)
+                .await
+                .with_context(named)?,
+        ),
+        DatabaseUrl::Sqlite(options) => {
+            Arc::new(SqliteStore::open_as_it_is(options).await.with_context(named)?)
+        }
+    })
 }
 
 /// Opens the durable store to look into it: nothing is written, made or migrated.

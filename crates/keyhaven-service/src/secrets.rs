@@ -19,6 +19,20 @@ impl SecretKey {
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
+    /// A key for a purpose outside of this crate, whose name nothing else has. `None` only if the cryptographic library
+    /// refuses its own key sizes.
+    #[must_use]
+    pub fn derive(&self, purpose: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        let mut key = Zeroizing::new([0; 32]);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, b"keyhaven 1")
+            .extract(&self.0)
+            .expand(&[b"outside: ", purpose], hkdf::HKDF_SHA256)
+            .ok()?
+            .fill(&mut *key)
+            .ok()?;
+        Some(key)
+    }
 }
 
 impl Drop for SecretKey {

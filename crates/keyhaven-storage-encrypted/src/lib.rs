@@ -8,6 +8,8 @@
 //! [`KeyRing`] is all of the cryptography; [`Walk`] encrypts what is stored already, after an upgrade or under another
 //! key.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod ring;
 mod store;
 mod walk;

@@ -147,11 +147,7 @@ impl Key {
         let nonce = *tag.as_ref().first_chunk::<12>().ok_or(Unreadable::Library)?;
         let mut text = plain.as_bytes().to_vec();
         self.texts
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(place),
-                &mut text,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut text)
             .map_err(|_| Unreadable::Library)?;
         Ok([&[VERSION][..], &self.id.0, &nonce, &text].concat())
     }

@@ -32,6 +32,7 @@ mod grants;
 mod limits;
 mod outbox;
 mod passwords;
+mod personal;
 mod privacy;
 mod recovery;
 mod registrations;
@@ -48,7 +49,7 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
-    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, privacy::*, recovery::*,
+    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, personal::*, privacy::*, recovery::*,
     registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
@@ -239,6 +240,11 @@ macro_rules! durable_store_contract {
             last_use_never_moves_back
             one_of_racing_assertions_is_committed
             uncounted_assertions_are_all_committed
+            // personal texts
+            a_store_remembers_that_all_is_encrypted
+            an_encrypted_username_is_looked_up_by_its_key
+            personal_texts_are_listed_row_by_row
+            personal_texts_are_rewritten_where_they_still_stand
             // clones
             a_clone_alarm_is_by_the_count_that_was_judged
             a_clone_alarm_leaves_no_session_of_a_racing_login

@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseUrl,
     pub(crate) challenges: ChallengesUrl,
     pub(crate) secret_key_file: Option<PathBuf>,
+    /// Keys of personal data, the first of which encrypts.
+    pub(crate) encryption_key_files: Vec<PathBuf>,
     /// Where trust anchors are; `None`: trust is not judged.
     pub(crate) anchors: Option<AnchorFiles>,
     pub(crate) audit: AuditConfig,

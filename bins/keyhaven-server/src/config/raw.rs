@@ -55,6 +55,7 @@ pub(crate) struct Raw {
     pub(crate) mail: Mail,
     pub(crate) passwords: Passwords,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) encryption: Encryption,
     pub(crate) retention: Retention,
     pub(crate) recovery: Recovery,
     pub(crate) sessions: Sessions,
@@ -95,6 +96,7 @@ impl Default for Raw {
             mail: Mail::default(),
             passwords: Passwords::default(),
             rate_limits: RateLimits::default(),
+            encryption: Encryption::default(),
             retention: Retention::default(),
             recovery: Recovery::default(),
             sessions: Sessions::default(),
@@ -130,6 +132,13 @@ pub(crate) enum Identifier {
     Email,
     #[default]
     Username,
+}
+
+/// Keys of personal data.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Encryption {
+    pub(crate) key_files: Vec<PathBuf>,
 }
 
 /// How long what is not needed any more is kept.

@@ -1,13 +1,15 @@
 //! The store that these tests run on: in memory, or, as `KEYHAVEN_TEST_STORES` says, SQLite or PostgreSQL. What the API
-//! promises is the same on all of them.
+//! promises is the same on all of them, with personal data encrypted before it gets there.
 
 use std::sync::Arc;
 
 use keyhaven_storage::DurableStore;
+use keyhaven_storage_encrypted::{Encrypted, KeyRing};
 use keyhaven_storage_memory::MemoryStore;
 use keyhaven_storage_postgres::{PostgresOptions, PostgresStore};
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_testkit::postgres::Database;
+use zeroize::Zeroizing;
 
 const STORES: &str = "KEYHAVEN_TEST_STORES";
 
@@ -42,7 +44,7 @@ impl TestStore {
     /// Whatever is said: for tests whose clock stands still, which no database answers in.
     pub(crate) fn in_memory() -> Self {
         Self {
-            durable: Arc::new(MemoryStore::new()),
+            durable: encrypted(MemoryStore::new()),
             place: Place::Memory,
         }
     }
@@ -51,7 +53,7 @@ impl TestStore {
         let database = tokio::task::spawn_blocking(Database::fresh).await.unwrap();
         let options: PostgresOptions = database.url().parse().unwrap();
         Self {
-            durable: Arc::new(PostgresStore::open(&options).await.unwrap()),
+            durable: encrypted(PostgresStore::open(&options).await.unwrap()),
             place: Place::Database(Arc::new(database)),
         }
     }
@@ -60,8 +62,14 @@ impl TestStore {
         let directory = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
         Self {
-            durable: Arc::new(SqliteStore::open(&options).await.unwrap()),
+            durable: encrypted(SqliteStore::open(&options).await.unwrap()),
             place: Place::Directory(Arc::new(directory)),
         }
     }
+}
+
+/// As the server has it.
+fn encrypted(store: impl DurableStore + 'static) -> Arc<dyn DurableStore> {
+    let ring = KeyRing::new(&[8; 32], &[Zeroizing::new([7; 32])]).unwrap();
+    Arc::new(Encrypted::new(Arc::new(store), Arc::new(ring)))
 }

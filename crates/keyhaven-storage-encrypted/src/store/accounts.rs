@@ -1,37 +1,90 @@
 use async_trait::async_trait;
-use keyhaven_storage::{Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, LoginCandidates, NewRegistration, RegistrationOutcome, StorageError};
+use keyhaven_storage::{
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, LoginCandidates, NewRegistration,
+    RegistrationAccount, RegistrationOutcome, StorageError,
+};
 
-use super::Encrypted;
+use super::{Encrypted, unreadable};
+use crate::ring::{Column, Place};
 
 #[async_trait]
 impl<S: AccountStore + ?Sized> AccountStore for Encrypted<S> {
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StorageError> {
-        self.store.account(id).await
+        let found = self.store.account(id).await?;
+        found.map(|account| self.account_out(account)).transpose()
     }
 
     async fn username_exists(&self, username: &str) -> Result<bool, StorageError> {
-        self.store.username_exists(username)
-            .await
+        self.store.username_exists(&self.username_key(username)).await
     }
 
     async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
-        self.store.login_candidates(username)
-            .await
+        let found = self.store.login_candidates(&self.username_key(username)).await?;
+        let Some(found) = found else { return Ok(None) };
+        Ok(Some(LoginCandidates {
+            account: self.account_out(found.account)?,
+            credentials: found.credentials,
+        }))
     }
 
     async fn commit_registration(
         &self,
         registration: NewRegistration,
     ) -> Result<RegistrationOutcome, StorageError> {
-        self.store.commit_registration(registration).await
+        let NewRegistration {
+            account,
+            credential,
+            claim,
+            session,
+            ..
+        } = registration;
+        self.store
+            .commit_registration(NewRegistration {
+                account: match account {
+                    RegistrationAccount::New(account) => RegistrationAccount::New(self.account_in(account)?),
+                    existing @ RegistrationAccount::Existing(_) => existing,
+                },
+                credential: self.credential_in(credential)?,
+                claim: claim.map(|claim| self.claim_in(claim)).transpose()?,
+                session: session.map(|session| self.session_in(session)).transpose()?,
+                ..registration
+            })
+            .await
     }
 
-    async fn commit_assertion(&self, assertion: AssertionCommit) -> Result<AssertionOutcome, StorageError> {
-        self.store.commit_assertion(assertion).await
+    async fn commit_assertion(
+        &self,
+        mut assertion: AssertionCommit,
+    ) -> Result<AssertionOutcome, StorageError> {
+        assertion.session = assertion
+            .session
+            .map(|session| self.session_in(session))
+            .transpose()?;
+        let expected = std::mem::take(&mut assertion.expected.device_name);
+        let row = assertion.credential.as_bytes();
+        let place = Place {
+            column: Column::DeviceName,
+            row,
+        };
+        let older = self.ring.older_forms(place, &expected).map_err(unreadable)?;
+        assertion.expected.device_name = self.ring.encrypt(place, &expected).map_err(unreadable)?;
+        if older.is_empty() {
+            return self.store.commit_assertion(assertion).await;
+        }
+        // The name may be stored under another key of the ring, until all were renewed. Where it is not stored as it was
+        // expected nothing is written, and the next form is tried.
+        let mut outcome = self.store.commit_assertion(assertion.clone()).await?;
+        for form in older {
+            if outcome != AssertionOutcome::RecordChanged {
+                break;
+            }
+            assertion.expected.device_name = form;
+            outcome = self.store.commit_assertion(assertion.clone()).await?;
+        }
+        Ok(outcome)
     }
 
     async fn ping(&self) -> Result<(), StorageError> {
         self.store.ping().await
     }
 }
-

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use keyhaven_types::UnixTime;
 
 use super::Encrypted;
+use crate::ring::Column;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
     StorageError, TokenHash,
@@ -10,22 +11,28 @@ use keyhaven_storage::{
 #[async_trait]
 impl<S: AddressStore + ?Sized> AddressStore for Encrypted<S> {
     async fn address_owner(&self, address: &str) -> Result<Option<Account>, StorageError> {
-        self.store.address_owner(address)
-            .await
+        let key = self.ring.lookup(Column::Address, address);
+        let found = self.store.address_owner(&key).await?;
+        found.map(|account| self.account_out(account)).transpose()
     }
 
     async fn address_claim(&self, account: AccountId) -> Result<Option<AddressClaim>, StorageError> {
-        self.store.address_claim(account)
-            .await
+        let found = self.store.address_claim(account).await?;
+        found.map(|claim| self.claim_out(claim)).transpose()
     }
 
     async fn mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, StorageError> {
-        self.store.mails_to(address_hash, since)
-            .await
+        self.store.mails_to(address_hash, since).await
     }
 
     async fn claim_address(&self, claim: NewClaim) -> Result<ClaimOutcome, StorageError> {
-        self.store.claim_address(claim).await
+        let NewClaim { claim: address, .. } = claim;
+        self.store
+            .claim_address(NewClaim {
+                claim: self.claim_in(address)?,
+                ..claim
+            })
+            .await
     }
 
     async fn prove_address(
@@ -36,12 +43,20 @@ impl<S: AddressStore + ?Sized> AddressStore for Encrypted<S> {
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        self.store.prove_address(account, token_hash, username, at, audit).await
+        let username = username
+            .map(|username| self.username_in(account, username))
+            .transpose()?;
+        let outcome = self
+            .store
+            .prove_address(account, token_hash, username.as_deref(), at, audit)
+            .await?;
+        Ok(match outcome {
+            ProofOutcome::Proven(account) => ProofOutcome::Proven(self.account_out(account)?),
+            other @ (ProofOutcome::ClaimMissing | ProofOutcome::Taken) => other,
+        })
     }
 
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
-        self.store.drop_expired_claims(now, limit)
-            .await
+        self.store.drop_expired_claims(now, limit).await
     }
 }
-

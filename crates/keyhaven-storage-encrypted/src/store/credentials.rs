@@ -1,18 +1,26 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, Aftermath, CloneAlarm, CloneAlarmOutcome, CloneStore, Credential, CredentialStore, OwnedCredential, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, StorageError};
-use keyhaven_types::{CredentialId};
+use keyhaven_storage::{
+    AccountId, Aftermath, CloneAlarm, CloneAlarmOutcome, CloneStore, Credential, CredentialStore,
+    OwnedCredential, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, StorageError,
+};
+use keyhaven_types::CredentialId;
 
 use super::Encrypted;
+use crate::ring::Column;
 
 #[async_trait]
 impl<S: CredentialStore + ?Sized> CredentialStore for Encrypted<S> {
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
-        self.store.credential(id).await
+        let found = self.store.credential(id).await?;
+        found.map(|owned| self.owned_out(owned)).transpose()
     }
 
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
-        self.store.credentials_of(account)
-            .await
+        let found = self.store.credentials_of(account).await?;
+        found
+            .into_iter()
+            .map(|credential| self.credential_out(credential))
+            .collect()
     }
 
     async fn rename_credential(
@@ -22,12 +30,15 @@ impl<S: CredentialStore + ?Sized> CredentialStore for Encrypted<S> {
         device_name: &str,
         audit: Aftermath,
     ) -> Result<Option<Credential>, StorageError> {
-        self.store.rename_credential(account, id, device_name, audit).await
+        let name = self.text_in(Column::DeviceName, id.as_bytes(), device_name)?;
+        let renamed = self.store.rename_credential(account, id, &name, audit).await?;
+        renamed
+            .map(|credential| self.credential_out(credential))
+            .transpose()
     }
 
     async fn remove_credentials(&self, removal: Removal) -> Result<RemovalOutcome, StorageError> {
-        self.store.remove_credentials(removal)
-            .await
+        self.store.remove_credentials(removal).await
     }
 }
 
@@ -44,4 +55,3 @@ impl<S: CloneStore + ?Sized> CloneStore for Encrypted<S> {
         self.store.reinstate_credential(reinstatement).await
     }
 }
-

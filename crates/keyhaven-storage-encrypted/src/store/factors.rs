@@ -2,7 +2,9 @@ use async_trait::async_trait;
 use keyhaven_types::CredentialId;
 
 use super::Encrypted;
-use keyhaven_storage::{ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, OwnedCredential, StorageError};
+use keyhaven_storage::{
+    ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, OwnedCredential, StorageError,
+};
 
 #[async_trait]
 impl<S: FactorStore + ?Sized> FactorStore for Encrypted<S> {
@@ -10,15 +12,17 @@ impl<S: FactorStore + ?Sized> FactorStore for Encrypted<S> {
         &self,
         id: &CredentialId,
     ) -> Result<Option<(OwnedCredential, Factors)>, StorageError> {
-        self.store.credential_with_factors(id).await
+        let found = self.store.credential_with_factors(id).await?;
+        let Some((owned, factors)) = found else {
+            return Ok(None);
+        };
+        Ok(Some((self.owned_out(owned)?, factors)))
     }
 
     async fn change_client_key(
         &self,
         change: ClientKeyChange,
     ) -> Result<ClientKeyChangeOutcome, StorageError> {
-        self.store.change_client_key(change)
-            .await
+        self.store.change_client_key(change).await
     }
 }
-

@@ -9,8 +9,16 @@ use keyhaven_storage::{
 #[async_trait]
 impl<S: PasswordStore + ?Sized> PasswordStore for Encrypted<S> {
     async fn password_candidate(&self, username: &str) -> Result<Option<PasswordCandidate>, StorageError> {
-        self.store.password_candidate(username)
-            .await
+        let found = self
+            .store
+            .password_candidate(&self.username_key(username))
+            .await?;
+        let Some(found) = found else { return Ok(None) };
+        let PasswordCandidate { account, .. } = found;
+        Ok(Some(PasswordCandidate {
+            account: self.account_out(account)?,
+            ..found
+        }))
     }
 
     async fn password_of(&self, account: AccountId) -> Result<Option<PasswordVerifier>, StorageError> {
@@ -18,15 +26,20 @@ impl<S: PasswordStore + ?Sized> PasswordStore for Encrypted<S> {
     }
 
     async fn password_kinds(&self, limit: u32) -> Result<Vec<String>, StorageError> {
-        self.store.password_kinds(limit)
-            .await
+        self.store.password_kinds(limit).await
     }
 
     async fn register_password(
         &self,
         registration: PasswordRegistration,
     ) -> Result<PasswordRegistrationOutcome, StorageError> {
-        self.store.register_password(registration)
+        let PasswordRegistration { account, session, .. } = registration;
+        self.store
+            .register_password(PasswordRegistration {
+                account: self.account_in(account)?,
+                session: session.map(|session| self.session_in(session)).transpose()?,
+                ..registration
+            })
             .await
     }
 
@@ -34,13 +47,16 @@ impl<S: PasswordStore + ?Sized> PasswordStore for Encrypted<S> {
         &self,
         login: PasswordLogin,
     ) -> Result<PasswordLoginOutcome, StorageError> {
-        self.store.commit_password_login(login)
+        let PasswordLogin { session, .. } = login;
+        self.store
+            .commit_password_login(PasswordLogin {
+                session: self.session_in(session)?,
+                ..login
+            })
             .await
     }
 
     async fn change_password(&self, change: PasswordChange) -> Result<PasswordChangeOutcome, StorageError> {
-        self.store.change_password(change)
-            .await
+        self.store.change_password(change).await
     }
 }
-

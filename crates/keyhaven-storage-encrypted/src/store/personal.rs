@@ -11,8 +11,7 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
         after: Option<&[u8]>,
         limit: u32,
     ) -> Result<Vec<PersonalRow>, StorageError> {
-        self.store.personal_rows(table, after, limit)
-            .await
+        self.store.personal_rows(table, after, limit).await
     }
 
     async fn rewrite_personal(
@@ -20,8 +19,7 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
         table: PersonalTable,
         rewrites: &[PersonalRewrite],
     ) -> Result<u64, StorageError> {
-        self.store.rewrite_personal(table, rewrites)
-            .await
+        self.store.rewrite_personal(table, rewrites).await
     }
 
     async fn all_encrypted(&self) -> Result<bool, StorageError> {
@@ -29,8 +27,6 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {
-        self.store.set_all_encrypted()
-            .await
+        self.store.set_all_encrypted().await
     }
 }
-

@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use keyhaven_types::UnixTime;
 
 use super::Encrypted;
+use crate::ring::Column;
 use keyhaven_storage::{
     Account, AccountId, Aftermath, Deletion, DeletionOutcome, PrivacyStore, SessionId, StorageError,
     UnusedPage,
@@ -10,8 +11,7 @@ use keyhaven_storage::{
 #[async_trait]
 impl<S: PrivacyStore + ?Sized> PrivacyStore for Encrypted<S> {
     async fn delete_account(&self, deletion: Deletion) -> Result<DeletionOutcome, StorageError> {
-        self.store.delete_account(deletion)
-            .await
+        self.store.delete_account(deletion).await
     }
 
     async fn change_display_name(
@@ -21,7 +21,9 @@ impl<S: PrivacyStore + ?Sized> PrivacyStore for Encrypted<S> {
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<Option<Account>, StorageError> {
-        self.store.change_display_name(account, display_name, at, audit).await
+        let name = self.text_in(Column::DisplayName, account.0.as_bytes(), display_name)?;
+        let renamed = self.store.change_display_name(account, &name, at, audit).await?;
+        renamed.map(|account| self.account_out(account)).transpose()
     }
 
     async fn unused_accounts(
@@ -30,8 +32,7 @@ impl<S: PrivacyStore + ?Sized> PrivacyStore for Encrypted<S> {
         since: UnixTime,
         limit: u32,
     ) -> Result<UnusedPage, StorageError> {
-        self.store.unused_accounts(after, since, limit)
-            .await
+        self.store.unused_accounts(after, since, limit).await
     }
 
     async fn forget_session_clients(
@@ -43,4 +44,3 @@ impl<S: PrivacyStore + ?Sized> PrivacyStore for Encrypted<S> {
         self.store.forget_session_clients(after, before, limit).await
     }
 }
-

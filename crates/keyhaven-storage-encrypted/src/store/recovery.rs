@@ -3,8 +3,8 @@ use keyhaven_types::UnixTime;
 
 use super::Encrypted;
 use keyhaven_storage::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStore, Session,
-    SessionId, StorageError, TokenHash,
+    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStep, RecoveryStore,
+    Session, SessionId, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -24,12 +24,16 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
     }
 
     async fn recovery_to_cancel(&self, cancel: &TokenHash) -> Result<Option<Recovery>, StorageError> {
-        self.store.recovery_to_cancel(cancel)
-            .await
+        self.store.recovery_to_cancel(cancel).await
     }
 
     async fn try_code(&self, attempt: CodeAttempt) -> Result<RecoveryOutcome, StorageError> {
-        self.store.try_code(attempt).await
+        let CodeAttempt { step, .. } = attempt;
+        let step = match step {
+            RecoveryStep::Open(session) => RecoveryStep::Open(self.session_in(session)?),
+            wait @ RecoveryStep::Wait { .. } => wait,
+        };
+        self.store.try_code(CodeAttempt { step, ..attempt }).await
     }
 
     async fn carry_out_recovery(
@@ -40,7 +44,10 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
         session: Session,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
-        self.store.carry_out_recovery(id_hash, proof, at, session, audit).await
+        let session = self.session_in(session)?;
+        self.store
+            .carry_out_recovery(id_hash, proof, at, session, audit)
+            .await
     }
 
     async fn cancel_recoveries(
@@ -49,8 +56,7 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<u64, StorageError> {
-        self.store.cancel_recoveries(account, at, audit)
-        .await
+        self.store.cancel_recoveries(account, at, audit).await
     }
 
     async fn replace_recovery_codes(
@@ -61,24 +67,20 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
-        self
-            .store
-            .replace_recovery_codes(account, session, hashes, at, audit).await
+        self.store
+            .replace_recovery_codes(account, session, hashes, at, audit)
+            .await
     }
 
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u64, StorageError> {
-        self.store.recovery_codes_left(account)
-            .await
+        self.store.recovery_codes_left(account).await
     }
 
     async fn recovery_failures(&self, since: UnixTime) -> Result<u64, StorageError> {
-        self.store.recovery_failures(since)
-            .await
+        self.store.recovery_failures(since).await
     }
 
     async fn drop_expired_recoveries(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
-        self.store.drop_expired_recoveries(now, limit)
-            .await
+        self.store.drop_expired_recoveries(now, limit).await
     }
 }
-

@@ -1,6 +1,9 @@
 use async_trait::async_trait;
-use keyhaven_storage::{AccountId, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, EventId, SigningKey, SigningKeyStore, StorageError, StoredEvent, UnsealedPage};
-use keyhaven_types::{UnixTime};
+use keyhaven_storage::{
+    AccountId, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditLogStore, AuditMember,
+    AuditPrune, AuditStore, EventId, SigningKey, SigningKeyStore, StorageError, StoredEvent, UnsealedPage,
+};
+use keyhaven_types::UnixTime;
 
 use super::Encrypted;
 
@@ -16,8 +19,7 @@ impl<S: AuditStore + ?Sized> AuditStore for Encrypted<S> {
         after: Option<(UnixTime, EventId)>,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StorageError> {
-        self.store.events_of(account, after, limit)
-            .await
+        self.store.events_of(account, after, limit).await
     }
 }
 
@@ -28,8 +30,7 @@ impl<S: AuditLogStore + ?Sized> AuditLogStore for Encrypted<S> {
         after: Option<EventId>,
         limit: u32,
     ) -> Result<Vec<(EventId, StoredEvent)>, StorageError> {
-        self.store.waiting_events(after, limit)
-            .await
+        self.store.waiting_events(after, limit).await
     }
 
     async fn newest_batch(&self) -> Result<Option<AuditBatch>, StorageError> {
@@ -45,13 +46,11 @@ impl<S: AuditLogStore + ?Sized> AuditLogStore for Encrypted<S> {
     }
 
     async fn batch_members(&self, batch: u64, limit: u32) -> Result<Vec<AuditMember>, StorageError> {
-        self.store.batch_members(batch, limit)
-            .await
+        self.store.batch_members(batch, limit).await
     }
 
     async fn unsealed_events(&self, after: Option<EventId>, span: u32) -> Result<UnsealedPage, StorageError> {
-        self.store.unsealed_events(after, span)
-            .await
+        self.store.unsealed_events(after, span).await
     }
 
     async fn batch_of(&self, event: EventId) -> Result<Option<u64>, StorageError> {
@@ -63,8 +62,7 @@ impl<S: AuditLogStore + ?Sized> AuditLogStore for Encrypted<S> {
     }
 
     async fn add_audit_key(&self, key: &AuditKey, unless_newer_than: UnixTime) -> Result<bool, StorageError> {
-        self.store.add_audit_key(key, unless_newer_than)
-            .await
+        self.store.add_audit_key(key, unless_newer_than).await
     }
 
     async fn audit_prunes(&self) -> Result<Vec<AuditPrune>, StorageError> {
@@ -72,13 +70,11 @@ impl<S: AuditLogStore + ?Sized> AuditLogStore for Encrypted<S> {
     }
 
     async fn add_audit_prune(&self, prune: &AuditPrune) -> Result<bool, StorageError> {
-        self.store.add_audit_prune(prune)
-            .await
+        self.store.add_audit_prune(prune).await
     }
 
     async fn drop_pruned_events(&self, limit: u32) -> Result<u64, StorageError> {
-        self.store.drop_pruned_events(limit)
-            .await
+        self.store.drop_pruned_events(limit).await
     }
 }
 
@@ -96,4 +92,3 @@ impl<S: SigningKeyStore + ?Sized> SigningKeyStore for Encrypted<S> {
         self.store.add_signing_key(key, unless_newer_than).await
     }
 }
-

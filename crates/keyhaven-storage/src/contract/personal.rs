@@ -1,0 +1,131 @@
+use super::DurableSubject;
+use super::samples::{at, newcomer, register, session, token};
+use crate::{
+    AddressClaim, DurableStore, ENCRYPTED_MARK, PersonalRewrite, PersonalRow, PersonalTable, lookup_key,
+};
+
+/// All rows of a table, two at a time.
+async fn all(store: &dyn DurableStore, table: PersonalTable) -> Vec<PersonalRow> {
+    let mut rows: Vec<PersonalRow> = Vec::new();
+    loop {
+        let after = rows.last().map(|row| row.id.clone());
+        let page = store
+            .personal_rows(table, after.as_deref(), 2)
+            .await
+            .unwrap();
+        if page.is_empty() {
+            return rows;
+        }
+        assert!(page.len() <= 2);
+        rows.extend(page);
+    }
+}
+
+/// Three accounts, each with a passkey, a session and a claim.
+async fn furnish(store: &dyn DurableStore) {
+    for n in 1..=3 {
+        let mut new = newcomer(n);
+        let account = new.credential.account;
+        new.session = Some(session(account, n));
+        new.claim = Some(AddressClaim {
+            account,
+            address: format!("user-{n}@example.org"),
+            address_hash: [n; 32],
+            token_hash: token(90 + n),
+            token_expires_at: at(9_000),
+            mails: 1,
+            mailed_at: at(1),
+            expires_at: at(90_000),
+        });
+        register(store, new).await;
+    }
+}
+
+/// Each row is listed once, with its texts as they are stored.
+pub async fn personal_texts_are_listed_row_by_row(subject: impl DurableSubject) {
+    let store = subject.store();
+    furnish(&*store).await;
+    for table in PersonalTable::ALL {
+        let rows = all(&*store, table).await;
+        assert_eq!(rows.len(), 3, "{table:?}");
+        assert!(rows.is_sorted_by(|a, b| a.id < b.id), "{table:?}");
+        let texts = match table {
+            PersonalTable::Accounts => 3,
+            PersonalTable::AddressClaims => 1,
+            PersonalTable::Credentials | PersonalTable::Sessions => 2,
+        };
+        assert!(rows.iter().all(|row| row.texts.len() == texts), "{table:?}");
+    }
+}
+
+/// A row gets other texts where it still has those that were read; nothing else of it changes.
+pub async fn personal_texts_are_rewritten_where_they_still_stand(subject: impl DurableSubject) {
+    let store = subject.store();
+    furnish(&*store).await;
+    for table in PersonalTable::ALL {
+        let rows = all(&*store, table).await;
+        let longer = |text: &Option<String>| text.as_ref().map(|text| format!("{text}{}", "x".repeat(900)));
+        let mut rewrites: Vec<_> = rows
+            .iter()
+            .map(|row| PersonalRewrite {
+                from: row.clone(),
+                to: row.texts.iter().map(longer).collect(),
+            })
+            .collect();
+        let mut read_too_early = rewrites[0].clone();
+        for text in read_too_early.from.texts.iter_mut().flatten() {
+            text.push('!');
+        }
+        rewrites[0] = read_too_early;
+        assert_eq!(store.rewrite_personal(table, &rewrites).await.unwrap(), 2, "{table:?}");
+        let after = all(&*store, table).await;
+        assert_eq!(after[0], rows[0], "{table:?}");
+        for (row, rewrite) in after[1..].iter().zip(&rewrites[1..]) {
+            assert_eq!(row.id, rewrite.from.id);
+            assert_eq!(row.texts, rewrite.to, "{table:?}");
+        }
+    }
+}
+
+/// An encrypted username is looked up by its key, and given once, however it is encrypted.
+pub async fn an_encrypted_username_is_looked_up_by_its_key(subject: impl DurableSubject) {
+    let store = subject.store();
+    furnish(&*store).await;
+    let encrypted = |body: &str| format!("{ENCRYPTED_MARK}{}{body}", "0a".repeat(24));
+    let rows = all(&*store, PersonalTable::Accounts).await;
+    let rewrite = |row: &PersonalRow, body: &str| {
+        let mut to = row.texts.clone();
+        to[0] = Some(encrypted(body));
+        PersonalRewrite { from: row.clone(), to }
+    };
+    let first = rewrite(&rows[0], "one");
+    let done = store.rewrite_personal(PersonalTable::Accounts, &[first]).await;
+    assert_eq!(done.unwrap(), 1);
+    let key = encrypted("");
+    assert!(store.username_exists(&key).await.unwrap());
+    assert!(store.username_exists(&encrypted("another")).await.unwrap());
+    let found = store.login_candidates(&key).await.unwrap().unwrap();
+    assert_eq!(found.account.username, encrypted("one"));
+    assert_eq!(lookup_key(&found.account.username), key);
+    let before = rows[0].texts[0].as_deref().unwrap();
+    assert!(!store.username_exists(before).await.unwrap());
+    let mut taken = newcomer(9);
+    if let crate::RegistrationAccount::New(account) = &mut taken.account {
+        account.username = encrypted("two");
+    }
+    let outcome = store.commit_registration(taken).await.unwrap();
+    assert_eq!(outcome, crate::RegistrationOutcome::UsernameTaken);
+}
+
+/// A new store holds nothing that is encrypted, and remembers when somebody has seen to it.
+pub async fn a_store_remembers_that_all_is_encrypted(mut subject: impl DurableSubject) {
+    let store = subject.store();
+    assert!(!store.all_encrypted().await.unwrap());
+    store.set_all_encrypted().await.unwrap();
+    store.set_all_encrypted().await.unwrap();
+    assert!(store.all_encrypted().await.unwrap());
+    drop(store);
+    if subject.reopen().await {
+        assert!(subject.store().all_encrypted().await.unwrap());
+    }
+}
