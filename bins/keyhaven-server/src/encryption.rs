@@ -80,7 +80,9 @@ fn said(ring: &KeyRing, uses: &KeyUse) -> String {
     }
     for (id, texts) in &uses.keys {
         if ring.key_ids().all(|key| key != *id) {
-            said.push_str(&format!("key {id}, which is not in the key ring: {texts} values\n"));
+            said.push_str(&format!(
+                "key {id}, which is not in the key ring: {texts} values\n"
+            ));
         }
     }
     if uses.plain > 0 {

@@ -68,11 +68,9 @@ pub(crate) async fn to_rewrite(config: &Config) -> anyhow::Result<Arc<dyn Durabl
     let named = || format!("the database {}", config.database);
     Ok(match &config.database {
         DatabaseUrl::Memory => bail!("{}: there is nothing to rewrite", named()),
-        DatabaseUrl::Postgres(options) => Arc::new(
-            PostgresStore::open_as_it_is(options)
-                .await
-                .with_context(named)?,
-        ),
+        DatabaseUrl::Postgres(options) => {
+            Arc::new(PostgresStore::open_as_it_is(options).await.with_context(named)?)
+        }
         DatabaseUrl::Sqlite(options) => {
             Arc::new(SqliteStore::open_as_it_is(options).await.with_context(named)?)
         }

@@ -20,3 +20,4 @@ async fn open() -> impl DurableSubject {
 keyhaven_storage::ceremony_store_contract!(open_ceremonies);
 keyhaven_storage::limit_store_contract!(open_limits);
 keyhaven_storage::durable_store_contract!(open);
+keyhaven_storage::personal_store_contract!(open);

@@ -24,7 +24,8 @@ impl PersonalStore for PostgresStore {
         table: PersonalTable,
         rewrites: &[PersonalRewrite],
     ) -> Result<u64, StorageError> {
-        self.answer("personal.rewrite", || self.rewrite(table, rewrites)).await
+        self.answer("personal.rewrite", || self.rewrite(table, rewrites))
+            .await
     }
 
     async fn all_encrypted(&self) -> Result<bool, StorageError> {
@@ -52,45 +53,53 @@ impl PostgresStore {
             texts,
         };
         let rows = match table {
-            PersonalTable::Accounts => query!(
-                "SELECT id, username::text, display_name::text, email::text FROM accounts
+            PersonalTable::Accounts => {
+                query!(
+                    "SELECT id, username::text, display_name::text, email::text FROM accounts
                 WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",
-                after.and_then(uuid),
-                limit
-            )
-            .map(|found| row(found.id, vec![found.username, found.display_name, found.email]))
-            .fetch_all(&mut *lent)
-            .await,
-            PersonalTable::AddressClaims => query!(
-                "SELECT account_id, address::text FROM address_claims
+                    after.and_then(uuid),
+                    limit
+                )
+                .map(|found| row(found.id, vec![found.username, found.display_name, found.email]))
+                .fetch_all(&mut *lent)
+                .await
+            }
+            PersonalTable::AddressClaims => {
+                query!(
+                    "SELECT account_id, address::text FROM address_claims
                 WHERE $1::uuid IS NULL OR account_id > $1 ORDER BY account_id LIMIT $2",
-                after.and_then(uuid),
-                limit
-            )
-            .map(|found| row(found.account_id, vec![found.address]))
-            .fetch_all(&mut *lent)
-            .await,
-            PersonalTable::Credentials => query!(
-                "SELECT credential_id, device_name::text, user_agent::text FROM credentials
+                    after.and_then(uuid),
+                    limit
+                )
+                .map(|found| row(found.account_id, vec![found.address]))
+                .fetch_all(&mut *lent)
+                .await
+            }
+            PersonalTable::Credentials => {
+                query!(
+                    "SELECT credential_id, device_name::text, user_agent::text FROM credentials
                 WHERE $1::bytea IS NULL OR credential_id > $1 ORDER BY credential_id LIMIT $2",
-                after,
-                limit
-            )
-            .map(|found| PersonalRow {
-                id: found.credential_id,
-                texts: vec![found.device_name, found.user_agent],
-            })
-            .fetch_all(&mut *lent)
-            .await,
-            PersonalTable::Sessions => query!(
-                "SELECT id, ip::text, user_agent::text FROM sessions
+                    after,
+                    limit
+                )
+                .map(|found| PersonalRow {
+                    id: found.credential_id,
+                    texts: vec![found.device_name, found.user_agent],
+                })
+                .fetch_all(&mut *lent)
+                .await
+            }
+            PersonalTable::Sessions => {
+                query!(
+                    "SELECT id, ip::text, user_agent::text FROM sessions
                 WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2",
-                after.and_then(uuid),
-                limit
-            )
-            .map(|found| row(found.id, vec![found.ip, found.user_agent]))
-            .fetch_all(&mut *lent)
-            .await,
+                    after.and_then(uuid),
+                    limit
+                )
+                .map(|found| row(found.id, vec![found.ip, found.user_agent]))
+                .fetch_all(&mut *lent)
+                .await
+            }
         };
         lent.settle(rows)
     }

@@ -170,18 +170,16 @@ async fn rewrite_one(
             .execute(connection)
             .await?
         }
-        PersonalTable::Sessions => {
-            query!(
-                "UPDATE sessions SET ip = ?4, user_agent = ?5 WHERE id = ?1 AND ip IS ?2 AND user_agent IS ?3",
-                id,
-                from(0),
-                from(1),
-                to(0),
-                to(1)
-            )
-            .execute(connection)
-            .await?
-        }
+        PersonalTable::Sessions => query!(
+            "UPDATE sessions SET ip = ?4, user_agent = ?5 WHERE id = ?1 AND ip IS ?2 AND user_agent IS ?3",
+            id,
+            from(0),
+            from(1),
+            to(0),
+            to(1)
+        )
+        .execute(connection)
+        .await?,
     };
     Ok(done.rows_affected())
 }

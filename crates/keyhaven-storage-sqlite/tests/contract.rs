@@ -3,3 +3,4 @@
 mod support;
 
 keyhaven_storage::durable_store_contract!(support::open);
+keyhaven_storage::personal_store_contract!(support::open);

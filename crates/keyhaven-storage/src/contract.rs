@@ -49,8 +49,8 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
-    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, personal::*, privacy::*, recovery::*,
-    registrations::*, sealed::*, sessions::*, signing_keys::*,
+    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, personal::*, privacy::*,
+    recovery::*, registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -183,6 +183,22 @@ macro_rules! limit_store_contract {
     };
 }
 
+/// Stamps the promises of [`PersonalStore`](crate::PersonalStore) out as tests: those of a store that is not one before which
+/// something encrypts.
+#[macro_export]
+macro_rules! personal_store_contract {
+    ($open:path) => {
+        $crate::contract_tests! {
+            $open();
+            a_store_remembers_that_all_is_encrypted
+            an_encrypted_address_is_looked_up_by_its_key
+            an_encrypted_username_is_looked_up_by_its_key
+            personal_texts_are_listed_row_by_row
+            personal_texts_are_rewritten_where_they_still_stand
+        }
+    };
+}
+
 /// Stamps the promises of [`DurableStore`](crate::DurableStore) out as tests.
 #[macro_export]
 macro_rules! durable_store_contract {
@@ -240,11 +256,6 @@ macro_rules! durable_store_contract {
             last_use_never_moves_back
             one_of_racing_assertions_is_committed
             uncounted_assertions_are_all_committed
-            // personal texts
-            a_store_remembers_that_all_is_encrypted
-            an_encrypted_username_is_looked_up_by_its_key
-            personal_texts_are_listed_row_by_row
-            personal_texts_are_rewritten_where_they_still_stand
             // clones
             a_clone_alarm_is_by_the_count_that_was_judged
             a_clone_alarm_leaves_no_session_of_a_racing_login
@@ -391,6 +402,7 @@ mod tests {
             include_str!("contract/outbox.rs"),
             include_str!("contract/recovery.rs"),
             include_str!("contract/passwords.rs"),
+            include_str!("contract/personal.rs"),
             include_str!("contract/privacy.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),

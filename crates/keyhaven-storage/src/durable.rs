@@ -4,8 +4,8 @@ use keyhaven_types::{CredentialId, SignCount, UnixTime};
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
     CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
-    PasswordStore, PasswordVerifier, PersonalStore, PrivacyStore, RecoveryStore, Session, SessionId, SessionRotation,
-    SigningKey, StepUpGrant, StorageError, TokenHash,
+    PasswordStore, PasswordVerifier, PersonalStore, PrivacyStore, RecoveryStore, Session, SessionId,
+    SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -38,7 +38,7 @@ impl<T> DurableStore for T where
         + OutboxStore
         + PasswordStore
         + PersonalStore
-    + PersonalStore
+        + PersonalStore
         + PrivacyStore
         + RecoveryStore
         + SessionStore

@@ -39,7 +39,12 @@ pub enum PersonalTable {
 
 impl PersonalTable {
     /// All of them. Claims before accounts: an address that is proven goes from the one to the other as it is stored.
-    pub const ALL: [Self; 4] = [Self::AddressClaims, Self::Accounts, Self::Credentials, Self::Sessions];
+    pub const ALL: [Self; 4] = [
+        Self::AddressClaims,
+        Self::Accounts,
+        Self::Credentials,
+        Self::Sessions,
+    ];
 }
 
 /// The personal texts of one row, as they are stored.

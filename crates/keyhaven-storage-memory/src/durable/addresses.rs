@@ -60,10 +60,9 @@ impl AddressStore for MemoryStore {
             let owned = |other: &&Account| {
                 other.id != account
                     && other.email_verified
-                    && other
-                        .email
-                        .as_ref()
-                        .is_some_and(|email| lookup_key(email).eq_ignore_ascii_case(lookup_key(&claim.address)))
+                    && other.email.as_ref().is_some_and(|email| {
+                        lookup_key(email).eq_ignore_ascii_case(lookup_key(&claim.address))
+                    })
             };
             if state.accounts.values().any(|other| owned(&other)) {
                 return Ok(ProofOutcome::Taken);

@@ -59,9 +59,7 @@ impl State {
         }
         match &account.email {
             None if account.email_verified => Err(Conflict("no address was verified")),
-            Some(email)
-                if account.email_verified && self.verified_emails.contains(&address_key(email)) =>
-            {
+            Some(email) if account.email_verified && self.verified_emails.contains(&address_key(email)) => {
                 Err(Conflict("the address was verified for another account"))
             }
             Some(_) | None => Ok(()),
@@ -69,7 +67,8 @@ impl State {
     }
 
     pub(super) fn insert_account(&mut self, account: Account) {
-        self.usernames.insert(lookup_key(&account.username).to_owned(), account.id);
+        self.usernames
+            .insert(lookup_key(&account.username).to_owned(), account.id);
         self.user_handles.insert(account.user_handle.clone());
         if let (true, Some(email)) = (account.email_verified, &account.email) {
             self.verified_emails.insert(address_key(email));

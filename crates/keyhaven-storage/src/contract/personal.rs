@@ -1,7 +1,8 @@
 use super::DurableSubject;
-use super::samples::{at, newcomer, register, session, token};
+use super::samples::{at, event, newcomer, register, session, token};
 use crate::{
-    AddressClaim, DurableStore, ENCRYPTED_MARK, PersonalRewrite, PersonalRow, PersonalTable, lookup_key,
+    AddressClaim, DurableStore, ENCRYPTED_MARK, PersonalRewrite, PersonalRow, PersonalTable, ProofOutcome,
+    lookup_key,
 };
 
 /// All rows of a table, two at a time.
@@ -9,10 +10,7 @@ async fn all(store: &dyn DurableStore, table: PersonalTable) -> Vec<PersonalRow>
     let mut rows: Vec<PersonalRow> = Vec::new();
     loop {
         let after = rows.last().map(|row| row.id.clone());
-        let page = store
-            .personal_rows(table, after.as_deref(), 2)
-            .await
-            .unwrap();
+        let page = store.personal_rows(table, after.as_deref(), 2).await.unwrap();
         if page.is_empty() {
             return rows;
         }
@@ -77,7 +75,11 @@ pub async fn personal_texts_are_rewritten_where_they_still_stand(subject: impl D
             text.push('!');
         }
         rewrites[0] = read_too_early;
-        assert_eq!(store.rewrite_personal(table, &rewrites).await.unwrap(), 2, "{table:?}");
+        assert_eq!(
+            store.rewrite_personal(table, &rewrites).await.unwrap(),
+            2,
+            "{table:?}"
+        );
         let after = all(&*store, table).await;
         assert_eq!(after[0], rows[0], "{table:?}");
         for (row, rewrite) in after[1..].iter().zip(&rewrites[1..]) {
@@ -96,7 +98,10 @@ pub async fn an_encrypted_username_is_looked_up_by_its_key(subject: impl Durable
     let rewrite = |row: &PersonalRow, body: &str| {
         let mut to = row.texts.clone();
         to[0] = Some(encrypted(body));
-        PersonalRewrite { from: row.clone(), to }
+        PersonalRewrite {
+            from: row.clone(),
+            to,
+        }
     };
     let first = rewrite(&rows[0], "one");
     let done = store.rewrite_personal(PersonalTable::Accounts, &[first]).await;
@@ -115,6 +120,43 @@ pub async fn an_encrypted_username_is_looked_up_by_its_key(subject: impl Durable
     }
     let outcome = store.commit_registration(taken).await.unwrap();
     assert_eq!(outcome, crate::RegistrationOutcome::UsernameTaken);
+}
+
+/// An encrypted address is looked up by its key, and proven by one account, however it is encrypted.
+pub async fn an_encrypted_address_is_looked_up_by_its_key(subject: impl DurableSubject) {
+    let store = subject.store();
+    furnish(&*store).await;
+    let encrypted = |body: &str| format!("{ENCRYPTED_MARK}{}{body}", "0a".repeat(24));
+    let rows = all(&*store, PersonalTable::AddressClaims).await;
+    let rewrites: Vec<_> = rows
+        .iter()
+        .zip(["one", "two"])
+        .map(|(row, body)| PersonalRewrite {
+            from: row.clone(),
+            to: vec![Some(encrypted(body))],
+        })
+        .collect();
+    let done = store
+        .rewrite_personal(PersonalTable::AddressClaims, &rewrites)
+        .await;
+    assert_eq!(done.unwrap(), 2);
+    let account = |n: u8| newcomer(n).credential.account;
+    let prove = |n: u8| {
+        let (store, audit) = (subject.store(), event(9000 + u128::from(n), account(n)).into());
+        async move {
+            store
+                .prove_address(account(n), &token(90 + n), None, at(50), audit)
+                .await
+                .unwrap()
+        }
+    };
+    let ProofOutcome::Proven(first) = prove(1).await else {
+        panic!()
+    };
+    assert_eq!(first.email.as_deref(), Some(&encrypted("one")[..]));
+    assert_eq!(prove(2).await, ProofOutcome::Taken);
+    let owner = store.address_owner(&encrypted("")).await.unwrap().unwrap();
+    assert_eq!(owner, first);
 }
 
 /// A new store holds nothing that is encrypted, and remembers when somebody has seen to it.

@@ -25,7 +25,8 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Observed<S> {
     }
 
     async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        self.call("personal.all_encrypted", self.store.all_encrypted()).await
+        self.call("personal.all_encrypted", self.store.all_encrypted())
+            .await
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {
