@@ -158,6 +158,7 @@ impl Context {
             ip: client.map(|client| client.ip.to_string()),
             user_agent: client.and_then(|client| client.user_agent.clone()),
             request_id: client.map(|client| client.request_id.clone()),
+            actor: None,
             mac: [0; 32],
         };
         let mac = hmac::sign(&self.keys.audit, &canonical(&event));

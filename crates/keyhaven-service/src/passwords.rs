@@ -288,6 +288,7 @@ impl Passwords {
             email,
             email_verified: false,
             active: true,
+            role: Role::User,
             created_at: now,
             updated_at: now,
             last_login_at: None,

@@ -466,6 +466,7 @@ impl Registrations {
                     email: registrant.email.clone(),
                     email_verified: false,
                     active: true,
+                    role: Role::User,
                     created_at: now,
                     updated_at: now,
                     last_login_at: Some(now),
