@@ -10,7 +10,7 @@ use keyhaven_core::{
 use keyhaven_mail::Content;
 use keyhaven_storage::{
     Account, AccountId, Addition, AfterRecovery, CeremonyId, Credential, Ending, InactiveReason,
-    NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
+    NewRegistration, RegistrationAccount, RegistrationOutcome, Role, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationOptions, CredentialDescriptor,

@@ -344,7 +344,10 @@ async fn administer(
     };
     match &change.act {
         AdminAct::EndSessions => end_sessions(transaction, id).await?,
-        AdminAct::Enrol { .. } | AdminAct::SetRole { role: Role::Admin, .. } if !account.active => {
+        AdminAct::Enrol { .. }
+        | AdminAct::SetRole {
+            role: Role::Admin, ..
+        } if !account.active => {
             return Ok(AdminOutcome::AccountLocked);
         }
         AdminAct::Enrol { token, expires_at } => {
@@ -367,7 +370,10 @@ async fn administer(
             return Ok(AdminOutcome::LastAdmin);
         }
         AdminAct::Lock { reason } => lock(transaction, id, reason, at).await?,
-        AdminAct::RemoveCredential { credential, even_last } => {
+        AdminAct::RemoveCredential {
+            credential,
+            even_last,
+        } => {
             return remove(transaction, id, credential, *even_last).await;
         }
         AdminAct::SetRole { first: true, .. } if has_admin(transaction).await? => {

@@ -323,7 +323,10 @@ async fn administer(
     };
     match &change.act {
         AdminAct::EndSessions => end_sessions(connection, id).await?,
-        AdminAct::Enrol { .. } | AdminAct::SetRole { role: Role::Admin, .. } if !account.active => {
+        AdminAct::Enrol { .. }
+        | AdminAct::SetRole {
+            role: Role::Admin, ..
+        } if !account.active => {
             return Ok(AdminOutcome::AccountLocked);
         }
         AdminAct::Enrol { token, expires_at } => {
@@ -346,7 +349,10 @@ async fn administer(
             return Ok(AdminOutcome::LastAdmin);
         }
         AdminAct::Lock { reason } => lock(connection, id, reason, at).await?,
-        AdminAct::RemoveCredential { credential, even_last } => {
+        AdminAct::RemoveCredential {
+            credential,
+            even_last,
+        } => {
             return remove(connection, id, credential, *even_last).await;
         }
         AdminAct::SetRole { first: true, .. } if has_admin(connection).await? => {

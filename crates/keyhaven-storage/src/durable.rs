@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
-    CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
-    PasswordStore, PasswordVerifier, RecoveryStore, Role, Session, SessionId, SessionRotation, SigningKey,
-    StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore,
+    ClientKey, CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors,
+    OutboxStore, PasswordStore, PasswordVerifier, RecoveryStore, Role, Session, SessionId, SessionRotation,
+    SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.

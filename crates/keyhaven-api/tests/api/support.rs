@@ -15,8 +15,9 @@ use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, rou
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_mail::{DeliveryError, Language, Rendered, Sender, Transport};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, MailSettings,
-    Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings, Settings, Surroundings,
+    AccessTokenSettings, AdministrationSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings,
+    Keyhaven, MailSettings, Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings,
+    Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
@@ -84,6 +85,8 @@ pub(crate) fn settings() -> Settings {
         clones: ClonePolicy::Refuse,
         extensions: ExtensionSettings::default(),
         disclose_existence: false,
+        page: "https://example.org/account".into(),
+        administration: AdministrationSettings::default(),
         mail: None,
         recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),
@@ -103,7 +106,6 @@ pub(crate) fn mailing() -> Settings {
                 from: "no-reply@example.org".parse().unwrap(),
             },
             language: Language::En,
-            page: "https://example.org/account".into(),
         }),
         ..settings()
     }

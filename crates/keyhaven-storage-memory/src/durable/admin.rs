@@ -40,13 +40,15 @@ impl AdminStore for MemoryStore {
         limit: u32,
     ) -> Result<Vec<ListedAccount>, StorageError> {
         self.with("account.search", |state| {
-            let named = state
-                .usernames
-                .iter()
-                .filter(|(name, _)| name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after));
+            let named = state.usernames.iter().filter(|(name, _)| {
+                name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after)
+            });
             let mut named: Vec<_> = named.collect();
             named.sort();
-            Ok(first(named.into_iter().filter_map(|(_, id)| listed(state, *id)), limit))
+            Ok(first(
+                named.into_iter().filter_map(|(_, id)| listed(state, *id)),
+                limit,
+            ))
         })
     }
 
@@ -56,14 +58,17 @@ impl AdminStore for MemoryStore {
         now: UnixTime,
     ) -> Result<AccountStanding, StorageError> {
         self.with("account.standing", |state| {
-            let waiting = state.recoveries.values().filter_map(|recovery| match recovery.stage {
-                RecoveryStage::Waiting { ready_at, .. }
-                    if recovery.account == Some(account) && recovery.expires_at > now =>
-                {
-                    Some(ready_at)
-                }
-                RecoveryStage::Asked | RecoveryStage::Ended | RecoveryStage::Waiting { .. } => None,
-            });
+            let waiting = state
+                .recoveries
+                .values()
+                .filter_map(|recovery| match recovery.stage {
+                    RecoveryStage::Waiting { ready_at, .. }
+                        if recovery.account == Some(account) && recovery.expires_at > now =>
+                    {
+                        Some(ready_at)
+                    }
+                    RecoveryStage::Asked | RecoveryStage::Ended | RecoveryStage::Waiting { .. } => None,
+                });
             Ok(AccountStanding {
                 lock: state.locks.get(&account).cloned(),
                 enrolment: state
@@ -188,7 +193,10 @@ fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Co
         AdminAct::EndSessions => {
             state.end(id, &Ending::Everywhere { keep: None });
         }
-        AdminAct::Enrol { .. } | AdminAct::SetRole { role: Role::Admin, .. } if !account.active => {
+        AdminAct::Enrol { .. }
+        | AdminAct::SetRole {
+            role: Role::Admin, ..
+        } if !account.active => {
             return Ok(AdminOutcome::AccountLocked);
         }
         AdminAct::Enrol { token, expires_at } => {
@@ -220,7 +228,10 @@ fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Co
                 account.updated_at = at;
             }
         }
-        AdminAct::RemoveCredential { credential, even_last } => {
+        AdminAct::RemoveCredential {
+            credential,
+            even_last,
+        } => {
             let own = state.credentials_of(id);
             if !own.iter().any(|own| own.id == credential) {
                 return Ok(AdminOutcome::CredentialMissing);

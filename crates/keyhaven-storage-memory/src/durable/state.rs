@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
     Account, AccountId, AccountLock, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf,
-    AuditPrune, ClientKey, Credential, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier, Recovery, Session,
-    SessionId, SigningKey, TakenMail, TokenHash,
+    AuditPrune, ClientKey, Credential, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier,
+    Recovery, Session, SessionId, SigningKey, TakenMail, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 

@@ -6,7 +6,7 @@ use keyhaven_types::{
 use uuid::Uuid;
 
 use crate::{
-    Account, AccountId, Addition, Aftermath, AssertionCommit, AuditEvent, AuditOutcome, Credential,
+    Account, AccountId, Actor, Addition, Aftermath, AssertionCommit, AuditEvent, AuditOutcome, Credential,
     CredentialTraits, DurableStore, Ending, EventId, MailId, NewRegistration, OwnedCredential, QueuedMail,
     RegistrationAccount, RegistrationOutcome, Remembered, Removal, Role, Session, SessionId, SigningKey,
     StepUpGrant, TokenHash,
@@ -123,7 +123,8 @@ pub(super) fn event(n: u128, account: AccountId) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: None,
         request_id: Some("request".into()),
-        actor: None,
+        // Whoever writes it, with whatever commit: it is to come back.
+        actor: (n % 2 == 1).then_some(Actor::CommandLine),
         mac: [9; 32],
     }
 }
