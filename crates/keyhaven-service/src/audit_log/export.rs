@@ -50,7 +50,7 @@ pub trait LogSink {
 }
 
 /// Where an export is written, a part at a time.
-pub trait LogWriter {
+pub trait LogWriter: Send {
     /// Writes the next part, and waits until there is room for another.
     ///
     /// # Errors

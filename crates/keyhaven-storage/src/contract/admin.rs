@@ -260,7 +260,8 @@ pub async fn a_locked_account_has_nothing_left(subject: impl DurableSubject) {
     );
     let ended = store.recovery(&token(60)).await.unwrap().unwrap();
     assert_eq!(ended.stage, RecoveryStage::Ended);
-    let redeemed = store.redeem_enrolment(&token(50), at(700), session(id, 12), announced(8104, id));
+    let spent = token(50);
+    let redeemed = store.redeem_enrolment(&spent, at(700), session(id, 12), announced(8104, id));
     assert!(!redeemed.await.unwrap());
     refused(&*store, change(id, link(51), 8105), AdminOutcome::AccountLocked).await;
     refused(
@@ -532,7 +533,8 @@ pub async fn an_enrolment_link_is_good_once(subject: impl DurableSubject) {
         let (store, n) = (subject.store(), u8::try_from(i).unwrap() + 80);
         Box::pin(async move {
             let audit = announced(8810 + u128::from(n), id);
-            let redeemed = store.redeem_enrolment(&token(51), at(700), session(id, n), audit);
+            let link = token(51);
+            let redeemed = store.redeem_enrolment(&link, at(700), session(id, n), audit);
             redeemed.await.unwrap()
         })
     })
