@@ -1,6 +1,6 @@
 //! Mails on their way into the outbox: what a commit is to tell people.
 
-use keyhaven_mail::{Content, Language, Mail, Occasion, Secret, Sender};
+use keyhaven_mail::{Address, Content, Language, Mail, Occasion, Secret, Sender};
 use keyhaven_storage::{Account, AccountId, Aftermath, MailId, OwnedCredential, QueuedMail};
 
 use crate::client::{Client, DeviceMarks};
@@ -72,14 +72,31 @@ impl Context {
         let Some(to) = proven.and_then(|email| email.parse().ok()) else {
             return Ok(None);
         };
-        let mail = Mail {
+        let mail = self.notice_to(client, to, account.username.clone(), content);
+        self.queued(Some(account.id), &mail)
+    }
+
+    /// As much work as [`Self::notice`], for an account that nobody has.
+    pub(crate) fn notice_to_nobody(
+        &self,
+        client: &Client,
+        content: Content,
+    ) -> Result<Option<QueuedMail>, Error> {
+        let Ok(to) = "somebody@example.invalid".parse() else {
+            return Ok(None);
+        };
+        let mail = self.notice_to(client, to, "somebody".to_owned(), content);
+        self.queued_for_nobody(&mail)
+    }
+
+    fn notice_to(&self, client: &Client, to: Address, username: String, content: Content) -> Mail {
+        Mail {
             to,
             language: self.language_of(client),
-            username: Some(account.username.clone()),
+            username: Some(username),
             occasion: Some(self.occasion(client)),
             content,
-        };
-        self.queued(Some(account.id), &mail)
+        }
     }
 
     /// An event, and a notice of it to the account's own address.

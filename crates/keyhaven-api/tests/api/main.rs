@@ -20,5 +20,6 @@ mod passwords;
 mod protocol;
 mod recovery;
 mod sessions;
+mod stores;
 mod support;
 mod tokens;
