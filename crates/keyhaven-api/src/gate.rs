@@ -1,6 +1,8 @@
 //! What stands before everything under `/admin`: for who is no administrator there is nothing there.
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::ALLOW;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -43,6 +45,14 @@ pub(crate) async fn gate(State(state): State<ApiState>, request: Request, next: 
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// Around all routes: the router tells the methods of a route whatever refused the request, and what is not there has none.
+pub(crate) async fn hide_methods(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
 }
 
 fn is_guarded(path: &str, base: &str) -> bool {

@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use keyhaven_service::Keyhaven;
@@ -79,7 +79,7 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
             .nest(prefix, under_base)
             .route(&base, get(page::index)),
     };
-    based
+    let routes = based
         .merge(Router::from(docs).layer(from_fn(docs_policy)))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/webauthn", get(well_known::webauthn))
@@ -95,7 +95,10 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
         }))
         .layer(from_fn_with_state(state.clone(), envelope::envelope))
         .layer(cors(&state))
-        .with_state(state)
+        .with_state(state);
+    Router::new()
+        .fallback_service(routes)
+        .layer(map_response(gate::hide_methods))
 }
 
 /// The API description as pretty-printed JSON, for the committed copy.

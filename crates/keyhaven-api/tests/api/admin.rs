@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method};
 use keyhaven_audit::export::{Item, Line, Reader};
@@ -12,7 +11,6 @@ use keyhaven_service::{
     RateLimitSettings, Settings,
 };
 use keyhaven_storage::{Actor, AuditEvent, AuditOutcome, Role};
-use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
@@ -35,13 +33,6 @@ const ROUTES: [(Method, &str, &str); 10] = [
     (Method::GET, "/admin/audit", ""),
     (Method::GET, "/admin/audit/export", ""),
 ];
-
-async fn on_sqlite(settings: Settings) -> (tempfile::TempDir, App) {
-    let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
-    let store = SqliteStore::open(&options).await.unwrap();
-    (directory, App::on(settings, Arc::new(store)).await)
-}
 
 fn operator() -> keyhaven_service::Client {
     keyhaven_service::Client {
@@ -161,7 +152,7 @@ async fn for_everybody_else_there_are_no_admin_routes() {
         access_tokens: Some(AccessTokenSettings::default()),
         ..settings()
     };
-    let (_directory, app) = on_sqlite(settings).await;
+    let app = App::with(settings).await;
     let mut root = admin(&app, "root").await;
     let mut anna = user(&app, "anna").await;
     // A user can prove presence for whatever he likes.
@@ -236,7 +227,7 @@ async fn for_everybody_else_there_are_no_admin_routes() {
 
 #[tokio::test]
 async fn an_administrator_needs_a_step_up_for_everything() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let anna = user(&app, "anna").await;
     for (method, path, body) in &ROUTES {
@@ -276,7 +267,7 @@ async fn a_password_is_not_enough_to_administer() {
         },
         ..settings()
     };
-    let (_directory, app) = on_sqlite(settings).await;
+    let app = App::with(settings).await;
     let password = json!({"username": "root", "password": "correct horse battery staple"});
     let mut browser = app.browser();
     let registered = browser
@@ -291,7 +282,7 @@ async fn a_password_is_not_enough_to_administer() {
 
 #[tokio::test]
 async fn no_page_of_others_can_make_an_administrator_act() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let mut anna = user(&app, "anna").await;
@@ -312,7 +303,7 @@ async fn no_page_of_others_can_make_an_administrator_act() {
 
 #[tokio::test]
 async fn nobody_can_give_himself_a_role() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut device = SoftwareAuthenticator::new("m");
     let mut browser = app.browser();
     let wish = json!({"username": "mallory", "role": "admin", "isAdmin": true});
@@ -332,7 +323,7 @@ async fn nobody_can_give_himself_a_role() {
 
 #[tokio::test]
 async fn accounts_are_listed_page_by_page_and_none_is_lost_or_seen_twice() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     for n in 0..7 {
@@ -373,7 +364,7 @@ async fn accounts_are_listed_page_by_page_and_none_is_lost_or_seen_twice() {
 
 #[tokio::test]
 async fn accounts_are_found_exactly_and_by_the_beginning_of_their_name() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     let mut root = admin(&app, "root").await;
     let anna = user(&app, "anna").await;
     user(&app, "annabel").await;
@@ -437,7 +428,7 @@ async fn a_locked_account_is_out_at_once_and_by_every_way() {
         },
         ..mailing()
     };
-    let (_directory, app) = on_sqlite(settings).await;
+    let app = App::with(settings).await;
     let mut root = admin(&app, "root").await;
     let mut anna = user(&app, "anna").await;
     let password = "correct horse battery staple";
@@ -508,7 +499,7 @@ async fn a_locked_account_is_out_at_once_and_by_every_way() {
 
 #[tokio::test]
 async fn administrators_lock_neither_themselves_nor_the_last_one() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let path = format!("/admin/users/{}/lock", root.id);
@@ -529,7 +520,7 @@ async fn administrators_lock_neither_themselves_nor_the_last_one() {
 
 #[tokio::test]
 async fn somebody_is_signed_out_everywhere_by_an_administrator() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let mut anna = user(&app, "anna").await;
@@ -551,7 +542,7 @@ async fn somebody_is_signed_out_everywhere_by_an_administrator() {
 
 #[tokio::test]
 async fn removing_a_passkey_ends_its_sessions_and_uses_the_step_up_up() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let mut anna = user(&app, "anna").await;
     let mut phone = SoftwareAuthenticator::new("phone");
@@ -602,7 +593,7 @@ async fn removing_a_passkey_ends_its_sessions_and_uses_the_step_up_up() {
 
 #[tokio::test]
 async fn an_enrolment_link_lets_a_passkey_be_added_and_nothing_else() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let mut anna = user(&app, "anna").await;
     let token = link(&mut root, &anna.id).await;
@@ -638,7 +629,7 @@ async fn an_enrolment_link_lets_a_passkey_be_added_and_nothing_else() {
 
 #[tokio::test]
 async fn an_enrolment_link_is_good_once_and_its_failures_are_one() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let anna = user(&app, "anna").await;
     let bert = user(&app, "bert").await;
@@ -667,7 +658,7 @@ async fn an_enrolment_link_is_good_once_and_its_failures_are_one() {
 
 #[tokio::test]
 async fn of_racing_redemptions_one_wins() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let anna = user(&app, "anna").await;
     let token = link(&mut root, &anna.id).await;
@@ -687,7 +678,7 @@ async fn of_racing_redemptions_one_wins() {
 
 #[tokio::test]
 async fn an_enrolment_link_is_mailed_to_the_owner_and_to_nobody_else() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     let mut root = admin(&app, "root").await;
     let mut device = SoftwareAuthenticator::new("anna");
     let mut browser = app.browser();
@@ -753,7 +744,7 @@ async fn a_client_key_is_checked_only_where_that_is_switched_on() {
         }),
         ..settings()
     };
-    let (_directory, app) = on_sqlite(with(false)).await;
+    let app = App::with(with(false)).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let path = format!("/admin/users/{}/client-key/verify", root.id);
@@ -761,7 +752,7 @@ async fn a_client_key_is_checked_only_where_that_is_switched_on() {
     let unknown = call(&mut root.browser, (&Method::POST, "/no/such/route", "{}")).await;
     assert_eq!(all_of(&off), all_of(&unknown));
 
-    let (_directory, app) = on_sqlite(with(true)).await;
+    let app = App::with(with(true)).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let mut anna = user(&app, "anna").await;
@@ -810,7 +801,7 @@ async fn a_client_key_is_checked_only_where_that_is_switched_on() {
 
 #[tokio::test]
 async fn the_audit_log_is_read_by_account_kind_outcome_and_time() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let mut anna = user(&app, "anna").await;
     app.pass(60);
@@ -882,7 +873,7 @@ async fn the_audit_log_is_read_by_account_kind_outcome_and_time() {
 
 #[tokio::test]
 async fn the_export_is_one_that_can_be_verified() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     let log = &app.keyhaven.audit_log;
     log.maintain(std::time::Duration::from_secs(1_000_000))
@@ -930,7 +921,7 @@ async fn the_export_is_one_that_can_be_verified() {
 
 #[tokio::test]
 async fn bodies_that_cannot_be_read_change_nothing() {
-    let (_directory, app) = on_sqlite(settings()).await;
+    let app = App::with(settings()).await;
     let mut root = admin(&app, "root").await;
     root.step_up().await;
     let mut anna = user(&app, "anna").await;

@@ -1,10 +1,8 @@
 //! Passkeys whose sign count goes back: what policy does about them.
 
-use std::sync::Arc;
-
 use axum::http::Method;
 use keyhaven_service::{ClonePolicy, Demand, Settings};
-use keyhaven_storage::{AuditOutcome, DurableStore};
+use keyhaven_storage::AuditOutcome;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 

@@ -1,11 +1,9 @@
 //! Sessions: how they live and end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
 use keyhaven_service::{SessionLimits, SessionSettings, Settings};
-use keyhaven_storage::DurableStore;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::UserVerification;
 use serde_json::json;
