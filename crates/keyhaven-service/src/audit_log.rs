@@ -10,7 +10,7 @@ use keyhaven_storage::{AuditBatch, AuditEvent, AuditKey, MAX_BATCH_EVENTS, Store
 use keyhaven_types::UnixTime;
 use zeroize::Zeroizing;
 
-pub use export::{ExportError, LogSink, LogWriter, export_log, walk_log};
+pub use export::{ExportError, LogSink, LogWriter, export_log, newest_batch, walk_log};
 
 use crate::context::Context;
 use crate::error::Error;

@@ -57,7 +57,8 @@ pub use administration::{
 };
 pub use assurance::authentication_context;
 pub use audit_log::{
-    AuditLog, AuditSecrets, ExportError, LogSink, LogWriter, Pruned, Sealed, export_log, walk_log,
+    AuditLog, AuditSecrets, ExportError, LogSink, LogWriter, Pruned, Sealed, export_log, newest_batch,
+    walk_log,
 };
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;

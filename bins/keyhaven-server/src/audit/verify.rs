@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use keyhaven_audit::export::{Item, Line, Reader};
 use keyhaven_audit::{EventCheck, Report, TrustedKeys, Verifier};
-use keyhaven_service::{AuditSecrets, LogSink, walk_log};
+use keyhaven_service::{AuditSecrets, LogSink, newest_batch, walk_log};
 use keyhaven_storage::{AuditBatch, AuditKey, AuditMember, AuditPrune, UnsealedEvent};
 
 use super::source;
@@ -52,10 +52,11 @@ impl Verify {
 
     async fn database(&self, config: &Config, secrets: Option<&AuditSecrets>) -> anyhow::Result<Report> {
         let store = stores::read_only(config).await?;
+        let newest = newest_batch(&*store).await?;
         let stored = store.audit_keys().await.context("reading the keys")?;
         let verifier = self.verifier(&stored, secrets)?;
         let mut verifying = Verifying(verifier);
-        walk_log(&*store, &mut verifying).await?;
+        walk_log(&*store, newest, &mut verifying).await?;
         Ok(verifying.0.finish())
     }
 

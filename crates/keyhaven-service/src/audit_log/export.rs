@@ -88,6 +88,7 @@ pub async fn export_log<W: LogWriter>(store: &dyn DurableStore, writer: &mut W) 
         part: Vec::new(),
         counts: (0, 0, 0),
     };
+    // First: whatever signed it and the batches before is then among the keys.
     let newest = store.newest_batch().await?.map_or(0, |newest| newest.number);
     lines.line(&Line::Log {
         version: VERSION,
@@ -96,7 +97,7 @@ pub async fn export_log<W: LogWriter>(store: &dyn DurableStore, writer: &mut W) 
     for key in store.audit_keys().await? {
         lines.line(&(&key).into())?;
     }
-    walk_log(store, &mut lines).await?;
+    walk_log(store, newest, &mut lines).await?;
     let (batches, events, unsealed) = lines.counts;
     lines.line(&Line::End {
         batches,
@@ -155,19 +156,30 @@ impl<W: LogWriter> LogSink for Lines<'_, W> {
     }
 }
 
-/// Pushes the log: its batches up to the one that is the newest now, then what no batch holds.
+/// The number of the newest batch; where it cannot be read, one above all: it is met in its place.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn newest_batch(store: &dyn DurableStore) -> Result<u64, StorageError> {
+    match store.newest_batch().await {
+        Ok(newest) => Ok(newest.map_or(0, |newest| newest.number)),
+        Err(error) if damaged(&error).is_some() => Ok(u64::MAX),
+        Err(error) => Err(error),
+    }
+}
+
+/// Pushes the log: its batches up to this one, then what no batch holds. To be asked for the newest one before the keys are
+/// read: a batch that comes later may be signed by a key that comes later.
 ///
 /// # Errors
 /// When the store does not answer, or the sink takes no more.
-pub async fn walk_log<S: LogSink>(store: &dyn DurableStore, sink: &mut S) -> Result<(), S::Error> {
+pub async fn walk_log<S: LogSink>(
+    store: &dyn DurableStore,
+    newest: u64,
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let mut pruned = 0;
     push_prunes(store, sink, &mut pruned).await?;
-    let newest = match store.newest_batch().await {
-        Ok(newest) => newest.map_or(0, |newest| newest.number),
-        // It is met again, in its place.
-        Err(error) if damaged(&error).is_some() => u64::MAX,
-        Err(error) => return Err(error.into()),
-    };
     let mut after = 0;
     'batches: while after < newest {
         let page = match store.batches(after, PAGE).await {
