@@ -29,6 +29,7 @@ enum Place {
 
 impl TestStore {
     /// An empty one.
+    #[expect(clippy::disallowed_methods, reason = "tests have no other configuration")]
     pub(crate) async fn fresh() -> Self {
         match std::env::var(STORES).as_deref() {
             Err(_) | Ok("memory") => Self::in_memory(),
