@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
-use crate::username::{self, Username};
+use crate::username;
 
 const VIEW: &str = "admin.view";
 
