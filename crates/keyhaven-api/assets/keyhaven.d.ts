@@ -101,6 +101,7 @@ export interface User {
   displayName: string;
   email?: string;
   emailVerified: boolean;
+  role: "admin" | "user";
 }
 
 /** A passkey, as the server knows it. */

@@ -107,6 +107,7 @@ pub struct EventBody {
     pub request_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub personal: Option<String>,
+    pub actor: Option<String>,
     pub mac: String,
 }
 
@@ -399,6 +400,7 @@ impl From<&AuditEvent> for EventBody {
             user_agent: event.user_agent.clone(),
             request_id: event.request_id.clone(),
             personal: event.personal.as_deref().map(base64url::encode),
+            actor: event.actor.map(|actor| actor.to_string()),
             mac: base64url::encode(&event.mac),
         }
     }
@@ -433,6 +435,12 @@ impl TryFrom<EventBody> for AuditEvent {
             user_agent: body.user_agent,
             request_id: body.request_id,
             personal: personal.map_err(|_| InvalidExport("base64url"))?,
+            actor: body
+                .actor
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| InvalidExport("an actor"))?,
             mac: bytes(&body.mac)?,
         })
     }

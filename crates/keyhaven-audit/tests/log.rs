@@ -47,6 +47,7 @@ fn event(n: u32) -> AuditEvent {
         user_agent: Some("a \"browser\" \u{1f511}".into()),
         request_id: Some(format!("request-{n}")),
         personal: n.is_multiple_of(2).then(|| n.to_be_bytes().to_vec()),
+        actor: None,
         mac: [0; 32],
     };
     event.mac = mac(&event);

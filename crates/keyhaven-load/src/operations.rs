@@ -132,6 +132,7 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
             user_agent: agent,
             request_id: Some("0123456789abcdefghijkl".into()),
             personal: None,
+            actor: None,
             mac: derived("mac", random()),
         }
         .into(),

@@ -77,6 +77,8 @@ pub enum Content {
         #[serde(with = "millis")]
         until: UnixTime,
     },
+    /// An administrator's link was used: whoever did can add a passkey.
+    EnrolmentUsed,
     /// A sign-in from where none came from before.
     NewDevice {
         /// Where sessions can be reviewed.
@@ -168,6 +170,7 @@ impl Content {
             | Self::AddressChanging { .. }
             | Self::AddressInUse
             | Self::AlreadyRegistered { .. }
+            | Self::EnrolmentUsed
             | Self::NewDevice { .. }
             | Self::PasskeyAdded { .. }
             | Self::PasskeyCloned { .. }

@@ -198,6 +198,7 @@ impl<'a> Parts<'a> {
             Content::AlreadyRegistered { page } => of("already-registered").link(&page.0),
             Content::ChangeAddress { link, until } => of("change-address").link(&link.0).until(*until),
             Content::EnrolmentLink { link, until } => of("enrolment-link").link(&link.0).until(*until),
+            Content::EnrolmentUsed => of("enrolment-used"),
             Content::NewDevice { review } => of("new-device").link(&review.0),
             Content::PasskeyAdded { passkey, review } => {
                 of("passkey-added").with("passkey", passkey).link(&review.0)
@@ -303,6 +304,7 @@ mod tests {
             Content::AlreadyRegistered { page: link() },
             Content::ChangeAddress { link: link(), until },
             Content::EnrolmentLink { link: link(), until },
+            Content::EnrolmentUsed,
             Content::NewDevice { review: link() },
             Content::PasskeyAdded {
                 passkey: passkey(),

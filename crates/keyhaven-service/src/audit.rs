@@ -2,7 +2,7 @@
 
 use keyhaven_audit::canonical;
 use keyhaven_core::{SignCountCheck, VerifiedAssertion};
-use keyhaven_storage::{Account, AccountId, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_storage::{Account, AccountId, Actor, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::{CredentialId, UserHandle};
 use ring::hmac;
 
@@ -21,6 +21,8 @@ pub(crate) struct Subject {
     pub(crate) person: Option<UserHandle>,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) session: Option<SessionId>,
+    /// Who did it, where that was not the account's own owner.
+    pub(crate) actor: Option<Actor>,
 }
 
 impl Subject {
@@ -171,7 +173,8 @@ impl Context {
         let at = self.clock.now();
         let id = EventId(self.time_ordered_uuid(at)?);
         // Of an account whose owner's key is not at hand: rather nothing than what outlives the account.
-        let kept = client.filter(|_| subject.account.is_none() || subject.person.is_some());
+        let nobodys = subject.account.is_none() && subject.actor.is_none();
+        let kept = client.filter(|_| nobodys || subject.person.is_some());
         let personal = kept.map(|client| {
             let person = subject.person.as_ref();
             Personal::of(client).sealed(&self.keys, person, id, &*self.random)
@@ -190,6 +193,7 @@ impl Context {
             user_agent: None,
             request_id: None,
             personal: personal.transpose()?,
+            actor: subject.actor,
             mac: [0; 32],
         };
         let mac = hmac::sign(&self.keys.audit, &canonical(&event));

@@ -14,16 +14,13 @@ pub(crate) const SECURITY: &str = "security";
 /// What a mail to nobody consists of. No other begins so.
 pub(crate) const NOBODY: u8 = b' ';
 
-/// How mails look, and where their links lead.
+/// How mails look.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
     /// Who sends them.
     pub sender: Sender,
     /// The language for readers whose own is not known, or not among those there are.
     pub language: Language,
-    /// The page that links lead to, with its path. Never from a request: whoever can choose a Host header could have
-    /// links point to himself.
-    pub page: String,
 }
 
 impl Context {
@@ -164,7 +161,6 @@ impl Context {
 
     /// A link to a place on the page. What follows `#` never leaves the browser: no server log and no Referer has it.
     pub(crate) fn link(&self, place: &str) -> Secret {
-        let page = self.settings.mail.as_ref().map_or("", |mail| mail.page.as_str());
-        Secret(format!("{page}#{place}"))
+        Secret(format!("{}#{place}", self.settings.page))
     }
 }

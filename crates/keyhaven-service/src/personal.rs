@@ -48,7 +48,7 @@ impl Personal {
 /// The event with address, user agent and request id in their places, where they can be read: as long as there is an
 /// account, `person` being its user handle, or where the event is about none.
 pub(crate) fn opened(keys: &Keys, mut event: AuditEvent, person: Option<&UserHandle>) -> AuditEvent {
-    let person = person.filter(|_| event.account.is_some());
+    let person = person.filter(|_| event.account.is_some() || event.actor.is_some());
     let plain = event
         .personal
         .as_deref()

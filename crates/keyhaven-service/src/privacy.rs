@@ -1,11 +1,13 @@
 //! What the owner of an account can ask for: everything that is held of it, another name to read, an end to it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use keyhaven_mail::Content;
 use keyhaven_storage::{
-    Account, AddressClaim, AuditEvent, ClientKey, Credential, Deletion, DeletionGround, DeletionOutcome,
-    EventId, PasswordVerifier, Session,
+    Account, Actor, AddressClaim, AuditEvent, ClientKey, Credential, Deletion, DeletionGround,
+    DeletionOutcome, EventId, PasswordVerifier, Session,
 };
 use keyhaven_types::UnixTime;
 use keyhaven_types::signal::AllAcceptedCredentials;
@@ -146,12 +148,8 @@ impl Privacy {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn opened(&self, event: AuditEvent) -> Result<AuditEvent, Error> {
-        let account = match event.account {
-            None => None,
-            Some(id) => self.0.durable.account(id).await?,
-        };
-        let person = account.as_ref().map(|account| &account.user_handle);
-        Ok(personal::opened(&self.0.keys, event, person))
+        let mut opened = self.0.opened(vec![event]).await?;
+        opened.pop().ok_or(Error::NotFound)
     }
 
     /// Gives the account another display name, 1 to 64 characters.
@@ -239,6 +237,30 @@ impl Privacy {
                 })
             }
         }
+    }
+}
+
+impl Context {
+    /// Events with what they hold encrypted, as far as the account of whoever asked is there: an administrator's where one
+    /// did it, else the account that the event is about.
+    pub(crate) async fn opened(&self, events: Vec<AuditEvent>) -> Result<Vec<AuditEvent>, Error> {
+        let mut people = HashMap::new();
+        let mut opened = Vec::with_capacity(events.len());
+        for event in events {
+            let whose = match event.actor {
+                Some(Actor::Account(id)) => Some(id),
+                Some(Actor::CommandLine) | None => event.account,
+            };
+            if let Some(id) = whose
+                && let Entry::Vacant(unknown) = people.entry(id)
+            {
+                let account = self.durable.account(id).await?;
+                unknown.insert(account.map(|account| account.user_handle));
+            }
+            let person = whose.and_then(|id| people.get(&id)).and_then(Option::as_ref);
+            opened.push(personal::opened(&self.keys, event, person));
+        }
+        Ok(opened)
     }
 }
 

@@ -6,6 +6,7 @@ use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
+use crate::administration::AdministrationSettings;
 use crate::clones::ClonePolicy;
 use crate::extensions::ExtensionSettings;
 use crate::mails::MailSettings;
@@ -53,6 +54,11 @@ pub struct Settings {
     pub identifier: Identifier,
     /// How long what is not needed any more is kept.
     pub retention: RetentionSettings,
+    /// The page that links lead to, with its path. Never from a request: whoever can choose a Host header could have
+    /// links point to himself.
+    pub page: String,
+    /// What administrators can do.
+    pub administration: AdministrationSettings,
     /// How mails look; `None`: none are sent.
     pub mail: Option<MailSettings>,
     /// How accounts are recovered, where mails are sent.
@@ -281,6 +287,8 @@ pub(crate) mod tests {
             disclose_existence: false,
             identifier: Identifier::default(),
             retention: RetentionSettings::default(),
+            page: "https://example.org/".into(),
+            administration: AdministrationSettings::default(),
             mail: None,
             recovery: RecoverySettings::default(),
             passwords: PasswordSettings::default(),

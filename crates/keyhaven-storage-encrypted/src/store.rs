@@ -2,6 +2,7 @@
 
 mod accounts;
 mod addresses;
+mod admin;
 mod credentials;
 mod factors;
 mod outbox;

@@ -80,7 +80,7 @@ impl PostgresStore {
         let row = query!(
             "UPDATE accounts SET display_name = $2::text, updated_at = $3 WHERE id = $1 AND active
             RETURNING id AS account_id, user_handle, username, display_name, email, email_verified,
-                active AS account_active, created_at AS account_created_at, updated_at, last_login_at",
+                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at",
             account.0,
             display_name,
             at.as_millis()

@@ -80,7 +80,7 @@ impl SqliteStore {
             r#"UPDATE accounts SET display_name = ?2, updated_at = ?3 WHERE id = ?1 AND active = 1
             RETURNING id AS "account_id!: Uuid", user_handle AS "user_handle!", username AS "username!",
                 display_name AS "display_name!", email AS "email?", email_verified AS "email_verified!: bool",
-                active AS "account_active!: bool", created_at AS "account_created_at!",
+                active AS "account_active!: bool", is_admin AS "is_admin!: bool", created_at AS "account_created_at!",
                 updated_at AS "updated_at!", last_login_at AS "last_login_at?""#,
             account.0,
             display_name,

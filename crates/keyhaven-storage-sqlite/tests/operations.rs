@@ -55,6 +55,7 @@ fn event(n: u128) -> AuditEvent {
         user_agent: None,
         request_id: None,
         personal: None,
+        actor: None,
         mac: [0; 32],
     }
 }

@@ -1,3 +1,6 @@
+use std::fmt;
+use std::str::FromStr;
+
 use keyhaven_types::{
     Aaguid, AuthenticatorTransport, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle,
 };
@@ -22,6 +25,8 @@ pub struct Account {
     pub email_verified: bool,
     /// Whether the account may sign in; false: locked.
     pub active: bool,
+    /// What it may do beside using its own account. A new account is a user's.
+    pub role: Role,
     /// When it was made.
     pub created_at: UnixTime,
     /// When any of it, save the last sign-in, last changed.
@@ -38,6 +43,27 @@ impl Account {
         match &self.email {
             Some(email) if self.email_verified && self.username.starts_with('@') => email,
             Some(_) | None => &self.username,
+        }
+    }
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Role {
+    /// Administer the accounts of others.
+    Admin,
+    /// Use its own account.
+    #[default]
+    User,
+}
+
+impl Role {
+    /// As it is answered.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
         }
     }
 }
@@ -236,8 +262,43 @@ pub struct AuditEvent {
     pub request_id: Option<String>,
     /// The same three, encrypted by the service, in place of them: 1 to 4096 bytes. They are gone with the account.
     pub personal: Option<Vec<u8>>,
+    /// Who did it to the account, where that was not its own owner.
+    pub actor: Option<Actor>,
     /// Keyed MAC over all of the above: HMAC-SHA-256, 32 bytes. Made and checked by the service.
     pub mac: [u8; 32],
+}
+
+/// Who did something to somebody else's account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Actor {
+    /// An administrator.
+    Account(AccountId),
+    /// Whoever could run commands where the server runs.
+    CommandLine,
+}
+
+impl Actor {
+    const COMMAND_LINE: &str = "command_line";
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => id.fmt(f),
+            Self::CommandLine => f.write_str(Self::COMMAND_LINE),
+        }
+    }
+}
+
+impl FromStr for Actor {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::COMMAND_LINE {
+            return Ok(Self::CommandLine);
+        }
+        text.parse().map(Self::Account)
+    }
 }
 
 /// A key that signs access tokens.

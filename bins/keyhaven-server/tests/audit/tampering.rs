@@ -303,6 +303,7 @@ pub(crate) fn a_tail_signed_by_another_key_is_refused(log: &Log) {
         user_agent: None,
         request_id: None,
         personal: None,
+        actor: None,
         mac: [5; 32],
     };
     let hex = |column: &str| {

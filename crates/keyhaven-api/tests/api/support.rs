@@ -15,8 +15,9 @@ use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, rou
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_mail::{DeliveryError, Language, Rendered, Sender, Transport};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, MailSettings,
-    Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings, Settings, Surroundings,
+    AccessTokenSettings, AdministrationSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings,
+    Keyhaven, MailSettings, Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings,
+    Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
@@ -90,6 +91,8 @@ pub(crate) fn settings() -> Settings {
         disclose_existence: false,
         identifier: keyhaven_service::Identifier::Username,
         retention: keyhaven_service::RetentionSettings::default(),
+        page: "https://example.org/account".into(),
+        administration: AdministrationSettings::default(),
         mail: None,
         recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),
@@ -109,7 +112,6 @@ pub(crate) fn mailing() -> Settings {
                 from: "no-reply@example.org".parse().unwrap(),
             },
             language: Language::En,
-            page: "https://example.org/account".into(),
         }),
         ..settings()
     }
