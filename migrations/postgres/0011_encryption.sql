@@ -21,7 +21,9 @@ ALTER TABLE accounts
 CREATE UNIQUE INDEX accounts_username ON accounts (lookup_key(username));
 CREATE UNIQUE INDEX accounts_verified_email ON accounts (lower(lookup_key(email))) WHERE email_verified;
 
-ALTER TABLE address_claims ALTER COLUMN address TYPE personal_text;
+ALTER TABLE address_claims
+    DROP CONSTRAINT address_claims_address_check,
+    ALTER COLUMN address TYPE personal_text;
 ALTER TABLE credentials
     ALTER COLUMN device_name TYPE personal_text,
     ALTER COLUMN user_agent TYPE personal_header;

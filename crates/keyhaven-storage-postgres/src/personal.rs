@@ -117,7 +117,7 @@ impl PostgresStore {
 
     async fn find_all_encrypted(&self) -> Result<bool, Failure> {
         let mut lent = self.primary.lend().await?;
-        let all = query_scalar!("SELECT all_encrypted FROM encryption_state")
+        let all = query_scalar!("SELECT all_encrypted FROM encryption_state WHERE one")
             .fetch_one(&mut *lent)
             .await;
         lent.settle(all)
@@ -125,7 +125,7 @@ impl PostgresStore {
 
     async fn put_all_encrypted(&self) -> Result<(), Failure> {
         let mut lent = self.primary.lend().await?;
-        let set = query!("UPDATE encryption_state SET all_encrypted = true")
+        let set = query!("UPDATE encryption_state SET all_encrypted = true WHERE one")
             .execute(&mut *lent)
             .await;
         lent.settle(set).map(|_| ())
