@@ -62,7 +62,11 @@ pub async fn personal_texts_are_rewritten_where_they_still_stand(subject: impl D
     furnish(&*store).await;
     for table in PersonalTable::ALL {
         let rows = all(&*store, table).await;
-        let longer = |text: &Option<String>| text.as_ref().map(|text| format!("{text}{}", "x".repeat(900)));
+        // As long as encrypted ones are, each with a key of its own.
+        let longer = |text: &Option<String>| {
+            let text = text.as_ref()?;
+            Some(format!("{ENCRYPTED_MARK}{text:0>48}{}", "x".repeat(900)))
+        };
         let mut rewrites: Vec<_> = rows
             .iter()
             .map(|row| PersonalRewrite {
