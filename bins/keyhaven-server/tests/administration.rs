@@ -239,20 +239,29 @@ fn what_is_done_by_command_is_recorded_and_exported(site: &Site) {
         });
     assert!(by_command, "{export}");
     let file = site.directory.path().join("export.jsonl");
-    std::fs::write(&file, &export).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
-    assert!(verified.done().contains("verified"));
+    let keys = site.command(&["audit", "keys"]).done();
+    let key = keys.lines().next().unwrap();
+    let verify = |export: &str| {
+        std::fs::write(&file, export).unwrap();
+        site.command(&[
+            "audit",
+            "verify",
+            "--export",
+            file.to_str().unwrap(),
+            "--key",
+            key,
+        ])
+    };
+    assert!(verify(&export).done().contains("verified"));
     // What is not as it was written shows: also who did it.
     let forged = export.replace(
         "\"actor\":\"command_line\"",
         "\"actor\":\"00000000-0000-4000-8000-000000000000\"",
     );
     assert_ne!(forged, export);
-    std::fs::write(&file, forged).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
+    let verified = verify(&forged);
     assert_eq!(verified.code, Some(1), "{}", verified.text);
-    std::fs::write(&file, &export[..export.len() / 2]).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
+    let verified = verify(&export[..export.len() / 2]);
     assert_eq!(verified.code, Some(2), "{}", verified.text);
 }
 
@@ -283,6 +292,8 @@ on_each_database! {
 fn without_a_database_that_lasts_there_is_nothing_to_administer() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_keyhaven"))
         .args(["admin", "users"])
+        // What the tests are started with is none of its configuration.
+        .env_clear()
         .env("KEYHAVEN_DATABASE_URL", "memory:")
         .output()
         .unwrap();
