@@ -40,8 +40,8 @@ pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{
-    account, client_key, credentials, dev_mails, email, login, page, password, recovery, register, session,
-    step_up, system, well_known,
+    account, client_key, credentials, dev_mails, email, features, login, page, password, recovery, register,
+    session, step_up, system, well_known,
 };
 use state::{ApiState, Shared};
 
@@ -62,7 +62,7 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
 
     let pages = Router::new()
         .route("/", get(page::index))
-        .route("/assets/{name}", get(page::asset));
+        .route("/assets/{*path}", get(page::asset));
     let pages = match &state.settings.mail_folder {
         None => pages,
         Some(_) => pages.route("/dev/mails", get(dev_mails::show)),
@@ -120,6 +120,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(password::login))
         .routes(paths!(password::change, password::remove))
         .routes(paths!(account::show))
+        .routes(paths!(account::security))
         .routes(paths!(email::verify))
         .routes(paths!(email::resend))
         .routes(paths!(email::change))
@@ -133,6 +134,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))
+        .routes(paths!(features::show))
 }
 
 /// Pages of the allowed origins may call, with cookies; nobody else learns anything.

@@ -33,6 +33,7 @@ mod outbox;
 mod passkeys;
 mod passwords;
 mod ports;
+mod protections;
 mod recovery;
 mod registration;
 mod secrets;
@@ -67,6 +68,7 @@ pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
+pub use protections::{PasswordUse, Protection, Protections};
 pub use recovery::{
     AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
 };
@@ -101,6 +103,8 @@ pub struct Keyhaven {
     pub passkeys: Passkeys,
     /// Passwords, where they are allowed.
     pub passwords: Passwords,
+    /// What guards an account beside its passkeys.
+    pub protections: Protections,
     /// Recovering accounts.
     pub recoveries: Recoveries,
     /// Registering passkeys.
@@ -171,6 +175,7 @@ impl Keyhaven {
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
+            protections: Protections(context.clone()),
             recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
@@ -227,6 +232,7 @@ opaque_debug!(
     Outbox,
     Passkeys,
     Passwords,
+    Protections,
     Recoveries,
     Registrations,
     Sessions,

@@ -5,6 +5,7 @@ pub(crate) mod client_key;
 pub(crate) mod credentials;
 pub(crate) mod dev_mails;
 pub(crate) mod email;
+pub(crate) mod features;
 pub(crate) mod login;
 pub(crate) mod page;
 pub(crate) mod password;

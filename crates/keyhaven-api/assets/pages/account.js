@@ -1,0 +1,104 @@
+/**
+ * The account itself: its names and its e-mail address.
+ *
+ * @module pages/account
+ */
+
+import { keyhaven, run, state, succeed } from "../context.js";
+import { fill } from "../i18n.js";
+import { ask, button, byId, card, el, facts } from "../ui.js";
+
+/** The card of the account's names. */
+export function accountCard() {
+  return card("account", "account.title", {}, el("div", { id: "account-facts" }));
+}
+
+/** The card of its address. */
+export function emailCard() {
+  return card(
+    "email",
+    "email.title",
+    {},
+    el("p", { class: "card-text", t: "email.text" }),
+    el("p", { id: "email-state", class: "state" }),
+    el("p", { id: "email-pending", class: "notice inline", t: "email.pending", hidden: true }),
+    el(
+      "p",
+      { class: "card-foot" },
+      button({ id: "email-resend", t: "email.resend", kind: "secondary", on: resend, hidden: true }),
+      button({ id: "email-change", t: "email.change", kind: "quiet", on: change }),
+    ),
+  );
+}
+
+/** Says what is known of the account. */
+export function drawAccount() {
+  const { user } = state.current;
+  const id = el("code", {}, user.id);
+  byId("account-facts")?.replaceChildren(
+    facts([
+      ["field.username", user.username],
+      ["field.displayname", user.displayName],
+      ["account.id", id],
+    ]),
+  );
+  if (byId("email-state")) {
+    const address = el("strong", { id: "email-address" }, user.email ?? "");
+    const known = user.emailVerified ? "email.verified" : "email.unverified";
+    fill(byId("email-state"), user.email ? known : "email.none", { address });
+    byId("email-pending").hidden = !user.email || user.emailVerified;
+    byId("email-resend").hidden = !user.email || user.emailVerified;
+    fill(byId("email-change").querySelector("span"), user.email ? "email.change" : "email.add");
+  }
+  drawConfirm(user);
+}
+
+/** Above everything, until the address is proven: where the mail went, and that it must be answered. */
+function drawConfirm(user) {
+  const notice = byId("email-confirm");
+  if (!notice) return;
+  const pending = Boolean(state.features.mail && user.email && !user.emailVerified);
+  notice.hidden = !pending;
+  if (pending) fill(byId("email-confirm-text"), "email.confirm", { address: el("strong", {}, user.email) });
+}
+
+/** The notice that stands above everything while the address is not proven. */
+export function confirmNotice() {
+  return el(
+    "div",
+    { id: "email-confirm", class: "notice", data: { kind: "mail" }, hidden: true },
+    el("p", { id: "email-confirm-text" }),
+    el("div", { class: "notice-actions" }, button({ id: "email-confirm-resend", t: "email.resend", kind: "secondary", on: resend })),
+  );
+}
+
+function resend(element) {
+  return run(element, null, async () => {
+    await keyhaven.resendEmail();
+    succeed("email_sent");
+  });
+}
+
+async function change(element) {
+  const answer = await ask({
+    name: "email-new",
+    title: state.current.user.email ? "email.change_title" : "email.add",
+    text: "email.change_text",
+    confirm: "email.send",
+    fields: [
+      {
+        name: "input",
+        t: "field.email_new",
+        type: "email",
+        autocomplete: "email",
+        maxlength: 254,
+        required: "error.email_missing",
+      },
+    ],
+  });
+  if (!answer) return;
+  run(element, null, async () => {
+    await keyhaven.changeEmail(answer.input.trim());
+    succeed("email_sent");
+  });
+}
