@@ -13,14 +13,16 @@
 import { keyhaven, listen, report, run, state, succeed, tell } from "./context.js";
 import { choose, fill, otherLanguage, toDate, translate } from "./i18n.js";
 import { NAMES } from "./messages.js";
-import { accountCard, confirmNotice, drawAccount, emailCard } from "./pages/account.js";
+import { accountCard, confirmNotice, dataCard, drawAccount, emailCard } from "./pages/account.js";
+import { administers, closeAdmin, drawAdmin } from "./pages/admin.js";
 import { drawOffers, resetDesk } from "./pages/desk.js";
-import { proveAddress, showCancelRecovery, takeLink } from "./pages/links.js";
+import { eventsCard, loadEvents } from "./pages/events.js";
+import { proveAddress, showCancelRecovery, showEnrolment, takeLink } from "./pages/links.js";
 import { showOffer } from "./pages/offer.js";
 import { loadPasskeys, passkeysCard } from "./pages/passkeys.js";
 import { loadProtections, protectionCards, showClientKey } from "./pages/protections.js";
 import { isRecovery, showRecovered } from "./pages/recover.js";
-import { drawRegistration } from "./pages/register.js";
+import { resetRegistration, showMailedCode } from "./pages/register.js";
 import { drawSession, greet, loadSessions, sessionCard, sessionsCard } from "./pages/sessions.js";
 import { resetSignIn, startAutofill, stopAutofill } from "./pages/sign-in.js";
 import { closeTask, inTask } from "./pages/task.js";
@@ -51,13 +53,14 @@ function setTitle(key) {
 function showSignedOut({ focus = false, waitForFocus = false } = {}) {
   state.current = null;
   state.review = null;
+  closeAdmin();
   clearTimeout(expiryTimer);
   closeDialogs();
   // Nothing of the account stays in the page.
   for (const section of document.querySelectorAll("[data-section-body]")) section.replaceChildren();
   byId("greeting").replaceChildren();
   resetSignIn();
-  drawRegistration();
+  resetRegistration();
   resetDesk();
   showView("signed-out");
   setTitle("title.signed_out");
@@ -78,7 +81,7 @@ async function showSignedIn({ focus = false } = {}) {
   setTitle("title.signed_in");
   if (focus) byId("greeting").focus();
   watchExpiry(state.current.session);
-  await Promise.all([loadPasskeys(), loadSessions(), loadProtections()]);
+  await Promise.all([loadPasskeys(), loadSessions(), loadProtections(), loadEvents()]);
   if (state.current && !inTask()) setState("signed-in");
 }
 
@@ -86,22 +89,25 @@ function drawSections() {
   const main = (...children) => el("div", { class: "column-main" }, ...children);
   const side = (...children) => el("div", { class: "column-side" }, ...children);
   byId("section-security").replaceChildren(
-    main(confirmNotice(), passkeysCard(), sessionsCard()),
+    main(confirmNotice(), passkeysCard(), sessionsCard(), eventsCard()),
     side(...protectionCards(), sessionCard()),
   );
-  byId("section-account").replaceChildren(main(...[state.features.mail && emailCard()].filter(Boolean)), side(accountCard()));
+  byId("section-account").replaceChildren(main(...[state.features.mail && emailCard(), dataCard()].filter(Boolean)), side(accountCard()));
 }
 
 /** Shows the section that the address names. */
 function showSection({ focus = false } = {}) {
   const named = location.hash.slice(1).split("/")[0];
   const sections = [...document.querySelectorAll("[data-section-body]")];
-  const chosen = sections.find((one) => one.dataset.sectionBody === named) ?? sections[0];
+  byId("admin-tab").hidden = !administers();
+  const allowed = named !== "admin" || administers();
+  const chosen = (allowed && sections.find((one) => one.dataset.sectionBody === named)) || sections[0];
   for (const section of sections) section.hidden = section !== chosen;
   for (const link of document.querySelectorAll(".tabs a")) {
     if (link.dataset.section === chosen.dataset.sectionBody) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (chosen.dataset.sectionBody === "admin") drawAdmin();
   if (focus) chosen.querySelector("h2")?.focus();
 }
 
@@ -213,7 +219,13 @@ function follow(link) {
     showCancelRecovery(link.token);
     return true;
   }
+  if (link?.kind === "enrolment") {
+    clearStatus();
+    showEnrolment(link.token);
+    return true;
+  }
   if (link?.kind === "verify-email") state.emailToken = link.token;
+  if (link?.kind === "register") state.registrationCode = link.token;
   return false;
 }
 
@@ -226,18 +238,31 @@ async function find() {
     report(error);
   }
   state.current = current;
-  if (!current) return showSignedOut();
+  if (!current) {
+    showSignedOut();
+    goOnRegistering();
+    return;
+  }
   if (isRecovery(current)) return showRecovered();
   await showSignedIn();
   if (state.emailToken && state.current) await prove();
 }
 
+/** With the code of a mailed link at hand, and nobody signed in. */
+function goOnRegistering() {
+  if (state.registrationCode) showMailedCode(state.registrationCode);
+  state.registrationCode = null;
+}
+
 window.addEventListener("hashchange", () => {
   const link = takeLink();
   if (follow(link)) return;
-  if (link && state.current && !isRecovery(state.current)) prove();
+  if (link?.kind === "register") {
+    if (!state.current) goOnRegistering();
+  } else if (link && state.current && !isRecovery(state.current)) prove();
   else if (link) byId("link-notice").hidden = false;
-  else if (state.current && document.querySelector(`[data-section="${CSS.escape(location.hash.slice(1))}"]`)) {
+  else if (state.current && document.querySelector(`[data-section="${CSS.escape(location.hash.slice(1).split("/")[0])}"]`)) {
+    clearStatus();
     showSection({ focus: true });
   }
 });

@@ -6,10 +6,10 @@
  * @module context
  */
 
-import { fill, known, language, t } from "./i18n.js";
+import { fill, known, language } from "./i18n.js";
 import { Keyhaven, KeyhavenError } from "./keyhaven.js";
 import { HINTS } from "./messages.js";
-import { clearStatus, describeUserAgent, el, setBusy, showStatus } from "./ui.js";
+import { clearStatus, el, setBusy, showStatus } from "./ui.js";
 
 /** The API's base path. */
 export const base = document.querySelector('meta[name="keyhaven-base"]').content;
@@ -22,11 +22,13 @@ export const state = {
   /** @type {import("./keyhaven.d.ts").SessionState | null} who is signed in */
   current: null,
   /** @type {import("./keyhaven.d.ts").Features} */
-  features: { mail: false, passwordFallback: false, passwordWithPasskey: "off", clientKey: "off" },
+  features: { mail: false, passwordFallback: false, passwordWithPasskey: "off", clientKey: "off", identifier: "username" },
   /** @type {import("./keyhaven.d.ts").Capabilities | null} */
   capabilities: null,
   /** The token of a mailed link that proves an address, until it has been used. Kept nowhere else. */
   emailToken: null,
+  /** The code of a mailed link that makes an account, likewise. */
+  registrationCode: null,
   /** After a recovery: the id of the passkey that is known to be the owner's. */
   review: null,
 };
@@ -109,17 +111,6 @@ export async function run(element, prompt, flow) {
     state.busy = false;
     if (element) setBusy(element, false);
   }
-}
-
-/** First name of a new passkey; its owner can change it. */
-export function thisDevice() {
-  return describeUserAgent(navigator.userAgent);
-}
-
-/** How the signed-in person is called. */
-export function ownName() {
-  const user = state.current?.user;
-  return user ? user.displayName || user.username : t("device.unknown");
 }
 
 function capitalised(text) {

@@ -110,10 +110,19 @@ export class Keyhaven {
    * @returns {Promise<SignIn>}
    */
   async register(options) {
-    const { username, displayName, email, deviceName, password, signal, ...rest } = options;
-    const { authenticatorAttachment, hints, pin, captchaToken } = rest;
-    const body = { username, displayName, email, authenticatorAttachment, hints, pin, captchaToken };
+    const { deviceName, password, signal, ...body } = options;
     return this.#create(body, { deviceName, password, signal });
+  }
+
+  /**
+   * Has a code mailed to an address, where accounts are called by theirs: `register({ emailProofId, emailCode })` follows,
+   * from this browser. The answer is the same for every address.
+   *
+   * @param {string} email
+   * @returns {Promise<import("./keyhaven.d.ts").AskedProof>}
+   */
+  async requestRegistration(email) {
+    return this.#post("register/start", { email });
   }
 
   /**
@@ -336,8 +345,7 @@ export class Keyhaven {
    * @param {import("./keyhaven.d.ts").PasswordRegisterOptions} options
    * @returns {Promise<import("./keyhaven.d.ts").PasswordSignIn>}
    */
-  async registerWithPassword({ username, password, displayName, email, captchaToken, signal }) {
-    const body = { username, password, displayName, email, captchaToken };
+  async registerWithPassword({ signal, ...body }) {
     return this.#exclusively(async (signedIn) => {
       if (signedIn) throw new KeyhavenError({ code: "signed_in_meanwhile" });
       const result = await this.#post("password/register", body, { signal });
@@ -402,6 +410,41 @@ export class Keyhaven {
   /** What guards the account beside its passkeys. @returns {Promise<import("./keyhaven.d.ts").AccountSecurity>} */
   async accountSecurity() {
     return this.#get("account/security");
+  }
+
+  // ── The account ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gives the account another name for people to read, and tells the browser.
+   *
+   * @param {string} displayName 1 to 64 characters
+   * @returns {Promise<import("./keyhaven.d.ts").User>}
+   */
+  async changeDisplayName(displayName) {
+    const { signals, ...user } = await this.#request("PATCH", "account", { body: { displayName } });
+    signalUser({ signals });
+    return this.#remember({ user }).user;
+  }
+
+  /**
+   * What happened to the account, newest first, 50 at a time.
+   *
+   * @param {{ after?: string }} [options] `after`: `next` of the page before
+   * @returns {Promise<import("./keyhaven.d.ts").EventList>}
+   */
+  async accountEvents({ after } = {}) {
+    return this.#get(after === undefined ? "account/events" : `account/events?after=${encodeURIComponent(after)}`);
+  }
+
+  /** Everything that is held of the account, to be kept; asks for a passkey first. @returns {Promise<object>} */
+  async exportAccount() {
+    return this.#steppingUp("export", () => this.#get("account/export"));
+  }
+
+  /** Deletes the account, at once and for good; asks for a passkey first, and tells the browser that none counts. */
+  async deleteAccount() {
+    await this.#changing(() => this.#steppingUp("delete_account", () => this.#delete("account")));
+    this.#user = null;
   }
 
   // ── The e-mail address ────────────────────────────────────────────────────────────────────────────────────────────
@@ -496,6 +539,98 @@ export class Keyhaven {
     return (await this.#steppingUp("add_passkey", () => this.#post("recovery/codes"))).codes;
   }
 
+  /**
+   * Uses up the token of an enrolment link (`#enrolment=…`): there is a session then that can add a passkey, and nothing
+   * else ({@link Keyhaven#addPasskey}).
+   *
+   * @param {string} token
+   * @returns {Promise<import("./keyhaven.d.ts").SessionState>}
+   */
+  async redeemEnrolment(token) {
+    return this.#remember(await this.#post("enrolment/redeem", { token }));
+  }
+
+  // ── Administrators. Each asks for a passkey first; for everybody else nothing of this is there ────────────────────
+
+  /**
+   * Accounts, newest first, or those that are looked for.
+   *
+   * @param {import("./keyhaven.d.ts").AdminUsersQuery} [query]
+   * @returns {Promise<import("./keyhaven.d.ts").AdminUsers>}
+   */
+  async adminUsers(query) {
+    return this.#administering(() => this.#get(withQuery("admin/users", query)));
+  }
+
+  /** One account. @param {string} id @returns {Promise<import("./keyhaven.d.ts").AdminUserDetails>} */
+  async adminUser(id) {
+    return this.#administering(() => this.#get(adminUser(id)));
+  }
+
+  /** Locks an account: nobody signs in to it. @param {string} id @param {string} reason for other administrators */
+  async adminLock(id, reason) {
+    await this.#administering(() => this.#post(adminUser(id, "/lock"), { reason }));
+  }
+
+  /** Unlocks an account. @param {string} id */
+  async adminUnlock(id) {
+    await this.#administering(() => this.#post(adminUser(id, "/unlock")));
+  }
+
+  /** Signs an account out everywhere. @param {string} id */
+  async adminSignOut(id) {
+    await this.#administering(() => this.#delete(adminUser(id, "/sessions")));
+  }
+
+  /**
+   * Removes a passkey of an account.
+   *
+   * @param {string} id
+   * @param {string} credentialId
+   * @param {{ evenLast?: boolean }} [options] `evenLast`: also where no passkey would be left
+   */
+  async adminRemovePasskey(id, credentialId, options) {
+    const path = withQuery(adminUser(id, `/credentials/${encodeURIComponent(credentialId)}`), options);
+    await this.#administering(() => this.#delete(path));
+  }
+
+  /**
+   * Makes a link by which the owner of an account can add a passkey, once.
+   *
+   * @param {string} id
+   * @param {{ mail?: boolean }} [options] `mail`: it is mailed to the account's address, and not answered
+   * @returns {Promise<import("./keyhaven.d.ts").EnrolmentLink>}
+   */
+  async adminEnrolmentLink(id, { mail = false } = {}) {
+    return this.#administering(() => this.#post(adminUser(id, "/enrolment-link"), { mail }));
+  }
+
+  /**
+   * Whether something is an account's client key, where that can be asked.
+   *
+   * @param {string} id
+   * @param {string} candidate
+   * @returns {Promise<import("./keyhaven.d.ts").ClientKeyVerdict>}
+   */
+  async adminVerifyClientKey(id, candidate) {
+    return this.#administering(() => this.#post(adminUser(id, "/client-key/verify"), { candidate }));
+  }
+
+  /**
+   * Events of all accounts, newest first.
+   *
+   * @param {import("./keyhaven.d.ts").AdminEventsQuery} [query]
+   * @returns {Promise<import("./keyhaven.d.ts").AdminEvents>}
+   */
+  async adminEvents(query) {
+    return this.#administering(() => this.#get(withQuery("admin/audit", query)));
+  }
+
+  /** The whole sealed audit log, as lines of JSON for `keyhaven audit verify`. @returns {Promise<string>} */
+  async adminExportAudit() {
+    return this.#administering(() => this.#request("GET", "admin/audit/export", { plain: true }));
+  }
+
   /** Name and version of the server. @returns {Promise<import("./keyhaven.d.ts").Version>} */
   async version() {
     return this.#get("version");
@@ -541,6 +676,10 @@ export class Keyhaven {
       }
       throw error;
     }
+  }
+
+  #administering(call) {
+    return this.#steppingUp("admin", call);
   }
 
   /** Runs a change of passkeys, and hands what its answer says to the browser, unless a passkey was made meanwhile. */
@@ -732,7 +871,7 @@ export class Keyhaven {
     return this.#request("DELETE", path);
   }
 
-  async #request(method, path, { body, signal } = {}) {
+  async #request(method, path, { body, signal, plain = false } = {}) {
     const controller = new AbortController();
     const abort = () => controller.abort();
     if (signal?.aborted) abort();
@@ -761,6 +900,7 @@ export class Keyhaven {
       signal?.removeEventListener("abort", abort);
     }
     if (!response.ok) throw problem(response, text);
+    if (plain) return text;
     if (text === "") return undefined;
     try {
       return JSON.parse(text);
@@ -768,6 +908,17 @@ export class Keyhaven {
       throw new KeyhavenError({ code: "invalid_answer", status: response.status, cause });
     }
   }
+}
+
+/** A path with what is known of a query. */
+function withQuery(path, query = {}) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const text = new URLSearchParams(pairs).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+function adminUser(id, rest = "") {
+  return `admin/users/${encodeURIComponent(id)}${rest}`;
 }
 
 // ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -149,9 +149,11 @@ export function clearStatus() {
  * @param {boolean} [question.danger]
  * @param {object[]} [question.fields] each `{ name, t, value?, required?, … }`; `required` is the key of what is said
  *   where it is empty; `type: "checkbox"`, or `options` (`[value, text]` pairs) for a choice
+ * @param {(values: object) => [string, string] | null} [question.check] objects to a field's value: its name, and the
+ *   key of what is said
  * @returns {Promise<Record<string, string | boolean> | null>}
  */
-export function ask({ name, title, text, confirm, danger = false, fields = [] }) {
+export function ask({ name, title, text, confirm, danger = false, fields = [], check = () => null }) {
   const drawn = fields.map((one) => [one, drawField(name, one)]);
   const input = ([one]) => byId(`${name}-${one.name}`);
   return new Promise((resolve) => {
@@ -182,9 +184,17 @@ export function ask({ name, title, text, confirm, danger = false, fields = [] })
         input(missing).focus();
         return;
       }
-      answer = Object.fromEntries(
+      const given = Object.fromEntries(
         drawn.map((one) => [one[0].name, one[0].type === "checkbox" ? input(one).checked : input(one).value]),
       );
+      const objection = check(given);
+      if (objection) {
+        const field = byId(`${name}-${objection[0]}`);
+        setFieldError(field, objection[1]);
+        field.focus();
+        return;
+      }
+      answer = given;
       dialog.close();
     });
     dialog.addEventListener("close", () => {
@@ -234,11 +244,7 @@ export function showOnce({ name, title, text, lines, file }) {
         fill(copied, "secret.not_copied");
       }
     };
-    const download = () => {
-      const url = URL.createObjectURL(new Blob([`${plain}\n`], { type: "text/plain" }));
-      el("a", { href: url, download: file }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
-    };
+    const download = () => save(file, `${plain}\n`, "text/plain");
     const dialog = el(
       "dialog",
       { id: `${name}-dialog`, "aria-labelledby": `${name}-title`, "aria-describedby": `${name}-text` },
@@ -265,6 +271,13 @@ export function showOnce({ name, title, text, lines, file }) {
   });
 }
 
+/** Has the browser keep a text as a file. */
+export function save(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
 /** Closes what is open. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
@@ -274,12 +287,21 @@ export function closeDialogs() {
 
 /** “Chrome on Linux”, from a user agent string. A label for people, never a decision. */
 export function describeUserAgent(text) {
-  const agent = text ?? "";
-  const first = (names) => names.find(([pattern]) => pattern.test(agent))?.[1];
+  return t(...wordsFor(text));
+}
+
+/** The same as an element, which follows the language; what was read is its title. */
+export function device(userAgent, attributes = {}) {
+  const title = userAgent ? ["raw", { text: userAgent }] : undefined;
+  return el("span", { t: wordsFor(userAgent), title, ...attributes });
+}
+
+function wordsFor(userAgent) {
+  const first = (names) => names.find(([pattern]) => pattern.test(userAgent ?? ""))?.[1];
   const browser = first(BROWSERS);
   const system = first(SYSTEMS);
-  if (browser && system) return t("device.browser_on", { browser, system });
-  return browser ?? system ?? t("device.unknown");
+  if (browser && system) return ["device.browser_on", { browser, system }];
+  return browser || system ? ["raw", { text: browser ?? system }] : ["device.unknown", {}];
 }
 
 const BROWSERS = [

@@ -37,10 +37,9 @@ export function requireText(input, code, say) {
 
 /** What the deployment and the browser offer. */
 export function drawOffers() {
-  const { mail, passwordFallback } = state.features;
+  const { mail, passwordFallback, identifier } = state.features;
+  fill(byId("signin-username-label"), identifier === "email" ? "field.email" : "field.username");
   byId("signin-use-password").hidden = !passwordFallback;
-  byId("register-use-password").hidden = !passwordFallback;
-  byId("register-email-field").hidden = !mail;
   byId("show-recover").hidden = !mail;
   byId("signin-ways").hidden = !mail && !passwordFallback;
   explainCapabilities(state.capabilities);

@@ -9,7 +9,7 @@ import { keyhaven, run, state, succeed, tell } from "../context.js";
 import { button, el } from "../ui.js";
 import { showTask } from "./task.js";
 
-const KINDS = ["verify-email", "cancel-recovery"];
+const KINDS = ["verify-email", "cancel-recovery", "register", "enrolment"];
 
 /**
  * Takes the token out of the address, the history included.
@@ -44,6 +44,30 @@ export function showCancelRecovery(token) {
       { class: "actions" },
       button({ id: "cancel-leave", t: "cancel.leave", on: () => tell("task-done") }),
       button({ id: "cancel-confirm", t: "cancel.confirm", kind: "danger", on: cancel }),
+    ),
+  );
+}
+
+/** Asks whether to use an enrolment link up: it works once. */
+export function showEnrolment(token) {
+  const redeem = (element) =>
+    run(element, null, async () => {
+      try {
+        tell("signed-in", await keyhaven.redeemEnrolment(token));
+      } catch (error) {
+        if (error.code !== "authentication_failed" && error.code !== "not_found") throw error;
+        throw Object.assign(error, { code: "enrolment_dead" });
+      }
+    });
+  showTask(
+    "enrolment",
+    "enrolment.title",
+    el("p", { class: "card-text", t: "enrolment.text" }),
+    el(
+      "div",
+      { class: "actions" },
+      button({ id: "enrolment-leave", t: "recovered.leave", on: () => tell("task-done") }),
+      button({ id: "enrolment-go", t: "action.continue", kind: "primary", on: redeem }),
     ),
   );
 }

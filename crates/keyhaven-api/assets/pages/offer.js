@@ -4,7 +4,7 @@
  * @module pages/offer
  */
 
-import { keyhaven, run, state, tell, thisDevice } from "../context.js";
+import { keyhaven, run, state, tell } from "../context.js";
 import { button, el } from "../ui.js";
 import { showTask } from "./task.js";
 
@@ -15,7 +15,7 @@ export function showOffer() {
   const make = (element) =>
     run(element, "prompt.create", async () => {
       silently.abort();
-      const made = (await attempt) ?? (await keyhaven.addPasskey({ deviceName: thisDevice() }));
+      const made = (await attempt) ?? (await keyhaven.addPasskey());
       tell("signed-in", { ...made, message: "passkey_added" });
     });
   const later = () => {
@@ -45,7 +45,7 @@ export function showOffer() {
 async function inPassing(signal) {
   if (!state.capabilities.conditionalCreate) return null;
   try {
-    const made = await keyhaven.addPasskey({ deviceName: thisDevice(), mediation: "conditional", signal });
+    const made = await keyhaven.addPasskey({ mediation: "conditional", signal });
     if (!signal.aborted) tell("signed-in", { ...made, message: "passkey_made" });
     return made;
   } catch {

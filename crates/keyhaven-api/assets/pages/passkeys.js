@@ -4,9 +4,9 @@
  * @module pages/passkeys
  */
 
-import { keyhaven, report, run, state, succeed, tell, thisDevice } from "../context.js";
+import { keyhaven, report, run, state, succeed, tell } from "../context.js";
 import { fill, setRpId, t, time } from "../i18n.js";
-import { ask, button, byId, card, describeUserAgent, el, icon } from "../ui.js";
+import { ask, button, byId, card, describeUserAgent, device, el, icon } from "../ui.js";
 
 /** @type {import("../keyhaven.d.ts").Credential[]} as drawn last */
 let drawn = [];
@@ -36,7 +36,7 @@ export function passkeysCard() {
     el(
       "p",
       { class: "card-foot" },
-      button({ id: "delete-others", t: "passkeys.delete_others", kind: "quiet danger-text", on: removeOthers }),
+      button({ id: "delete-others", t: "passkeys.delete_others", kind: "secondary danger-text", on: removeOthers }),
     ),
   );
 }
@@ -104,7 +104,7 @@ function row(credential) {
         lastUsedAt
           ? el("span", { data: { testid: "passkey-last-used" }, t: ["passkey.last_used", { when: time(lastUsedAt) }] })
           : el("span", { data: { testid: "passkey-last-used" }, t: "passkey.not_used" }),
-        credential.userAgent && el("span", { t: ["passkey.made_with", { browser: describeUserAgent(credential.userAgent) }] }),
+        credential.userAgent && el("span", { t: ["passkey.made_with", { browser: device(credential.userAgent) }] }),
       ),
     ),
     el(
@@ -129,9 +129,13 @@ function action(name, label, text, kind, on) {
   });
 }
 
+/** What the server calls a passkey whose authenticator it does not know. */
+const UNKNOWN = "Passkey";
+
 /** The name a passkey goes by. */
-export function passkeyName({ deviceName, authenticatorName }) {
-  return deviceName || authenticatorName || t("passkey.unnamed");
+function passkeyName({ deviceName, authenticatorName, userAgent }) {
+  if (deviceName !== UNKNOWN || authenticatorName || !userAgent) return deviceName;
+  return t("passkey.unnamed", { device: describeUserAgent(userAgent) });
 }
 
 /** Why a passkey does not sign in. */
@@ -157,7 +161,7 @@ function kindOf({ transports }) {
 
 function addPasskey(element) {
   return run(element, "prompt.create", async () => {
-    const { session } = await keyhaven.addPasskey({ deviceName: thisDevice() });
+    const { session } = await keyhaven.addPasskey();
     await loadPasskeys();
     tell("session", session);
     succeed("passkey_added");

@@ -83,7 +83,7 @@ function passwordCard() {
       "p",
       { class: "card-foot" },
       button({ id: "change-password", t: "password.set", kind: "secondary", on: changePassword }),
-      button({ id: "remove-password", t: "password.remove", kind: "quiet danger-text", on: removePassword, hidden: true }),
+      button({ id: "remove-password", t: "password.remove", kind: "secondary danger-text", on: removePassword, hidden: true }),
     ),
   );
 }
@@ -193,7 +193,7 @@ function clientKeyCard() {
       "p",
       { class: "card-foot" },
       button({ id: "make-key", t: "key.make", kind: "secondary", on: makeKey }),
-      button({ id: "remove-key", t: "key.remove", kind: "quiet danger-text", on: removeKey, hidden: true }),
+      button({ id: "remove-key", t: "key.remove", kind: "secondary danger-text", on: removeKey, hidden: true }),
     ),
   );
 }

@@ -7,7 +7,7 @@
  * @module pages/recover
  */
 
-import { keyhaven, report, run, sentence, state, succeed, tell, thisDevice } from "../context.js";
+import { keyhaven, report, run, sentence, state, succeed, tell } from "../context.js";
 import { fill, time, toDate } from "../i18n.js";
 import { button, byId, clearStatus, el, setFieldError } from "../ui.js";
 import { requireText, showPanel } from "./desk.js";
@@ -163,7 +163,7 @@ export function isRecovery({ session }) {
 export function showRecovered() {
   const add = (element) =>
     run(element, "prompt.create", async () => {
-      const result = await keyhaven.addPasskey({ deviceName: thisDevice() });
+      const result = await keyhaven.addPasskey();
       state.review = result.credential.id;
       tell("signed-in", { ...result, message: "recovered" });
     });

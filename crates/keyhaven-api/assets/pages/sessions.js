@@ -6,7 +6,7 @@
 
 import { keyhaven, report, run, state, succeed, tell } from "../context.js";
 import { fill, known, time } from "../i18n.js";
-import { ask, button, byId, card, describeUserAgent, el, facts, icon } from "../ui.js";
+import { ask, button, byId, card, describeUserAgent, device, el, facts, icon } from "../ui.js";
 
 /** The list's card, still empty. */
 export function sessionsCard() {
@@ -18,8 +18,8 @@ export function sessionsCard() {
     el(
       "p",
       { class: "card-foot" },
-      button({ id: "revoke-others", t: "sessions.end_others", on: endOthers, hidden: true }),
-      button({ id: "revoke-all", t: "sessions.end_all", kind: "quiet danger-text", on: endAll }),
+      button({ id: "revoke-others", t: "sessions.end_others", kind: "secondary", on: endOthers, hidden: true }),
+      button({ id: "revoke-all", t: "sessions.end_all", kind: "secondary danger-text", on: endAll }),
     ),
   );
 }
@@ -71,7 +71,7 @@ function row(session) {
       el(
         "h3",
         {},
-        el("span", { data: { testid: "session-name" }, title: session.userAgent ? ["raw", { text: session.userAgent }] : undefined }, name),
+        device(session.userAgent, { data: { testid: "session-name" } }),
         session.current && " ",
         session.current && el("span", { class: "badge", data: { kind: "synced", testid: "session-current" }, t: "sessions.this_one" }),
       ),

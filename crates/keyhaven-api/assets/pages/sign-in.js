@@ -86,9 +86,14 @@ function showPassword(shown) {
   fill(byId("signin-button"), shown ? "signin.submit_password" : "signin.submit");
 }
 
+/** What accounts are called by differs. */
+function nameMissing() {
+  return state.features.identifier === "email" ? "email_missing" : "username_required";
+}
+
 byId("signin-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const username = requireText(byId("signin-username"), "username_required", report);
+  const username = requireText(byId("signin-username"), nameMissing(), report);
   if (!username) return;
   if (!passwordShown()) return signIn(byId("signin-button"), username);
   // What is typed is the password, blanks and all.
