@@ -1,6 +1,6 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
-use keyhaven_service::{PasswordUse, Protection, Signals, authentication_context, authenticator_name};
+use keyhaven_service::{Signals, authentication_context, authenticator_name};
 use keyhaven_storage::{Account, Credential, InactiveReason, Session};
 use keyhaven_types::UnixTime;
 use serde::{Deserialize, Serialize};
@@ -294,31 +294,6 @@ impl From<&Account> for User {
             display_name: account.display_name.clone(),
             email: account.email.clone(),
             email_verified: account.email_verified,
-        }
-    }
-}
-
-/// `GET /account/security`
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct AccountSecurity {
-    /// What its password is good for: `alone` signs in, `with_passkey` counts only together with one; `null`: it has none.
-    password: Option<&'static str>,
-    /// Whether a sign-in with one of its passkeys asks for a client key, too.
-    client_key: bool,
-    /// How many recovery codes are left.
-    recovery_codes_left: u64,
-}
-
-impl From<Protection> for AccountSecurity {
-    fn from(protection: Protection) -> Self {
-        Self {
-            password: protection.password.map(|password| match password {
-                PasswordUse::Alone => "alone",
-                PasswordUse::WithPasskey => "with_passkey",
-            }),
-            client_key: protection.client_key,
-            recovery_codes_left: protection.recovery_codes_left,
         }
     }
 }

@@ -40,8 +40,8 @@ pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{
-    account, client_key, credentials, dev_mails, email, features, login, page, password, recovery, register,
-    session, step_up, system, well_known,
+    account, client_key, credentials, dev_mails, email, features, login, page, password, protections,
+    recovery, register, session, step_up, system, well_known,
 };
 use state::{ApiState, Shared};
 
@@ -120,7 +120,6 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(password::login))
         .routes(paths!(password::change, password::remove))
         .routes(paths!(account::show))
-        .routes(paths!(account::security))
         .routes(paths!(email::verify))
         .routes(paths!(email::resend))
         .routes(paths!(email::change))
@@ -131,6 +130,7 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(recovery::cancel))
         .routes(paths!(recovery::show))
         .routes(paths!(client_key::rotate, client_key::remove))
+        .routes(paths!(protections::show))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))

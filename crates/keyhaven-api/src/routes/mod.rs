@@ -9,6 +9,7 @@ pub(crate) mod features;
 pub(crate) mod login;
 pub(crate) mod page;
 pub(crate) mod password;
+pub(crate) mod protections;
 pub(crate) mod recovery;
 pub(crate) mod register;
 pub(crate) mod session;
