@@ -1,5 +1,7 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
+pub(crate) mod admin;
+
 use keyhaven_service::{Signals, authentication_context, authenticator_name};
 use keyhaven_storage::{Account, Credential, InactiveReason, Session};
 use keyhaven_types::UnixTime;
@@ -284,6 +286,8 @@ pub(crate) struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
     email_verified: bool,
+    /// `user` or `admin`.
+    role: &'static str,
 }
 
 impl From<&Account> for User {
@@ -294,6 +298,7 @@ impl From<&Account> for User {
             display_name: account.display_name.clone(),
             email: account.email.clone(),
             email_verified: account.email_verified,
+            role: account.role.as_str(),
         }
     }
 }

@@ -33,7 +33,7 @@ impl FromRequestParts<ApiState> for From {
     }
 }
 
-fn client(parts: &Parts) -> Result<Client, ApiError> {
+pub(crate) fn client(parts: &Parts) -> Result<Client, ApiError> {
     parts
         .extensions
         .get::<Client>()
@@ -241,7 +241,7 @@ impl Authority for AnySessions {
 }
 
 /// A browser names its page on every request that changes something: one with a cookie that does not is not the page.
-fn require_origin(parts: &Parts) -> Result<(), ApiError> {
+pub(crate) fn require_origin(parts: &Parts) -> Result<(), ApiError> {
     if is_safe(&parts.method) || parts.headers.contains_key(ORIGIN) {
         Ok(())
     } else {
@@ -252,7 +252,7 @@ fn require_origin(parts: &Parts) -> Result<(), ApiError> {
     }
 }
 
-fn session_token(state: &ApiState, parts: &Parts) -> Option<SessionToken> {
+pub(crate) fn session_token(state: &ApiState, parts: &Parts) -> Option<SessionToken> {
     SessionToken::parse(&cookie(&parts.headers, state.settings.session_cookie())?)
 }
 

@@ -9,6 +9,7 @@ mod cookies;
 mod envelope;
 mod error;
 mod extract;
+mod gate;
 mod lifecycle;
 mod metrics;
 mod openapi;
@@ -17,14 +18,17 @@ mod routes;
 mod state;
 mod trace;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use keyhaven_service::Keyhaven;
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi as _;
@@ -40,8 +44,8 @@ pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{
-    account, client_key, credentials, dev_mails, email, features, login, page, password, protections,
-    recovery, register, session, step_up, system, well_known,
+    account, admin, client_key, credentials, dev_mails, email, enrolment, features, login, page, password,
+    protections, recovery, register, session, step_up, system, well_known,
 };
 use state::{ApiState, Shared};
 
@@ -53,6 +57,7 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
         keyhaven,
         settings,
         operations,
+        exports: Arc::new(Semaphore::new(1)),
     });
     let (api, description) = api().split_for_parts();
     let description_url = format!("{base}openapi.json");
@@ -74,22 +79,26 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
             .nest(prefix, under_base)
             .route(&base, get(page::index)),
     };
-    based
+    let routes = based
         .merge(Router::from(docs).layer(from_fn(docs_policy)))
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/webauthn", get(well_known::webauthn))
-        .fallback(async || ApiError::new("not_found", "there is no such route"))
+        .fallback(async || gate::unknown())
         .method_not_allowed_fallback(async || {
             ApiError::new("method_not_allowed", "this route has other methods")
         })
         .layer(DefaultBodyLimit::max(extract::BODY_LIMIT))
+        .layer(from_fn_with_state(state.clone(), gate::gate))
         .layer(CatchPanicLayer::custom(|_| {
             tracing::error!("a handler panicked");
             ApiError::new("internal_error", "something went wrong here").into_response()
         }))
         .layer(from_fn_with_state(state.clone(), envelope::envelope))
         .layer(cors(&state))
-        .with_state(state)
+        .with_state(state);
+    Router::new()
+        .fallback_service(routes)
+        .layer(map_response(gate::hide_methods))
 }
 
 /// The API description as pretty-printed JSON, for the committed copy.
@@ -129,6 +138,17 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(recovery::make_codes))
         .routes(paths!(recovery::cancel))
         .routes(paths!(recovery::show))
+        .routes(paths!(enrolment::redeem))
+        .routes(paths!(admin::users))
+        .routes(paths!(admin::user))
+        .routes(paths!(admin::lock))
+        .routes(paths!(admin::unlock))
+        .routes(paths!(admin::sign_out))
+        .routes(paths!(admin::remove_passkey))
+        .routes(paths!(admin::enrolment_link))
+        .routes(paths!(admin::verify_client_key))
+        .routes(paths!(admin::events))
+        .routes(paths!(admin::export))
         .routes(paths!(client_key::rotate, client_key::remove))
         .routes(paths!(protections::show))
         .routes(paths!(system::health))

@@ -18,6 +18,8 @@ use utoipa::OpenApi;
         (name = "passkeys", description = "The account's passkeys"),
         (name = "account", description = "The account"),
         (name = "recovery", description = "Recovering an account whose passkeys are lost"),
+        (name = "admin", description = "The accounts of others: a session of an administrator, opened by a passkey that \
+            verified its user, and a step-up for `admin`; for everybody else none of these routes is there"),
         (name = "system", description = "Health and version"),
     ),
 )]

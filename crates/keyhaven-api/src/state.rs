@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use keyhaven_service::Keyhaven;
+use tokio::sync::Semaphore;
 
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) keyhaven: Keyhaven,
     pub(crate) settings: ApiSettings,
     pub(crate) operations: Operations,
+    /// Of the audit log: one at a time.
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 /// [`Shared`], by one pointer: every layer of the router clones it for every request.

@@ -105,6 +105,8 @@ pub struct EventBody {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     pub mac: String,
 }
 
@@ -396,6 +398,7 @@ impl From<&AuditEvent> for EventBody {
             ip: event.ip.clone(),
             user_agent: event.user_agent.clone(),
             request_id: event.request_id.clone(),
+            actor: event.actor.map(|actor| actor.to_string()),
             mac: base64url::encode(&event.mac),
         }
     }
@@ -428,6 +431,12 @@ impl TryFrom<EventBody> for AuditEvent {
             ip: body.ip,
             user_agent: body.user_agent,
             request_id: body.request_id,
+            actor: body
+                .actor
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(|_| InvalidExport("an actor"))?,
             mac: bytes(&body.mac)?,
         })
     }

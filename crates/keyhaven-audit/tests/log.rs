@@ -46,6 +46,7 @@ fn event(n: u32) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: Some("a \"browser\" \u{1f511}".into()),
         request_id: Some(format!("request-{n}")),
+        actor: None,
         mac: [0; 32],
     };
     event.mac = mac(&event);

@@ -111,6 +111,12 @@ enrolment-link = Fügen Sie Ihrem Konto einen Passkey hinzu
         Die Verwaltung von { $service } lädt Sie ein, Ihrem Konto einen Passkey hinzuzufügen. Der Link gilt einmal, bis { $until }.
     .button = Passkey hinzufügen
 
+enrolment-used = Der Link für einen neuen Passkey wurde verwendet
+    .body =
+        Der Link, mit dem die Verwaltung von { $service } Sie Ihrem Konto einen Passkey hinzufügen lässt, wurde verwendet.
+
+        Falls Sie es nicht waren, wenden Sie sich sofort an { $service }.
+
 account-deleted = Ihr Konto wurde gelöscht
     .body =
         Ihr Konto bei { $service } wurde gelöscht, mit seinen Passkeys und Sitzungen.

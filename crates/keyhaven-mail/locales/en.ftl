@@ -114,6 +114,12 @@ enrolment-link = Add a passkey to your account
         An administrator of { $service } invites you to add a passkey to your account. The link works once, until { $until }.
     .button = Add a passkey
 
+enrolment-used = The link to add a passkey was used
+    .body =
+        The link by which an administrator of { $service } lets you add a passkey to your account was used.
+
+        If it was not you, contact { $service } at once.
+
 account-deleted = Your account was deleted
     .body =
         Your account at { $service } was deleted, with its passkeys and sessions.

@@ -72,6 +72,8 @@ pub enum Content {
         #[serde(with = "millis")]
         until: UnixTime,
     },
+    /// An administrator's link was used: whoever did can add a passkey.
+    EnrolmentUsed,
     /// A sign-in from where none came from before.
     NewDevice {
         /// Where sessions can be reviewed.
@@ -151,6 +153,7 @@ impl Content {
             | Self::AddressChanged { .. }
             | Self::AddressChanging { .. }
             | Self::AddressInUse
+            | Self::EnrolmentUsed
             | Self::NewDevice { .. }
             | Self::PasskeyAdded { .. }
             | Self::PasskeyCloned { .. }

@@ -197,6 +197,7 @@ impl<'a> Parts<'a> {
             Content::AddressInUse => of("address-in-use"),
             Content::ChangeAddress { link, until } => of("change-address").link(&link.0).until(*until),
             Content::EnrolmentLink { link, until } => of("enrolment-link").link(&link.0).until(*until),
+            Content::EnrolmentUsed => of("enrolment-used"),
             Content::NewDevice { review } => of("new-device").link(&review.0),
             Content::PasskeyAdded { passkey, review } => {
                 of("passkey-added").with("passkey", passkey).link(&review.0)
@@ -297,6 +298,7 @@ mod tests {
             Content::AddressInUse,
             Content::ChangeAddress { link: link(), until },
             Content::EnrolmentLink { link: link(), until },
+            Content::EnrolmentUsed,
             Content::NewDevice { review: link() },
             Content::PasskeyAdded {
                 passkey: passkey(),

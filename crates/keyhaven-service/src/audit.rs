@@ -2,7 +2,7 @@
 
 use keyhaven_audit::canonical;
 use keyhaven_core::{SignCountCheck, VerifiedAssertion};
-use keyhaven_storage::{AccountId, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_storage::{AccountId, Actor, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
 use keyhaven_types::CredentialId;
 use ring::hmac;
 
@@ -17,6 +17,8 @@ pub(crate) struct Subject {
     pub(crate) account: Option<AccountId>,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) session: Option<SessionId>,
+    /// Who did it, where that was not the account's own owner.
+    pub(crate) actor: Option<Actor>,
 }
 
 impl Subject {
@@ -158,6 +160,7 @@ impl Context {
             ip: client.map(|client| client.ip.to_string()),
             user_agent: client.and_then(|client| client.user_agent.clone()),
             request_id: client.map(|client| client.request_id.clone()),
+            actor: subject.actor,
             mac: [0; 32],
         };
         let mac = hmac::sign(&self.keys.audit, &canonical(&event));

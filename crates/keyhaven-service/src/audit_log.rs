@@ -1,5 +1,7 @@
 //! Sealing the audit log: batches, the keys that sign them, and what is dropped when it is old.
 
+mod export;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use keyhaven_audit::{Checkpoint, EventCheck, SigningKey, VerifierKey};
 use keyhaven_storage::{AuditBatch, AuditEvent, AuditKey, MAX_BATCH_EVENTS, StoredEvent};
 use keyhaven_types::UnixTime;
 use zeroize::Zeroizing;
+
+pub use export::{ExportError, LogSink, LogWriter, export_log, newest_batch, walk_log};
 
 use crate::context::Context;
 use crate::error::Error;

@@ -212,6 +212,7 @@ impl Authentications {
                         account: Some(owned.account.id),
                         credential: Some(owned.credential.id.clone()),
                         session: Some(session.id),
+                        actor: None,
                     };
                     let effects = Effects {
                         session: Some(session.clone()),

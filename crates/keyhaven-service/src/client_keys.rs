@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyhaven_storage::{AccountId, ClientKey, ClientKeyChange, ClientKeyChangeOutcome};
-use ring::hmac;
+use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
 use crate::audit::Subject;
@@ -125,6 +125,19 @@ impl Context {
 /// Whether these are the digits of this key, in constant time. Case, spaces and hyphens do not matter.
 pub(crate) fn matches(key: &hmac::Key, stored: &ClientKey, given: &str) -> bool {
     parse(given).is_some_and(|bytes| hmac::verify(key, &message(stored.account, &bytes), &stored.mac).is_ok())
+}
+
+/// What tells one client key from another, and nothing else of it: 16 hexadecimal digits of a hash of what is stored.
+pub(crate) fn fingerprint(stored: &ClientKey) -> String {
+    let hash = digest::digest(
+        &digest::SHA256,
+        &[&b"keyhaven client key fingerprint"[..], &stored.mac].concat(),
+    );
+    hash.as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A key is worth something for its own account only.

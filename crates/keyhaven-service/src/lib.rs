@@ -8,6 +8,7 @@
 //! every kind of I/O of its own.
 
 mod addresses;
+mod administration;
 mod assertion;
 mod assurance;
 mod audit;
@@ -22,6 +23,7 @@ mod confirmation;
 mod context;
 mod decoy;
 mod device;
+mod enrolment;
 mod error;
 mod extensions;
 mod factors;
@@ -50,8 +52,15 @@ use std::sync::Arc;
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
 pub use addresses::Addresses;
+pub use administration::{
+    Administration, AdministrationSettings, ClientKeyCheck, EnrolmentOffer, EventFilter, Operator, Page,
+    UserDetails, UserQuery,
+};
 pub use assurance::authentication_context;
-pub use audit_log::{AuditLog, AuditSecrets, Pruned, Sealed};
+pub use audit_log::{
+    AuditLog, AuditSecrets, ExportError, LogSink, LogWriter, Pruned, Sealed, export_log, newest_batch,
+    walk_log,
+};
 pub use authentication::{Authenticated, Authentications};
 pub use authenticator_names::authenticator_name;
 pub use ceremony::Started;
@@ -59,6 +68,7 @@ pub use client::{Client, DeviceMarks, SecretToken, SessionToken};
 pub use client_keys::{ClientKeys, NewClientKey};
 pub use clones::ClonePolicy;
 pub use confirmation::Confirmation;
+pub use enrolment::{Enrolled, Enrolments};
 pub use error::Error;
 pub use extensions::ExtensionSettings;
 pub use factors::PresentedFactors;
@@ -91,12 +101,16 @@ pub struct Keyhaven {
     pub access_tokens: AccessTokens,
     /// E-mail addresses.
     pub addresses: Addresses,
+    /// The accounts of others.
+    pub administration: Administration,
     /// The sealed audit log.
     pub audit_log: AuditLog,
     /// Signing in.
     pub authentications: Authentications,
     /// Client keys.
     pub client_keys: ClientKeys,
+    /// Links by which administrators let people in.
+    pub enrolments: Enrolments,
     /// Sending mails.
     pub outbox: Outbox,
     /// The passkeys of an account.
@@ -169,9 +183,11 @@ impl Keyhaven {
         Ok(Self {
             access_tokens: AccessTokens::new(context.clone()),
             addresses: Addresses(context.clone()),
+            administration: Administration(context.clone()),
             audit_log: AuditLog::new(context.clone()),
             authentications: Authentications(context.clone()),
             client_keys: ClientKeys(context.clone()),
+            enrolments: Enrolments(context.clone()),
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
@@ -225,9 +241,11 @@ macro_rules! opaque_debug {
 }
 opaque_debug!(
     Addresses,
+    Administration,
     AuditLog,
     Authentications,
     ClientKeys,
+    Enrolments,
     Keyhaven,
     Outbox,
     Passkeys,

@@ -1,6 +1,6 @@
 //! Mails on their way into the outbox: what a commit is to tell people.
 
-use keyhaven_mail::{Content, Language, Mail, Occasion, Secret, Sender};
+use keyhaven_mail::{Address, Content, Language, Mail, Occasion, Secret, Sender};
 use keyhaven_storage::{Account, AccountId, Aftermath, MailId, OwnedCredential, QueuedMail};
 
 use crate::client::{Client, DeviceMarks};
@@ -14,16 +14,13 @@ pub(crate) const SECURITY: &str = "security";
 /// What a mail to nobody consists of. No other begins so.
 pub(crate) const NOBODY: u8 = b' ';
 
-/// How mails look, and where their links lead.
+/// How mails look.
 #[derive(Clone, Debug)]
 pub struct MailSettings {
     /// Who sends them.
     pub sender: Sender,
     /// The language for readers whose own is not known, or not among those there are.
     pub language: Language,
-    /// The page that links lead to, with its path. Never from a request: whoever can choose a Host header could have
-    /// links point to himself.
-    pub page: String,
 }
 
 impl Context {
@@ -75,14 +72,31 @@ impl Context {
         let Some(to) = proven.and_then(|email| email.parse().ok()) else {
             return Ok(None);
         };
-        let mail = Mail {
+        let mail = self.notice_to(client, to, account.username.clone(), content);
+        self.queued(Some(account.id), &mail)
+    }
+
+    /// As much work as [`Self::notice`], for an account that nobody has.
+    pub(crate) fn notice_to_nobody(
+        &self,
+        client: &Client,
+        content: Content,
+    ) -> Result<Option<QueuedMail>, Error> {
+        let Ok(to) = "somebody@example.invalid".parse() else {
+            return Ok(None);
+        };
+        let mail = self.notice_to(client, to, "somebody".to_owned(), content);
+        self.queued_for_nobody(&mail)
+    }
+
+    fn notice_to(&self, client: &Client, to: Address, username: String, content: Content) -> Mail {
+        Mail {
             to,
             language: self.language_of(client),
-            username: Some(account.username.clone()),
+            username: Some(username),
             occasion: Some(self.occasion(client)),
             content,
-        };
-        self.queued(Some(account.id), &mail)
+        }
     }
 
     /// An event, and a notice of it to the account's own address.
@@ -147,7 +161,6 @@ impl Context {
 
     /// A link to a place on the page. What follows `#` never leaves the browser: no server log and no Referer has it.
     pub(crate) fn link(&self, place: &str) -> Secret {
-        let page = self.settings.mail.as_ref().map_or("", |mail| mail.page.as_str());
-        Secret(format!("{page}#{place}"))
+        Secret(format!("{}#{place}", self.settings.page))
     }
 }

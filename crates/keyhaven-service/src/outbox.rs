@@ -237,7 +237,6 @@ mod tests {
                         from: "no-reply@example.org".parse().unwrap(),
                     },
                     language: Language::En,
-                    page: "https://example.org/".into(),
                 }),
                 ..crate::settings::tests::settings()
             };

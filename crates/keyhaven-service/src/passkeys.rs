@@ -183,5 +183,6 @@ pub(crate) fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subje
         account: Some(current.account_id()),
         credential: credential.cloned(),
         session: Some(current.session().id),
+        actor: None,
     }
 }

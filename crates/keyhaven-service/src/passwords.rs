@@ -13,7 +13,7 @@ use std::time::Duration;
 use keyhaven_password::{HashKind, Password, Refused, Rules, Verdict};
 use keyhaven_storage::{
     Account, AccountId, PasswordLogin, PasswordLoginOutcome, PasswordRegistration,
-    PasswordRegistrationOutcome, PasswordVerifier, Session,
+    PasswordRegistrationOutcome, PasswordVerifier, Role, Session,
 };
 use keyhaven_types::{UnixTime, UserHandle};
 use zeroize::Zeroizing;
@@ -288,6 +288,7 @@ impl Passwords {
             email,
             email_verified: false,
             active: true,
+            role: Role::User,
             created_at: now,
             updated_at: now,
             last_login_at: None,

@@ -266,13 +266,16 @@ impl Recoveries {
                 ..Subject::account(id_looked_up)
             },
         )?;
-        if let (Some(account), true) = (&account, waits) {
-            let content = Content::RecoveryWaiting {
-                cancel: context.link(&format!("cancel-recovery={}", cancel.to_text())),
-                until: ready_at,
-            };
-            right = context.announced(client, account, right, content)?;
-        }
+        // Made for everybody, so that the time does not tell for whom it is stored.
+        let waiting = Content::RecoveryWaiting {
+            cancel: context.link(&format!("cancel-recovery={}", cancel.to_text())),
+            until: ready_at,
+        };
+        let notice = match &account {
+            Some(account) => context.notice(client, account, waiting)?,
+            None => context.notice_to_nobody(client, waiting)?,
+        };
+        right.mails.extend(notice.filter(|_| waits));
         let attempt = CodeAttempt {
             id_hash: *id,
             code_hash: context.keys.mailed_code_hash(id, code),
@@ -349,32 +352,32 @@ impl Recoveries {
         let context = &self.0;
         let recovery = self.bound(client, id).await?;
         subject.account = recovery.account;
-        let account = recovery.account.ok_or(Error::AuthenticationFailed)?;
-        let account = context.durable.account(account).await?;
-        let account = account.ok_or(Error::AuthenticationFailed)?;
-        let (session, token) = context.open_recovery_session(client, account.id)?;
+        // Nobody has this account: the same is done, and comes to nothing.
+        let id_looked_up = recovery.account.unwrap_or(AccountId(context.random_uuid()?));
+        let account = context.durable.account(id_looked_up).await?;
+        let (session, token) = context.open_recovery_session(client, id_looked_up)?;
         let event = context.success(
             client,
             action,
             Subject {
                 session: Some(session.id),
-                ..Subject::account(account.id)
+                ..Subject::account(id_looked_up)
             },
         )?;
-        let proof = proof(account.id, subject)?;
+        let proof = proof(id_looked_up, subject)?;
         let now = context.clock.now();
         let outcome = context
             .durable
             .carry_out_recovery(id, proof, now, session.clone(), event)
             .await?;
-        match outcome {
-            RecoveryOutcome::Refused => Err(Error::AuthenticationFailed.into()),
-            RecoveryOutcome::Taken => Ok(RecoveryProgress::Opened {
+        match (outcome, account) {
+            (RecoveryOutcome::Taken, Some(account)) => Ok(RecoveryProgress::Opened {
                 account,
                 session,
                 token,
             }),
-            RecoveryOutcome::Wrong => Err(Failed::Recorded),
+            (RecoveryOutcome::Wrong, _) => Err(Failed::Recorded),
+            (RecoveryOutcome::Refused | RecoveryOutcome::Taken, _) => Err(Error::AuthenticationFailed.into()),
         }
     }
 

@@ -10,7 +10,7 @@ use keyhaven_core::{
 use keyhaven_mail::Content;
 use keyhaven_storage::{
     Account, AccountId, Addition, AfterRecovery, CeremonyId, Credential, Ending, InactiveReason,
-    NewRegistration, RegistrationAccount, RegistrationOutcome, Session,
+    NewRegistration, RegistrationAccount, RegistrationOutcome, Role, Session,
 };
 use keyhaven_types::options::{
     AttestationConveyance, AuthenticatorSelection, CreationOptions, CredentialDescriptor,
@@ -466,6 +466,7 @@ impl Registrations {
                     email: registrant.email.clone(),
                     email_verified: false,
                     active: true,
+                    role: Role::User,
                     created_at: now,
                     updated_at: now,
                     last_login_at: Some(now),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyhaven_storage::{Account, AccountId, Rotation, Session, SessionId, SessionRotation, SignInSession};
+use keyhaven_storage::{
+    Account, AccountId, Role, Rotation, Session, SessionId, SessionRotation, SignInSession,
+};
 use keyhaven_types::{CredentialId, UnixTime};
 
 use crate::assurance::{self, Proof};
@@ -53,6 +55,12 @@ impl SignedIn {
     #[must_use]
     pub fn is_recovery(&self) -> bool {
         is_recovery(&self.found.session)
+    }
+
+    /// Whether the account is an administrator's, and the session more than a recovery's.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.account().role == Role::Admin && !self.is_recovery()
     }
 
     /// The token that a change of the session's rights replaces, where the request came with the current one: that of a

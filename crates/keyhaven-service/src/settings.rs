@@ -6,6 +6,7 @@ use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
 use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 
+use crate::administration::AdministrationSettings;
 use crate::clones::ClonePolicy;
 use crate::extensions::ExtensionSettings;
 use crate::mails::MailSettings;
@@ -49,6 +50,11 @@ pub struct Settings {
     pub known_credentials: usize,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
+    /// The page that links lead to, with its path. Never from a request: whoever can choose a Host header could have
+    /// links point to himself.
+    pub page: String,
+    /// What administrators can do.
+    pub administration: AdministrationSettings,
     /// How mails look; `None`: none are sent.
     pub mail: Option<MailSettings>,
     /// How accounts are recovered, where mails are sent.
@@ -256,6 +262,8 @@ pub(crate) mod tests {
             unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
             known_credentials: 0,
             disclose_existence: false,
+            page: "https://example.org/".into(),
+            administration: AdministrationSettings::default(),
             mail: None,
             recovery: RecoverySettings::default(),
             passwords: PasswordSettings::default(),

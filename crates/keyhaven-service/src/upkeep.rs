@@ -74,6 +74,13 @@ impl Upkeep {
                 break;
             }
         }
+        for _ in 0..BATCHES {
+            let some = self.0.durable.drop_expired_enrolments(now, BATCH).await?;
+            dropped = dropped.saturating_add(some);
+            if some < u64::from(BATCH) {
+                break;
+            }
+        }
         Ok(dropped)
     }
 

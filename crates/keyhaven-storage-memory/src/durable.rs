@@ -1,5 +1,6 @@
 mod accounts;
 mod addresses;
+mod admin;
 mod audit;
 mod clones;
 mod credentials;

@@ -49,7 +49,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let row = query!(
             r#"SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
-                active AS account_active, created_at AS account_created_at, updated_at, last_login_at
+                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at
             FROM accounts WHERE id = $1"#,
             id.0
         )
@@ -77,7 +77,7 @@ impl PostgresStore {
         let rows = query!(
             r#"SELECT a.id AS "account_id!", a.user_handle AS "user_handle!", a.username AS "username!",
                 a.display_name AS "display_name!", a.email AS "email?", a.email_verified AS "email_verified!",
-                a.active AS "account_active!", a.created_at AS "account_created_at!",
+                a.active AS "account_active!", a.is_admin AS "is_admin!", a.created_at AS "account_created_at!",
                 a.updated_at AS "updated_at!", a.last_login_at AS "last_login_at?",
                 c.credential_id AS "credential_id?", c.transports::text AS "transports?"
             FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active

@@ -69,7 +69,7 @@ impl PostgresStore {
         // Upper and lower case as the unique index has them.
         let row = query!(
             r#"SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
-                active AS account_active, created_at AS account_created_at, updated_at, last_login_at
+                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at
             FROM accounts WHERE lower(email) = lower($1::text COLLATE "C") AND email_verified"#,
             address
         )
@@ -147,7 +147,7 @@ impl PostgresStore {
         let row = query!(
             "UPDATE accounts SET email = $2, email_verified = true, updated_at = $3 WHERE id = $1
             RETURNING id AS account_id, user_handle, username, display_name, email, email_verified,
-                active AS account_active, created_at AS account_created_at, updated_at, last_login_at",
+                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at",
             account.0,
             address,
             at.as_millis()

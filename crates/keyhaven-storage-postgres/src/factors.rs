@@ -41,7 +41,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
-                a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
+                a.active AS account_active, a.is_admin, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
                 c.credential_id, c.rp_id, c.public_key, c.algorithm, c.sign_count, c.aaguid,
                 c.transports::text AS "transports!", c.backup_eligible, c.backup_state, c.uv_initialized, c.pin,
                 c.attestation_format, c.attestation_type, c.attestation_trusted, c.attestation_hardware,

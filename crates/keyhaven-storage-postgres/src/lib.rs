@@ -14,6 +14,7 @@
 
 mod accounts;
 mod addresses;
+mod admin;
 mod assertion;
 mod audit;
 mod clones;

@@ -61,7 +61,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
-                a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
+                a.active AS account_active, a.is_admin, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
                 a.has_passkey, EXISTS (SELECT FROM client_keys WHERE account_id = a.id) AS "has_client_key!",
                 p.hash AS "hash?", p.kind AS "kind?", p.with_passkey AS "with_passkey?",
                 p.changed_at AS "changed_at?"
@@ -159,9 +159,9 @@ impl PostgresStore {
                     unnest($43::uuid[], $44::uuid[], $45::bytea[], $46::bigint[], $47::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
-                user_agent, request_id, mac)
+                user_agent, request_id, mac, actor)
             SELECT $30::uuid, $31::bigint, $32::text, $33::text, $34::text, $35::text, $36::uuid, $37::bytea,
-                $38::uuid, $39::text, $40::text, $41::text, $42::bytea
+                $38::uuid, $39::text, $40::text, $41::text, $42::bytea, $48::text
             FROM account"#,
             account.id.0,
             account.user_handle.as_bytes(),
@@ -210,6 +210,7 @@ impl PostgresStore {
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
+            event.actor.map(|actor| actor.to_string()),
         )
         .execute(&mut *lent)
         .await;
@@ -263,9 +264,9 @@ impl PostgresStore {
                 FROM committed
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
-                    ip, user_agent, request_id, mac)
+                    ip, user_agent, request_id, mac, actor)
                 SELECT $19::uuid, $20::bigint, $21::text, $22::text, $23::text, $24::text, $25::uuid, $26::bytea,
-                    $27::uuid, $28::text, $29::text, $30::text, $32::bytea
+                    $27::uuid, $28::text, $29::text, $30::text, $32::bytea, $38::text
                 FROM committed
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
@@ -310,6 +311,7 @@ impl PostgresStore {
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
+            event.actor.map(|actor| actor.to_string()),
         )
         .fetch_one(&mut *lent)
         .await;

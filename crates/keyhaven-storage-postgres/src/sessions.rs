@@ -107,7 +107,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
-                a.active AS account_active, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
+                a.active AS account_active, a.is_admin, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
                 s.id AS session_id, s.token_family_hash, s.token_hash, s.previous_token_hash, s.rotated_at,
                 s.created_at AS session_created_at, s.last_seen_at, s.expires_at, s.authenticated_at, s.aal,
                 s.amr::text AS "amr!", s.credential_id, s.user_agent, s.ip

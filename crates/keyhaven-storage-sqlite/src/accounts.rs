@@ -60,7 +60,7 @@ impl SqliteStore {
     async fn find_account(&self, id: AccountId) -> Result<Option<Account>, Failure> {
         let row = query!(
             r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
-                email_verified AS "email_verified!: bool", active AS "account_active!: bool",
+                email_verified AS "email_verified!: bool", active AS "account_active!: bool", is_admin AS "is_admin!: bool",
                 created_at AS "account_created_at!", updated_at, last_login_at
             FROM accounts WHERE id = ?1"#,
             id.0
@@ -75,7 +75,7 @@ impl SqliteStore {
         let rows = query!(
             r#"SELECT a.id AS "account_id!: Uuid", a.user_handle AS "user_handle!", a.username AS "username!",
                 a.display_name AS "display_name!", a.email AS "email?",
-                a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool",
+                a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool", a.is_admin AS "is_admin!: bool",
                 a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
                 a.last_login_at AS "last_login_at?",
                 c.credential_id AS "credential_id?", c.transports AS "transports?"

@@ -96,7 +96,7 @@ async fn find_claim(
 async fn owner(connection: &mut SqliteConnection, address: &str) -> Result<Option<Account>, Failure> {
     let row = query!(
         r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
-            email_verified AS "email_verified!: bool", active AS "account_active!: bool",
+            email_verified AS "email_verified!: bool", active AS "account_active!: bool", is_admin AS "is_admin!: bool",
             created_at AS "account_created_at!", updated_at, last_login_at
         FROM accounts WHERE email = ?1 COLLATE NOCASE AND email_verified = 1"#,
         address
@@ -166,7 +166,7 @@ impl SqliteStore {
             r#"UPDATE accounts SET email = ?2, email_verified = 1, updated_at = ?3 WHERE id = ?1
             RETURNING id AS "account_id!: Uuid", user_handle AS "user_handle!", username AS "username!",
                 display_name AS "display_name!", email AS "email?", email_verified AS "email_verified!: bool",
-                active AS "account_active!: bool", created_at AS "account_created_at!",
+                active AS "account_active!: bool", is_admin AS "is_admin!: bool", created_at AS "account_created_at!",
                 updated_at AS "updated_at!", last_login_at AS "last_login_at?""#,
             account.0,
             claim.address,

@@ -42,7 +42,7 @@ impl SqliteStore {
         let row = query!(
             r#"SELECT a.id AS "account_id!: Uuid", a.user_handle AS "user_handle!", a.username AS "username!",
                 a.display_name AS "display_name!", a.email AS "email?",
-                a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool",
+                a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool", a.is_admin AS "is_admin!: bool",
                 a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
                 a.last_login_at AS "last_login_at?",
                 c.credential_id AS "credential_id!", c.rp_id AS "rp_id!", c.public_key AS "public_key!",

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod addresses;
+mod admin;
 mod assertion;
 mod audit;
 mod backup;

@@ -55,6 +55,7 @@ fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: None,
         request_id: None,
+        actor: None,
         mac: [0; 32],
     }
 }
@@ -68,6 +69,7 @@ fn anna() -> NewRegistration {
         email: Some("Anna@Example.org".into()),
         email_verified: true,
         active: true,
+        role: keyhaven_storage::Role::User,
         created_at: AT,
         updated_at: AT,
         last_login_at: None,
@@ -379,6 +381,9 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE accounts SET username = ''",
         "UPDATE accounts SET display_name = ''",
         "UPDATE accounts SET active = 2",
+        "UPDATE accounts SET is_admin = 2",
+        "INSERT INTO account_locks SELECT id, '', 0 FROM accounts",
+        "INSERT INTO enrolments SELECT id, x'00', 0, 0 FROM accounts",
         "UPDATE accounts SET has_passkey = NULL",
         "UPDATE accounts SET created_at = 'yesterday'",
         "UPDATE credentials SET active = -1",
@@ -400,7 +405,7 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",
         "INSERT INTO audit_events SELECT id, at, action, outcome, code, step, account_id, credential_id,
-            session_id, ip, user_agent, request_id, mac FROM audit_events",
+            session_id, ip, user_agent, request_id, mac, actor FROM audit_events",
         // So is what seals it, and an event goes by pruning alone.
         "UPDATE audit_batches SET total = 2",
         "DELETE FROM audit_batches",

@@ -16,8 +16,8 @@ pub mod types {
 
 pub use crate::Damaged;
 
-/// `account_id, user_handle, username, display_name, email, email_verified, account_active, account_created_at,
-/// updated_at, last_login_at`.
+/// `account_id, user_handle, username, display_name, email, email_verified, account_active, is_admin,
+/// account_created_at, updated_at, last_login_at`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! account_columns {
@@ -30,6 +30,11 @@ macro_rules! account_columns {
             email: $row.email,
             email_verified: $row.email_verified,
             active: $row.account_active,
+            role: if $row.is_admin {
+                $crate::Role::Admin
+            } else {
+                $crate::Role::User
+            },
             created_at: $crate::columns::types::UnixTime::from_millis($row.account_created_at),
             updated_at: $crate::columns::types::UnixTime::from_millis($row.updated_at),
             last_login_at: $row
@@ -169,7 +174,7 @@ macro_rules! session_columns {
 #[doc(inline)]
 pub use crate::session_columns as session;
 
-/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, mac`.
+/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, actor, mac`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! event_columns {
@@ -191,6 +196,7 @@ macro_rules! event_columns {
             ip: $row.ip,
             user_agent: $row.user_agent,
             request_id: $row.request_id,
+            actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
             mac: $crate::columns::mac($row.mac)?,
         }
     };
@@ -305,6 +311,7 @@ macro_rules! found_event_columns {
                         ip: $row.ip,
                         user_agent: $row.user_agent,
                         request_id: $row.request_id,
+                        actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
                         mac: $crate::columns::mac(mac)?,
                     })
                 };
@@ -316,6 +323,14 @@ macro_rules! found_event_columns {
 }
 #[doc(inline)]
 pub use crate::found_event_columns as found_event;
+
+/// Who did what an event tells.
+///
+/// # Errors
+/// [`Damaged`] where it is nobody.
+pub fn actor(text: &str) -> Result<crate::Actor, Damaged> {
+    text.parse().map_err(|_| Damaged("actor"))
+}
 
 /// An event's outcome.
 ///

@@ -21,6 +21,7 @@
 
 mod accounts;
 mod addresses;
+mod admin;
 mod assertions;
 mod atomicity;
 mod audit;
@@ -46,7 +47,7 @@ use async_trait::async_trait;
 use tokio::sync::Barrier;
 
 pub use self::{
-    accounts::*, addresses::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
+    accounts::*, addresses::*, admin::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
     credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, recovery::*, registrations::*,
     sealed::*, sessions::*, signing_keys::*,
 };
@@ -206,6 +207,21 @@ macro_rules! durable_store_contract {
             expired_claims_are_dropped
             mails_to_an_address_are_counted
             one_of_racing_accounts_proves_an_address
+            // administration
+            a_locked_account_has_nothing_left
+            a_new_role_ends_the_sessions
+            a_passkey_is_removed_for_somebody
+            a_refused_change_keeps_the_grant
+            accounts_are_found_by_the_beginning_of_their_name
+            accounts_are_listed_newest_first
+            an_accounts_standing_reads_back
+            an_administrator_is_checked_when_it_is_written
+            an_enrolment_link_is_good_once
+            events_of_all_are_listed
+            expired_enrolment_links_are_dropped
+            nobody_registers_as_an_administrator
+            the_first_administrator_is_made_once
+            the_last_administrator_is_not_locked
             // registrations
             a_credential_id_is_registered_once
             a_locked_account_takes_no_passkey
@@ -362,6 +378,7 @@ mod tests {
         let clauses = [
             include_str!("contract/accounts.rs"),
             include_str!("contract/addresses.rs"),
+            include_str!("contract/admin.rs"),
             include_str!("contract/assertions.rs"),
             include_str!("contract/atomicity.rs"),
             include_str!("contract/audit.rs"),

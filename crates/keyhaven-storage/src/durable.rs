@@ -2,16 +2,17 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::{
-    Account, AccountId, AddressClaim, AddressStore, Aftermath, AuditEvent, AuditLogStore, ClientKey,
-    CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors, OutboxStore,
-    PasswordStore, PasswordVerifier, RecoveryStore, Session, SessionId, SessionRotation, SigningKey,
-    StepUpGrant, StorageError, TokenHash,
+    Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore,
+    ClientKey, CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors,
+    OutboxStore, PasswordStore, PasswordVerifier, RecoveryStore, Role, Session, SessionId, SessionRotation,
+    SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
 pub trait DurableStore:
     AccountStore
     + AddressStore
+    + AdminStore
     + AuditLogStore
     + AuditStore
     + CloneStore
@@ -28,6 +29,7 @@ pub trait DurableStore:
 impl<T> DurableStore for T where
     T: AccountStore
         + AddressStore
+        + AdminStore
         + AuditLogStore
         + AuditStore
         + CloneStore
@@ -174,9 +176,15 @@ impl NewRegistration {
         self.account.id()
     }
 
-    /// Whether all of it speaks of one account, and password and client key of a new one.
+    /// Whether all of it speaks of one account, and password and client key of a new one, which is a user's: nobody
+    /// registers as an administrator.
     #[must_use]
     pub fn is_of_one_account(&self) -> bool {
+        if let RegistrationAccount::New(account) = &self.account
+            && account.role != Role::User
+        {
+            return false;
+        }
         let account = self.account_id();
         let session = self.session.as_ref().map(|session| session.account);
         let password = self.password.as_ref().map(|password| password.account);

@@ -8,6 +8,7 @@
 //! was written.
 //!
 //! * [`DurableStore`]: accounts, credentials, sessions, step-up grants, signing keys, audit events.
+//! * [`AdminStore`]: what administrators see and do.
 //! * [`AddressStore`]: e-mail addresses on their way to being proven.
 //! * [`OutboxStore`]: mails that wait to be sent.
 //! * [`RecoveryStore`]: recovering accounts.
@@ -25,6 +26,7 @@
 //! Absent on purpose: SQL (what columns mean as records, `columns`, is as near as it comes), clocks, random sources, and every judgement about a ceremony.
 
 mod addresses;
+mod admin;
 mod ceremony;
 mod clones;
 #[cfg(feature = "columns")]
@@ -45,6 +47,10 @@ mod recovery;
 mod sealed;
 
 pub use addresses::{AddressClaim, AddressStore, ClaimOutcome, NewClaim, ProofOutcome};
+pub use admin::{
+    AccountLock, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Enrolment,
+    ListedAccount,
+};
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
 pub use clones::{CloneAlarm, CloneAlarmOutcome, CloneStore, Reinstatement, ReinstatementOutcome};
 pub use durable::{
@@ -64,8 +70,8 @@ pub use passwords::{
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
 };
 pub use records::{
-    Account, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
-    Session, SigningKey, StepUpGrant,
+    Account, Actor, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
+    Role, Session, SigningKey, StepUpGrant,
 };
 pub use recovery::{
     CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore,

@@ -4,6 +4,7 @@
 //! (`session.find`), never by what it is about: no argument reaches a span or an observer.
 
 mod addresses;
+mod admin;
 mod ceremonies;
 mod durable;
 mod factors;

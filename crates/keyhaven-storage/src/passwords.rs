@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use keyhaven_types::UnixTime;
 
-use crate::{Account, AccountId, Aftermath, Session, SessionId, StorageError};
+use crate::{Account, AccountId, Aftermath, Role, Session, SessionId, StorageError};
 
 /// What an account's password is compared with. At most one per account.
 #[derive(Clone, Eq, PartialEq)]
@@ -106,12 +106,14 @@ pub struct PasswordRegistration {
 }
 
 impl PasswordRegistration {
-    /// Whether all of it speaks of one account.
+    /// Whether all of it speaks of one account, which is a user's: nobody registers as an administrator.
     #[must_use]
     pub fn is_of_one_account(&self) -> bool {
         let account = self.account.id;
         let session = self.session.as_ref().map(|session| session.account);
-        self.password.account == account && session.is_none_or(|of| of == account)
+        self.account.role == Role::User
+            && self.password.account == account
+            && session.is_none_or(|of| of == account)
     }
 }
 

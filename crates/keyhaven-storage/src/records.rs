@@ -1,3 +1,6 @@
+use std::fmt;
+use std::str::FromStr;
+
 use keyhaven_types::{
     Aaguid, AuthenticatorTransport, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle,
 };
@@ -21,12 +24,35 @@ pub struct Account {
     pub email_verified: bool,
     /// Whether the account may sign in; false: locked.
     pub active: bool,
+    /// What it may do beside using its own account. A new account is a user's.
+    pub role: Role,
     /// When it was made.
     pub created_at: UnixTime,
     /// When any of it, save the last sign-in, last changed.
     pub updated_at: UnixTime,
     /// The last sign-in.
     pub last_login_at: Option<UnixTime>,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Role {
+    /// Administer the accounts of others.
+    Admin,
+    /// Use its own account.
+    #[default]
+    User,
+}
+
+impl Role {
+    /// As it is answered.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::User => "user",
+        }
+    }
 }
 
 /// One passkey: WebAuthn L3 §4 "Credential Record" and what people and operators want to know beside it.
@@ -221,8 +247,43 @@ pub struct AuditEvent {
     pub user_agent: Option<String>,
     /// The request's id.
     pub request_id: Option<String>,
+    /// Who did it to the account, where that was not its own owner.
+    pub actor: Option<Actor>,
     /// Keyed MAC over all of the above: HMAC-SHA-256, 32 bytes. Made and checked by the service.
     pub mac: [u8; 32],
+}
+
+/// Who did something to somebody else's account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Actor {
+    /// An administrator.
+    Account(AccountId),
+    /// Whoever could run commands where the server runs.
+    CommandLine,
+}
+
+impl Actor {
+    const COMMAND_LINE: &str = "command_line";
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => id.fmt(f),
+            Self::CommandLine => f.write_str(Self::COMMAND_LINE),
+        }
+    }
+}
+
+impl FromStr for Actor {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::COMMAND_LINE {
+            return Ok(Self::CommandLine);
+        }
+        text.parse().map(Self::Account)
+    }
 }
 
 /// A key that signs access tokens.

@@ -110,6 +110,14 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         println!("no Chromium: the browser tests are left out");
         nextest_run(&["--filterset", "not binary(browser)"], &[])
     });
+    for (name, store) in [("API on SQLite", "sqlite"), ("API on PostgreSQL", "postgres")] {
+        gate(name, &mut || {
+            nextest_run(
+                &["--filterset", "package(keyhaven-api) and binary(api)"],
+                &[("KEYHAVEN_TEST_STORES", store)],
+            )
+        });
+    }
     if browser {
         gate(
             "browser tests on PostgreSQL, Redis and two processes",

@@ -52,7 +52,8 @@ cargo xtask <command>
                      the i-th, counted from 0; only of what has changed or was missed), and record them by file
   openapi            write docs/openapi.json anew
   sqlx-prepare       write the committed query metadata of the SQL adapters anew
-  timing             compare the time of answers about somebody and about nobody: 500 pairs, three times, for each case
+  timing [CASE]      compare the time of answers about somebody and about nobody: 500 pairs, three times, for each case
+                     (those with this in their name)
   tree               count the crates keyhaven-core is made of
   help               this text
 ";
@@ -73,7 +74,8 @@ fn main() -> ExitCode {
         ["fuzz", options @ ..] => fuzz_options(options),
         ["load", options @ ..] => load::run(options),
         ["mutants", options @ ..] => mutants_options(options),
-        ["timing"] => timing::compare(),
+        ["timing"] => timing::compare(None),
+        ["timing", case] => timing::compare(Some(case)),
         ["tree"] => tree::check(),
         ["figures"] => figures::measure(),
         ["openapi"] => gates::openapi(),

@@ -2,14 +2,16 @@
 //!
 //! Pairs of requests, one about somebody who exists and one about nobody, in changing order on one connection to a server
 //! on this machine. A two-sided rank test (Mann-Whitney) says how probable such a difference is where there is none.
-//! On a busy machine it finds less; it is no gate.
+//! On a busy machine it finds less; it is no gate. The server is the one that is shipped, on SQLite.
+#![expect(clippy::indexing_slicing, reason = "of JSON: what is not there is null")]
 
 use std::io::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use keyhaven_testkit::client::Client;
+use keyhaven_testkit::authenticator::{SigningKey, SoftwareAuthenticator, base64url_decode};
+use keyhaven_testkit::client::{Client, finish};
 use keyhaven_testkit::process::Server;
 use serde_json::{Value, json};
 
@@ -28,15 +30,15 @@ struct Case {
     name: &'static str,
     /// How the server is configured, beside the usual.
     environment: &'static [(&'static str, &'static str)],
-    /// Makes whoever exists.
-    prepare: fn(&Server, &Client) -> anyhow::Result<()>,
+    /// Makes whoever exists, and tells how to ask about them.
+    prepare: fn(&Server) -> anyhow::Result<Questions>,
     path: &'static str,
-    /// The `n`th request about somebody who exists, and about nobody.
-    known: fn(u32) -> Value,
-    unknown: fn(u32) -> Value,
     /// What both are answered.
     status: u16,
 }
+
+/// The `n`th question about somebody who exists (`true`) or about nobody; `n` is never the same twice.
+type Questions = Box<dyn FnMut(u32, bool) -> anyhow::Result<Value>>;
 
 const FALLBACK: &[(&str, &str)] = &[("KEYHAVEN_PASSWORDS__FALLBACK", "on")];
 const WRONG: &str = "seven purple otters juggle";
@@ -45,31 +47,217 @@ const CASES: &[Case] = &[
     Case {
         name: "password login: an account with a password",
         environment: FALLBACK,
-        prepare: |_, client| {
+        prepare: |server| {
             let body = json!({"username": "somebody", "password": "correct horse battery staple"});
-            let answer = client.post("/password/register", &body);
+            let answer = Client::new(server.origin()).post("/password/register", &body);
             ensure!(answer.is_ok_and(|answer| answer.status == 201), "registering");
-            Ok(())
+            Ok(Box::new(wrong_password))
         },
         path: "/password/login",
-        known: |_| json!({"username": "somebody", "password": WRONG}),
-        unknown: |n| json!({"username": format!("nobdy{n:03}"), "password": WRONG}),
         status: 401,
     },
     Case {
         name: "password login: an account with a bcrypt hash of another system",
         environment: FALLBACK,
-        prepare: |server, _| {
+        prepare: |server| {
             // "correct horse battery staple" by libxcrypt at cost 8.
             let hash = "$2b$08$CCCCCCCCCCCCCCCCCCCCC.MGRfZ1euJNZlOxMSRFvo5GoqkUwpR/.";
-            import(server, &json!({"username": "somebody", "passwordHash": hash}))
+            import(server, &json!({"username": "somebody", "passwordHash": hash}))?;
+            Ok(Box::new(wrong_password))
         },
         path: "/password/login",
-        known: |_| json!({"username": "somebody", "password": WRONG}),
-        unknown: |n| json!({"username": format!("nobdy{n:03}"), "password": WRONG}),
+        status: 401,
+    },
+    Case {
+        name: "start of a sign-in: an account with a passkey",
+        environment: &[],
+        prepare: |server| {
+            register(server, "somebody", None)?;
+            Ok(Box::new(|n, known| Ok(json!({"username": name(n, known)}))))
+        },
+        path: "/login/start",
+        status: 200,
+    },
+    Case {
+        name: "finish of a sign-in: a passkey, and a signature by another key",
+        environment: &[],
+        prepare: |server| {
+            let mut device = register(server, "somebody", None)?;
+            let client = Client::new(server.origin());
+            let options = post(&client, "/login/start", &json!({"username": "somebody"}))?;
+            let draft = device.draft_assertion(&options["publicKey"], &server.origin());
+            let draft = draft.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
+            let strange = SigningKey::new(-7, b"strange").context("a key")?;
+            Ok(Box::new(move |n, known| {
+                let started = post(&client, "/login/start", &json!({"username": name(n, known)}))?;
+                let options = &started["publicKey"];
+                let id = options["allowCredentials"][0]["id"]
+                    .as_str()
+                    .context("a credential")?;
+                let mut draft = draft.clone();
+                draft.key = strange.clone();
+                draft.envelope_id = base64url_decode(id);
+                draft.user_handle = None;
+                draft.client_data.set("challenge", options["challenge"].clone());
+                Ok(finish(&started, &draft.finish()))
+            }))
+        },
+        path: "/login/finish",
+        status: 401,
+    },
+    Case {
+        name: "recovery: asking for a code",
+        environment: &[],
+        prepare: |server| {
+            let asked = RUNS.saturating_mul(WARM_UP.saturating_add(PAIRS));
+            prove_addresses(server, asked.div_ceil(CODES_A_DAY))?;
+            Ok(Box::new(|n, known| {
+                Ok(json!({"email": address(n / CODES_A_DAY, known)}))
+            }))
+        },
+        path: "/recovery/request-otp",
+        status: 200,
+    },
+    Case {
+        name: "recovery: a wrong code",
+        environment: &[],
+        prepare: |server| {
+            let mut recoveries = asked_recoveries(server)?;
+            Ok(Box::new(move |n, known| {
+                Ok(json!({"recoveryId": recoveries(n, known)?, "otp": "000000"}))
+            }))
+        },
+        path: "/recovery/verify-otp",
+        status: 401,
+    },
+    Case {
+        name: "recovery: a recovery code before the mailed one",
+        environment: &[],
+        prepare: |server| {
+            let mut recoveries = asked_recoveries(server)?;
+            Ok(Box::new(move |n, known| {
+                Ok(json!({"recoveryId": recoveries(n, known)?, "code": RECOVERY_CODE}))
+            }))
+        },
+        path: "/recovery/verify-code",
         status: 401,
     },
 ];
+
+/// The most codes that one address is mailed in a day, and the tries that one of them has.
+const CODES_A_DAY: u32 = 3;
+const TRIES: u32 = 5;
+/// A recovery code of nobody.
+const RECOVERY_CODE: &str = "AAAA-AAAA-AAAA-AAAA";
+
+/// Of somebody, or one that nobody has: as long, and another each time.
+fn name(n: u32, known: bool) -> String {
+    if known {
+        "somebody".to_owned()
+    } else {
+        format!("nobo{n:04}")
+    }
+}
+
+fn address(n: u32, known: bool) -> String {
+    let who = if known { "somebody" } else { "anybodys" };
+    format!("{who}{n:04}@example.org")
+}
+
+fn wrong_password(n: u32, known: bool) -> anyhow::Result<Value> {
+    Ok(json!({"username": name(n, known), "password": WRONG}))
+}
+
+fn post(client: &Client, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let answer = client
+        .post(path, body)
+        .map_err(|lost| anyhow::anyhow!("{lost:?}"))?;
+    ensure!(answer.is_success(), "{path}: {} {}", answer.status, answer.body);
+    Ok(answer.body)
+}
+
+/// Registers a passkey, for an address that is proven at once.
+fn register(server: &Server, name: &str, email: Option<&str>) -> anyhow::Result<SoftwareAuthenticator> {
+    let client = Client::new(server.origin());
+    let started = post(
+        &client,
+        "/register/start",
+        &json!({"username": name, "email": email}),
+    )?;
+    let mut device = SoftwareAuthenticator::new(name);
+    let credential = device.register(&started["publicKey"], &server.origin());
+    let answer = client.post("/register/finish", &finish(&started, &credential));
+    let answer = answer.map_err(|lost| anyhow::anyhow!("{lost:?}"))?;
+    ensure!(answer.status == 201, "registering: {}", answer.body);
+    if email.is_some() {
+        let token = mailed(server, "#verify-email=")?;
+        let verified = client.send(
+            "POST",
+            "/email/verify",
+            Some(&answer.cookie()),
+            Some(&json!({"token": token})),
+        );
+        ensure!(
+            verified.is_ok_and(|answer| answer.is_success()),
+            "proving an address"
+        );
+    }
+    Ok(device)
+}
+
+/// What follows this mark in the only mail that is there. It is taken away.
+fn mailed(server: &Server, mark: &str) -> anyhow::Result<String> {
+    let folder = server.directory().join("keyhaven-mails");
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let mail: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+            std::fs::remove_file(&path)?;
+            let text = mail["text"].as_str().unwrap_or_default();
+            let found = text
+                .split_once(mark)
+                .and_then(|(_, rest)| rest.split_whitespace().next());
+            if let Some(found) = found {
+                return Ok(found.to_owned());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    anyhow::bail!("no mail came")
+}
+
+fn prove_addresses(server: &Server, accounts: u32) -> anyhow::Result<()> {
+    for n in 0..accounts {
+        register(server, &format!("person{n:04}"), Some(&address(n, true)))?;
+    }
+    Ok(())
+}
+
+/// Recoveries that were asked for, each good for [`TRIES`] tries; two of an address, which has no more tries than that.
+fn asked_recoveries(
+    server: &Server,
+) -> anyhow::Result<impl FnMut(u32, bool) -> anyhow::Result<Value> + use<>> {
+    const OF_ADDRESS: u32 = 2;
+    let recoveries = RUNS.saturating_mul(WARM_UP.saturating_add(PAIRS)).div_ceil(TRIES);
+    prove_addresses(server, recoveries.div_ceil(OF_ADDRESS))?;
+    let client = Client::new(server.origin());
+    let mut ids = [Vec::new(), Vec::new()];
+    for n in 0..recoveries {
+        for (known, ids) in [false, true].into_iter().zip(&mut ids) {
+            let body = json!({"email": address(n / OF_ADDRESS, known)});
+            ids.push(post(&client, "/recovery/request-otp", &body)?["recoveryId"].clone());
+        }
+    }
+    Ok(move |n: u32, known: bool| {
+        let ids = ids.get(usize::from(known)).context("of both")?;
+        let id = ids.get(usize::try_from(n / TRIES)?).context("enough of them")?;
+        Ok(id.clone())
+    })
+}
 
 fn import(server: &Server, line: &Value) -> anyhow::Result<()> {
     let mut import = server
@@ -84,29 +272,32 @@ fn import(server: &Server, line: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compares all cases. `false`: one of them tells who exists.
-pub(crate) fn compare() -> anyhow::Result<bool> {
+/// Compares all cases, or those whose name has this in it. `false`: one of them tells who exists.
+pub(crate) fn compare(only: Option<&str>) -> anyhow::Result<bool> {
     ensure!(
-        cargo(&["build", "--package", "keyhaven-server"])?
+        cargo(&["build", "--release", "--package", "keyhaven-server"])?
             .status()?
             .success(),
         "building the server"
     );
-    let binary = tools::target()?.join("debug/keyhaven");
+    let binary = tools::target()?.join("release/keyhaven");
     let mut even = true;
     for case in CASES {
+        if only.is_some_and(|only| !case.name.contains(only)) {
+            continue;
+        }
         println!("\n── {}", case.name);
         let mut environment = vec![("KEYHAVEN_RATE_LIMIT", "off")];
         environment.extend(case.environment);
         let server = Server::start(&binary.to_string_lossy(), &environment);
-        let client = Client::new(server.origin());
-        (case.prepare)(&server, &client)?;
+        let mut questions = (case.prepare)(&server)?;
         let mut failed = 0_u32;
-        for run in 1..=RUNS {
-            let (known, unknown) = case.measure(&client)?;
+        for run in 0..RUNS {
+            let (known, unknown) = case.measure(&server, run, &mut questions)?;
             let p = mann_whitney(&known, &unknown);
             println!(
-                "run {run} of {RUNS}: {PAIRS} pairs, medians {:.3} and {:.3} ms, p = {p:.4}",
+                "run {} of {RUNS}: {PAIRS} pairs, medians {:.3} and {:.3} ms, p = {p:.4}",
+                run.saturating_add(1),
                 median(&known) * 1e3,
                 median(&unknown) * 1e3
             );
@@ -125,18 +316,29 @@ pub(crate) fn compare() -> anyhow::Result<bool> {
 
 impl Case {
     /// Seconds of each answer, about somebody and about nobody.
-    fn measure(&self, client: &Client) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+    fn measure(
+        &self,
+        server: &Server,
+        run: u32,
+        questions: &mut Questions,
+    ) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
+        let client = Client::new(server.origin());
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
-        for n in 0..WARM_UP.saturating_add(PAIRS) {
-            let mut pair = [(&mut known, (self.known)(n)), (&mut unknown, (self.unknown)(n))];
+        let pairs = WARM_UP.saturating_add(PAIRS);
+        for n in 0..pairs {
+            let nth = run.saturating_mul(pairs).saturating_add(n);
+            let mut pair = [
+                (&mut known, questions(nth, true)?),
+                (&mut unknown, questions(nth, false)?),
+            ];
             // Whoever comes second finds warmer caches.
             if n % 2 == 1 {
                 pair.reverse();
             }
-            for (times, body) in pair {
+            for (times, question) in pair {
                 let began = Instant::now();
                 let answer = client
-                    .post(self.path, &body)
+                    .post(self.path, &question)
                     .map_err(|lost| anyhow::anyhow!("{lost:?}"))?;
                 let took: Duration = began.elapsed();
                 ensure!(

@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, stdin};
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use keyhaven_service::{Client, Error, ImportedPassword, Keyhaven};
+use keyhaven_service::{Error, ImportedPassword, Keyhaven};
 use serde::Deserialize;
 
 use crate::config::{Config, Flags};
@@ -98,18 +97,7 @@ enum Refusal {
 
 async fn one(keyhaven: &Keyhaven, text: &[u8]) -> Result<(), Refusal> {
     let line: Line = serde_json::from_slice(text).map_err(|error| Refusal::Line(error.to_string()))?;
-    let [request, _] = keyhaven
-        .random_identifiers()
-        .map_err(|error| Refusal::Store(error.into()))?;
-    let client = Client {
-        ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        user_agent: Some("keyhaven admin import-passwords".to_owned()),
-        request_id: keyhaven_types::base64url::encode(&request),
-        origin: None,
-        browser: None,
-        devices: keyhaven_service::DeviceMarks::default(),
-        language: None,
-    };
+    let client = super::client(keyhaven, "import-passwords").map_err(Refusal::Store)?;
     let import = ImportedPassword {
         username: line.username,
         display_name: line.display_name,

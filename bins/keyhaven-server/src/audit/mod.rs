@@ -109,7 +109,7 @@ fn moment(text: &str) -> anyhow::Result<keyhaven_types::UnixTime> {
     ))
 }
 
-fn time_text(at: keyhaven_types::UnixTime) -> String {
+pub(crate) fn time_text(at: keyhaven_types::UnixTime) -> String {
     let nanos = i128::from(at.as_millis()).saturating_mul(1_000_000);
     time::OffsetDateTime::from_unix_timestamp_nanos(nanos)
         .ok()

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use keyhaven_audit::export::{Item, Line, Reader};
 use keyhaven_audit::{EventCheck, Report, TrustedKeys, Verifier};
-use keyhaven_service::AuditSecrets;
+use keyhaven_service::{AuditSecrets, LogSink, newest_batch, walk_log};
 use keyhaven_storage::{AuditBatch, AuditKey, AuditMember, AuditPrune, UnsealedEvent};
 
-use super::source::{self, Sink};
+use super::source;
 use super::{Trust, proof, time_text};
 use crate::config::{Config, Flags};
 use crate::{serve, stores};
@@ -52,10 +52,12 @@ impl Verify {
 
     async fn database(&self, config: &Config, secrets: Option<&AuditSecrets>) -> anyhow::Result<Report> {
         let store = stores::read_only(config).await?;
+        let newest = newest_batch(&*store).await?;
         let stored = store.audit_keys().await.context("reading the keys")?;
-        let mut verifier = self.verifier(&stored, secrets)?;
-        source::push(&*store, &mut verifier).await?;
-        Ok(verifier.finish())
+        let verifier = self.verifier(&stored, secrets)?;
+        let mut verifying = Verifying(verifier);
+        walk_log(&*store, newest, &mut verifying).await?;
+        Ok(verifying.0.finish())
     }
 
     fn export(&self, path: &Path, secrets: Option<&AuditSecrets>) -> anyhow::Result<Report> {
@@ -126,24 +128,29 @@ impl Verify {
     }
 }
 
-impl Sink for Verifier<'_> {
+/// A verifier that a log is pushed to.
+struct Verifying<'a>(Verifier<'a>);
+
+impl LogSink for Verifying<'_> {
+    type Error = anyhow::Error;
+
     fn prune(&mut self, prune: AuditPrune) -> anyhow::Result<()> {
-        Verifier::prune(self, prune);
+        self.0.prune(prune);
         Ok(())
     }
 
     fn batch(&mut self, batch: &AuditBatch, members: &[AuditMember]) -> anyhow::Result<()> {
-        Verifier::batch(self, batch, members);
+        self.0.batch(batch, members);
         Ok(())
     }
 
     fn damaged_batch(&mut self, number: u64, what: &'static str) -> anyhow::Result<()> {
-        Verifier::damaged_batch(self, number, what);
+        self.0.damaged_batch(number, what);
         Ok(())
     }
 
     fn unsealed(&mut self, unsealed: &UnsealedEvent) -> anyhow::Result<()> {
-        Verifier::unsealed(self, unsealed);
+        self.0.unsealed(unsealed);
         Ok(())
     }
 }

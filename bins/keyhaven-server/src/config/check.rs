@@ -12,7 +12,8 @@ use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
 use super::{
-    Config, MailConfig, OpenTelemetry, Stop, acceptance, audit, mail, passwords, sessions, site, stores,
+    Config, MailConfig, OpenTelemetry, Stop, acceptance, admin, audit, mail, passwords, sessions, site,
+    stores,
 };
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
@@ -113,8 +114,9 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
                 from: mail.from,
             },
             language: mail.language,
-            page: mail.page,
         }),
+        page: mail.page,
+        administration: admin::administration(&raw.admin)?,
         recovery: mail::recovery(&raw.recovery)?,
         sessions,
         access_tokens,

@@ -4,6 +4,7 @@
 //! sense, or no sense with another, is refused here with a sentence, never later.
 
 mod acceptance;
+mod admin;
 mod audit;
 mod check;
 mod mail;

@@ -47,6 +47,7 @@ pub(crate) struct Raw {
     pub(crate) ceremony_ttl_seconds: u64,
     pub(crate) rate_limit: Switch,
     pub(crate) accounts: Accounts,
+    pub(crate) admin: Admin,
     pub(crate) attestation: Attestation,
     pub(crate) audit: Audit,
     pub(crate) ceremonies: Ceremonies,
@@ -86,6 +87,7 @@ impl Default for Raw {
             ceremony_ttl_seconds: 300,
             rate_limit: Switch::On,
             accounts: Accounts::default(),
+            admin: Admin::default(),
             attestation: Attestation::default(),
             audit: Audit::default(),
             ceremonies: Ceremonies::default(),
@@ -353,6 +355,23 @@ pub(crate) struct Mail {
     pub(crate) language: Option<String>,
     pub(crate) page_url: Option<String>,
     pub(crate) url: Option<String>,
+}
+
+/// What administrators can do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admin {
+    pub(crate) client_key_check: Switch,
+    pub(crate) enrolment_hours: u64,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            client_key_check: Switch::Off,
+            enrolment_hours: 24,
+        }
+    }
 }
 
 /// What passwords are good for.

@@ -84,18 +84,7 @@ impl Log {
             ],
         );
         let database = log.intruder();
-        for batch in 1..=4 {
-            for _ in 0..3 {
-                fail(&server);
-            }
-            // Sealed while the server runs, by itself.
-            until("nothing is sealed", || {
-                let count = database.texts("SELECT CAST(count(*) AS text) FROM audit_batches");
-                let waiting = database.texts("SELECT CAST(count(*) AS text) FROM audit_unsealed");
-                count[0].parse::<u32>().unwrap() >= batch && waiting == ["0"]
-            });
-        }
-        // From here on nothing can be sealed: the events that follow stay as they are.
+        // While this is there nothing can be sealed.
         let (never, again) = if database.is_sqlite() {
             (
                 "CREATE TRIGGER never BEFORE INSERT ON audit_batches BEGIN SELECT RAISE(ABORT, 'never'); END",
@@ -107,6 +96,21 @@ impl Log {
                 "DROP TRIGGER never ON audit_batches",
             )
         };
+        for batch in 1..=4 {
+            // Three events in one batch, however slowly they come.
+            database.execute_with_triggers(&[never]);
+            for _ in 0..3 {
+                fail(&server);
+            }
+            database.execute_with_triggers(&[again]);
+            // Sealed while the server runs, by itself.
+            until("nothing is sealed", || {
+                let count = database.texts("SELECT CAST(count(*) AS text) FROM audit_batches");
+                let waiting = database.texts("SELECT CAST(count(*) AS text) FROM audit_unsealed");
+                count[0].parse::<u32>().unwrap() >= batch && waiting == ["0"]
+            });
+        }
+        // From here on events stay as they are.
         database.execute_with_triggers(&[never]);
         for _ in 0..3 {
             fail(&server);

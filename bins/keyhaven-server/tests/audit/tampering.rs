@@ -301,6 +301,7 @@ pub(crate) fn a_tail_signed_by_another_key_is_refused(log: &Log) {
         ip: None,
         user_agent: None,
         request_id: None,
+        actor: None,
         mac: [5; 32],
     };
     let hex = |column: &str| {

@@ -136,7 +136,7 @@ fn opened(visit: &mut Visit, button: &str, name: &str) {
         .wait_for(&format!("!document.querySelector('#{name}-dialog')"));
 }
 
-fn take(visit: &mut Visit, state: &str) {
+pub(crate) fn take(visit: &mut Visit, state: &str) {
     for (name, width, height, dark) in SHOTS {
         visit.browser.resize(width, height, dark);
         fits(visit);

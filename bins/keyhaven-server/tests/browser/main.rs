@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod account;
+mod administration;
 mod attacks;
 mod journey;
 mod looks;

@@ -1,5 +1,4 @@
 //! What the page says, in each of its languages.
-#![expect(clippy::disallowed_methods, reason = "reads the page's sources")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,15 +10,19 @@ use crate::Visit;
 use crate::mailed::wait_for;
 
 /// Texts whose key is put together; what follows may be any of the rest.
-const PUT_TOGETHER: [&str; 7] = [
+const PUT_TOGETHER: [&str; 8] = [
     "aal.",
     "capability.",
     "done.",
     "error.",
+    "event.",
     "method.",
     "passkey.",
     "password.",
 ];
+
+/// What looks like one in the service, and is none.
+const NO_EVENTS: [&str; 1] = ["password.compare"];
 
 #[test]
 fn every_text_is_there_in_every_language_with_the_same_places() {
@@ -43,6 +46,12 @@ fn every_text_that_is_asked_for_is_there_and_every_one_there_is_asked_for() {
     let missing: Vec<_> = asked
         .iter()
         .filter(|literal| is_key(literal) && !words.contains_key(**literal))
+        // Names of audit events look alike.
+        .filter(|literal| {
+            words
+                .keys()
+                .any(|key| key.split('.').next() == literal.split('.').next())
+        })
         .collect();
     assert_eq!(missing, Vec::<&&str>::new(), "asked for, and not there");
     let codes = codes();
@@ -67,6 +76,24 @@ fn every_documented_code_has_a_text() {
         .filter(|code| !words.contains_key(&format!("error.{code}")))
         .collect();
     assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_kind_of_event_has_a_text() {
+    let words = words();
+    let service = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/keyhaven-service/src");
+    let sources = rust_sources(&service);
+    let kinds: BTreeSet<_> = literals(&sources)
+        .into_iter()
+        .filter(|kind| is_key(kind) && kind.bytes().all(|byte| !b"-0123456789".contains(&byte)))
+        .filter(|kind| !NO_EVENTS.contains(kind) && !kind.starts_with("example."))
+        .collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    let missing: Vec<_> = kinds
+        .into_iter()
+        .filter(|kind| !words.contains_key(&format!("event.{}", kind.replace('.', "_"))))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]
@@ -128,6 +155,18 @@ fn sources() -> String {
         .collect()
 }
 
+fn rust_sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| match path.is_dir() {
+            true => rust_sources(&path),
+            false => std::fs::read_to_string(path).unwrap(),
+        })
+        .collect()
+}
+
 /// What stands between quotation marks.
 fn literals(sources: &str) -> BTreeSet<&str> {
     let lines = sources.lines().filter(|line| !line.trim_start().starts_with('*'));
@@ -154,6 +193,7 @@ fn is_key(literal: &str) -> bool {
 fn is_told(key: &str, asked: &BTreeSet<&str>) -> bool {
     let told = [
         "aal.",
+        "event.",
         "method.",
         "password.alone",
         "password.with_passkey",

@@ -8,7 +8,7 @@
 
 import { keyhaven, report, run, state } from "../context.js";
 import { fill, time } from "../i18n.js";
-import { button, byId, card, device, el, field } from "../ui.js";
+import { button, byId, card, clearStatus, device, el, field } from "../ui.js";
 import { showUser } from "./admin-user.js";
 import { eventText } from "./events.js";
 
@@ -44,6 +44,7 @@ function gate() {
       await keyhaven.adminUsers({ limit: 1 });
       opened = true;
       await drawAdmin();
+      clearStatus();
       byId("section-admin").querySelector("h2")?.focus();
     });
   return el(

@@ -69,7 +69,7 @@ function draw(credentials) {
 
 function row(credential) {
   const name = passkeyName(credential);
-  const { id, active, inactiveReason, lastUsedAt } = credential;
+  const { id, active, inactiveReason, lastUsedAt, deviceName, userAgent } = credential;
   const [sync, picture] = syncState(credential);
   const suspended = inactiveReason === "clone_suspended";
   const where = credential.authenticatorName ?? null;
@@ -104,7 +104,7 @@ function row(credential) {
         lastUsedAt
           ? el("span", { data: { testid: "passkey-last-used" }, t: ["passkey.last_used", { when: time(lastUsedAt) }] })
           : el("span", { data: { testid: "passkey-last-used" }, t: "passkey.not_used" }),
-        credential.userAgent && el("span", { t: ["passkey.made_with", { browser: device(credential.userAgent) }] }),
+        name === deviceName && userAgent && el("span", { t: ["passkey.made_with", { browser: device(userAgent) }] }),
       ),
     ),
     el(

@@ -52,6 +52,7 @@ function draw() {
   fill(byId("register-password-hint"), withoutPasskey ? "register.password_hint" : "register.password_hint_both");
   const create = withoutPasskey ? "register.submit_password" : "register.submit";
   fill(byId("register-button").querySelector("span"), asksAddress ? "register.submit_address" : create);
+  byId("register-button").querySelector("svg").toggleAttribute("hidden", withoutPasskey || asksAddress);
   shown("register-guidance", !withoutPasskey && !asksAddress);
   const toggle = byId("register-use-password");
   toggle.hidden = !state.features.passwordFallback || asksAddress;

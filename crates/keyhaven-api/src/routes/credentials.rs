@@ -164,7 +164,7 @@ pub(crate) async fn delete_all(
 }
 
 /// What is no credential id names none of the account's.
-fn credential_id(text: &str) -> Result<CredentialId, Error> {
+pub(super) fn credential_id(text: &str) -> Result<CredentialId, Error> {
     let bytes = base64url::decode(text).map_err(|_| Error::NotFound)?;
     CredentialId::try_from(bytes.as_slice()).map_err(|_| Error::NotFound)
 }

@@ -1,10 +1,12 @@
 //! One file per resource: its handlers.
 
 pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod client_key;
 pub(crate) mod credentials;
 pub(crate) mod dev_mails;
 pub(crate) mod email;
+pub(crate) mod enrolment;
 pub(crate) mod features;
 pub(crate) mod login;
 pub(crate) mod page;

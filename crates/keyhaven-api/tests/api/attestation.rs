@@ -5,11 +5,11 @@ use std::sync::Arc;
 use keyhaven_core::cbor::{CanonicalCbor, Value};
 use keyhaven_core::{AttestationObject, KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors};
 use keyhaven_service::{Anchors, Settings};
-use keyhaven_storage_memory::MemoryStore;
 use keyhaven_testkit::authenticator::{AttestationKind, BE, BS, SoftwareAuthenticator, base64url_decode};
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use serde_json::json;
 
+use crate::stores::TestStore;
 use crate::support::{App, ORIGIN, finish, settings};
 
 struct Chosen(Arc<TrustAnchors>);
@@ -31,7 +31,7 @@ async fn trusting(certificate: &[u8], protection: KeyProtection) -> App {
         ..settings()
     };
     let anchors: Arc<dyn Anchors> = Arc::new(Chosen(Arc::new(anchors)));
-    App::trusting(settings, Arc::new(MemoryStore::new()), Some(anchors)).await
+    App::trusting(settings, TestStore::fresh().await, Some(anchors)).await
 }
 
 fn attesting(seed: &str, kind: AttestationKind) -> SoftwareAuthenticator {
@@ -117,7 +117,7 @@ async fn hardware_without_a_verified_user_is_aal1() {
     let anchors: TrustAnchors = [anchor].into_iter().collect();
     let anchors: Arc<dyn Anchors> =
         Arc::new(Chosen(Arc::new(anchors.with_protection(KeyProtection::Hardware))));
-    let app = App::trusting(settings, Arc::new(MemoryStore::new()), Some(anchors)).await;
+    let app = App::trusting(settings, TestStore::fresh().await, Some(anchors)).await;
     device.verifies_user = false;
     let mut browser = app.browser();
     let registered = browser.register(&mut device, "alice").await;

@@ -89,33 +89,24 @@ async fn a_finish_works_once_and_a_failed_one_uses_the_ceremony_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_parallel_finishes_one_succeeds() {
-    let directory = std::env::temp_dir().join(format!("keyhaven-api-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let sqlite = keyhaven_storage_sqlite::SqliteOptions::new(directory.join("parallel.db"));
-    let sqlite = keyhaven_storage_sqlite::SqliteStore::open(&sqlite).await.unwrap();
-    for app in [
-        App::new().await,
-        App::on(settings(), std::sync::Arc::new(sqlite)).await,
-    ] {
-        let mut device = SoftwareAuthenticator::new("device");
-        let mut browser = app.browser();
-        let started = browser
-            .post("/register/start", json!({"username": "alice"}))
-            .await
-            .expect(200);
-        let body = finish(
-            &started,
-            &device.register(&started["publicKey"], "https://example.org"),
-        );
-        assert_eq!(successes(&browser, "/register/finish", &body, 201).await, 1);
-        let started = browser.post("/login/start", json!({})).await.expect(200);
-        let body = finish(
-            &started,
-            &device.authenticate(&started["publicKey"], "https://example.org"),
-        );
-        assert_eq!(successes(&browser, "/login/finish", &body, 200).await, 1);
-    }
-    std::fs::remove_dir_all(&directory).unwrap();
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let started = browser
+        .post("/register/start", json!({"username": "alice"}))
+        .await
+        .expect(200);
+    let body = finish(
+        &started,
+        &device.register(&started["publicKey"], "https://example.org"),
+    );
+    assert_eq!(successes(&browser, "/register/finish", &body, 201).await, 1);
+    let started = browser.post("/login/start", json!({})).await.expect(200);
+    let body = finish(
+        &started,
+        &device.authenticate(&started["publicKey"], "https://example.org"),
+    );
+    assert_eq!(successes(&browser, "/login/finish", &body, 200).await, 1);
 }
 
 async fn successes(

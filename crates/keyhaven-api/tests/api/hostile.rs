@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
 use keyhaven_storage::{CeremonyId, CeremonyStore, PendingCeremony, Put, StorageError};
-use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
+use keyhaven_storage_memory::MemoryCeremonyStore;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::UnixTime;
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::stores::TestStore;
 use crate::support::{Answer, App, Client, settings};
 
 async fn metrics(app: &App) -> String {
@@ -222,7 +223,7 @@ impl CeremonyStore for SlowStore {
 #[tokio::test(start_paused = true)]
 async fn a_slow_body_is_the_clients_fault_and_a_slow_store_is_ours() {
     let ceremonies = Arc::new(SlowStore(MemoryCeremonyStore::new(10)));
-    let app = App::made_of(settings(), Arc::new(MemoryStore::new()), ceremonies, "/").await;
+    let app = App::made_of(settings(), TestStore::in_memory(), ceremonies, "/").await;
     let mut browser = app.browser();
     for path in ["/login/start", "/login/finish", "/session/refresh"] {
         let request = Request::post(path)

@@ -3,7 +3,6 @@
 use axum::http::Method;
 use keyhaven_mail::Rendered;
 use keyhaven_service::{ClonePolicy, Settings};
-use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
@@ -70,17 +69,9 @@ async fn change(browser: &mut Client, device: &mut SoftwareAuthenticator, email:
     browser.post("/email/change", json!({"email": email})).await
 }
 
-async fn on_sqlite() -> (tempfile::TempDir, App) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("keyhaven.db");
-    let options = SqliteOptions::new(path);
-    let store = SqliteStore::open(&options).await.unwrap();
-    (directory, App::on(mailing(), std::sync::Arc::new(store)).await)
-}
-
 #[tokio::test]
 async fn an_address_is_the_accounts_once_the_mailed_link_was_followed() {
-    let (_directory, app) = on_sqlite().await;
+    let app = App::with(mailing()).await;
     let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();
     let registered = register(&mut browser, &mut device, "anna", "Anna@example.com").await;
@@ -247,7 +238,7 @@ async fn a_new_link_takes_the_place_of_the_one_before() {
 
 #[tokio::test]
 async fn a_link_is_good_for_a_day_and_an_unproven_address_for_a_week() {
-    let (_directory, app) = on_sqlite().await;
+    let app = App::with(mailing()).await;
     let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();
     register(&mut browser, &mut device, "anna", "anna@example.com").await;
@@ -276,7 +267,7 @@ async fn a_link_is_good_for_a_day_and_an_unproven_address_for_a_week() {
 
 #[tokio::test]
 async fn a_change_is_told_to_both_sides_and_done_when_the_new_one_is_proven() {
-    let (_directory, app) = on_sqlite().await;
+    let app = App::with(mailing()).await;
     let (mut browser, mut device) = proven(&app, "anna", "old@example.com").await;
     browser
         .post("/email/change", json!({"email": "new@example.com"}))
@@ -414,14 +405,10 @@ async fn mails_are_in_the_language_that_the_browser_asks_for() {
 #[tokio::test]
 async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once() {
     for (clones, words) in [
-        (ClonePolicy::Revoke, "removed"),
+        (ClonePolicy::Revoke, "switched off for good"),
         (ClonePolicy::Suspend, "suspended"),
     ] {
-        let directory = tempfile::tempdir().unwrap();
-        let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
-        let store = SqliteStore::open(&options).await.unwrap();
-        let settings = Settings { clones, ..mailing() };
-        let app = App::on(settings, std::sync::Arc::new(store)).await;
+        let app = App::with(Settings { clones, ..mailing() }).await;
         let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
         let mut copy = device.clone();
         browser.login(&mut device, None).await.expect(200);
@@ -440,7 +427,7 @@ async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once(
 
 #[tokio::test]
 async fn passkeys_that_come_and_go_are_told_to_the_owner() {
-    let (_directory, app) = on_sqlite().await;
+    let app = App::with(mailing()).await;
     let (mut browser, _device) = proven(&app, "anna", "anna@example.com").await;
     let started = browser.post("/register/start", json!({})).await.expect(200);
     let credential = SoftwareAuthenticator::new("key").register(&started["publicKey"], &browser.page());
@@ -467,7 +454,7 @@ async fn passkeys_that_come_and_go_are_told_to_the_owner() {
 
 #[tokio::test]
 async fn a_sign_in_from_a_new_device_is_told_to_the_owner() {
-    let (_directory, app) = on_sqlite().await;
+    let app = App::with(mailing()).await;
     let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
     // The browser that registered is no new one.
     browser.login(&mut device, Some("anna")).await.expect(200);

@@ -1,6 +1,7 @@
 //! The API as a client sees it: the router, called without a socket, on real use cases and the software authenticator.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod admin;
 mod attestation;
 mod audit_log;
 mod ceremonies;
@@ -19,5 +20,6 @@ mod passwords;
 mod protocol;
 mod recovery;
 mod sessions;
+mod stores;
 mod support;
 mod tokens;

@@ -12,12 +12,13 @@ use keyhaven_api::MetadataFigures;
 use keyhaven_service::Observer as _;
 use keyhaven_storage::observed::{Observed, PoolFigures, PoolQueue, StoreCall, StoreObserver as _};
 use keyhaven_storage::{CeremonyId, CeremonyStore, PendingCeremony, Put, StorageError};
-use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryStore};
+use keyhaven_storage_memory::MemoryCeremonyStore;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::UnixTime;
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::stores::TestStore;
 use crate::support::{App, finish, settings};
 
 async fn metrics(app: &App) -> String {
@@ -78,7 +79,7 @@ async fn ailing(health: Health) -> (App, Arc<AtomicU32>) {
         health,
         asked: asked.clone(),
     });
-    let app = App::made_of(settings(), Arc::new(MemoryStore::new()), ceremonies, "/").await;
+    let app = App::made_of(settings(), TestStore::in_memory(), ceremonies, "/").await;
     (app, asked)
 }
 

@@ -31,6 +31,8 @@ async fn a_second_passkey_is_added_listed_named_and_deleted() {
     key.backup = 0;
     let mut browser = app.browser();
     let first = browser.register(&mut phone, "alice").await;
+    // The older one comes first.
+    app.pass(1);
     let second = add(&mut browser, &mut key).await;
     assert_eq!(second["user"], first["user"]);
     assert_eq!(
@@ -426,6 +428,7 @@ async fn answers_after_a_change_carry_what_the_browser_is_to_be_told() {
         first["signals"],
         json!({"allAcceptedCredentials": accepted(&[one]), "currentUserDetails": names})
     );
+    app.pass(1);
     let second = add(&mut browser, &mut key).await;
     let two = &second["credential"]["id"];
     let all = json!({"allAcceptedCredentials": accepted(&[one, two]), "currentUserDetails": names});

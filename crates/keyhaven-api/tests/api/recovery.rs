@@ -3,7 +3,6 @@
 use axum::http::Method;
 use keyhaven_mail::Rendered;
 use keyhaven_service::{OldPasskeys, RecoverySettings, Settings};
-use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
@@ -97,16 +96,9 @@ fn at_once() -> Settings {
     }
 }
 
-async fn on_sqlite(settings: Settings) -> (tempfile::TempDir, App) {
-    let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions::new(directory.path().join("keyhaven.db"));
-    let store = SqliteStore::open(&options).await.unwrap();
-    (directory, App::on(settings, std::sync::Arc::new(store)).await)
-}
-
 #[tokio::test]
 async fn a_lost_account_is_recovered_by_mail_and_a_new_passkey() {
-    let (_directory, app) = on_sqlite(at_once()).await;
+    let app = App::with(at_once()).await;
     let (mut elsewhere, mut lost) = anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;
@@ -155,7 +147,7 @@ async fn by_policy_the_passkeys_before_go() {
         },
         ..at_once()
     };
-    let (_directory, app) = on_sqlite(settings).await;
+    let app = App::with(settings).await;
     let (_, mut lost) = anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;
@@ -220,7 +212,7 @@ async fn a_recovery_session_adds_a_passkey_and_nothing_else() {
 
 #[tokio::test]
 async fn an_account_with_passkeys_waits_and_its_owner_can_object() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     let (_, mut device) = anna(&app).await;
     let mut thief = app.browser();
     let (id, code) = asked(&app, &mut thief).await;
@@ -279,7 +271,7 @@ async fn whoever_is_signed_in_can_object_as_well() {
 
 #[tokio::test]
 async fn when_nobody_objects_the_browser_that_asked_takes_it_up() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;
@@ -313,7 +305,7 @@ async fn when_nobody_objects_the_browser_that_asked_takes_it_up() {
 
 #[tokio::test]
 async fn a_recovery_code_beside_the_mailed_one_spares_the_wait() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     let (mut owner, _) = anna(&app).await;
     let made = owner.post("/recovery/codes", json!({})).await.expect(201);
     let codes = made["codes"].as_array().unwrap();
@@ -395,7 +387,7 @@ async fn recovery_codes_cannot_be_tried_for_ever() {
 
 #[tokio::test]
 async fn a_mailed_code_has_five_tries_ten_minutes_and_one_use() {
-    let (_directory, app) = on_sqlite(at_once()).await;
+    let app = App::with(at_once()).await;
     anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;
@@ -428,7 +420,7 @@ async fn a_mailed_code_has_five_tries_ten_minutes_and_one_use() {
 
 #[tokio::test]
 async fn an_account_gets_three_codes_and_ten_tries_a_day_and_signs_in_all_the_same() {
-    let (_directory, app) = on_sqlite(at_once()).await;
+    let app = App::with(at_once()).await;
     let (_, mut device) = anna(&app).await;
     let mut attacker = app.browser();
     let mut tried = 0;
@@ -498,7 +490,7 @@ async fn a_code_belongs_to_the_browser_that_asked_for_it_and_nobody_else_uses_it
 
 #[tokio::test]
 async fn an_unknown_address_is_answered_like_a_known_one() {
-    let (_directory, app) = on_sqlite(mailing()).await;
+    let app = App::with(mailing()).await;
     anna(&app).await;
     let mut answers = Vec::new();
     for email in [ANNA, "nobody@example.com"] {
@@ -548,7 +540,7 @@ async fn an_address_that_is_not_proven_recovers_nothing() {
 
 #[tokio::test]
 async fn racing_tries_open_one_session() {
-    let (_directory, app) = on_sqlite(at_once()).await;
+    let app = App::with(at_once()).await;
     anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;

@@ -1,16 +1,14 @@
 //! Sessions: how they live and end.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
 use keyhaven_service::{SessionLimits, SessionSettings, Settings};
-use keyhaven_storage::DurableStore;
-use keyhaven_storage_memory::MemoryStore;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::UserVerification;
 use serde_json::json;
 
+use crate::stores::TestStore;
 use crate::support::{App, finish, settings};
 
 #[tokio::test]
@@ -136,7 +134,7 @@ async fn limits_are_those_of_the_level_and_only_ever_tighter() {
 
 #[tokio::test]
 async fn limits_that_are_tightened_count_for_sessions_that_are_there() {
-    let store: Arc<dyn DurableStore> = Arc::new(MemoryStore::new());
+    let store = TestStore::fresh().await;
     let mut device = SoftwareAuthenticator::new("device");
     let before = App::on(settings(), store.clone()).await;
     let mut browser = before.browser();

@@ -1,4 +1,4 @@
-//! The router on stores in memory, with a clock that tests move, and a client that keeps cookies as a browser does.
+//! The router on a store of its own, with a clock that tests move, and a client that keeps cookies as a browser does.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,16 +15,19 @@ use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, rou
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_mail::{DeliveryError, Language, Rendered, Sender, Transport};
 use keyhaven_service::{
-    AccessTokenSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings, Keyhaven, MailSettings,
-    Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings, Settings, Surroundings,
+    AccessTokenSettings, AdministrationSettings, Anchors, Clock, ClonePolicy, Crosscheck, ExtensionSettings,
+    Keyhaven, MailSettings, Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings,
+    Settings, Surroundings,
 };
 use keyhaven_storage::{CeremonyStore, DurableStore};
-use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
+use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use keyhaven_types::{Origin, RpId, UnixTime};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use crate::stores::TestStore;
 
 pub(crate) const ORIGIN: &str = "https://example.org";
 pub(crate) const OTHER_ORIGIN: &str = "https://login.example.org";
@@ -59,6 +62,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn DurableStore>,
     pub(crate) metrics: Metrics,
     pub(crate) lifecycle: Lifecycle,
+    #[expect(dead_code, reason = "kept alive")]
+    place: TestStore,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -84,6 +89,8 @@ pub(crate) fn settings() -> Settings {
         clones: ClonePolicy::Refuse,
         extensions: ExtensionSettings::default(),
         disclose_existence: false,
+        page: "https://example.org/account".into(),
+        administration: AdministrationSettings::default(),
         mail: None,
         recovery: RecoverySettings::default(),
         sessions: SessionSettings::default(),
@@ -103,7 +110,6 @@ pub(crate) fn mailing() -> Settings {
                 from: "no-reply@example.org".parse().unwrap(),
             },
             language: Language::En,
-            page: "https://example.org/account".into(),
         }),
         ..settings()
     }
@@ -123,16 +129,16 @@ impl Transport for Post {
 
 /// What differs between the servers that tests put together.
 struct Ports {
-    durable: Arc<dyn DurableStore>,
+    store: TestStore,
     ceremonies: Arc<dyn CeremonyStore>,
     anchors: Option<Arc<dyn Anchors>>,
     crosscheck: Option<Crosscheck>,
 }
 
 impl Ports {
-    fn new(durable: Arc<dyn DurableStore>) -> Self {
+    fn new(store: TestStore) -> Self {
         Self {
-            durable,
+            store,
             ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
             anchors: None,
             crosscheck: None,
@@ -146,7 +152,7 @@ impl App {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        Self::on(settings, Arc::new(MemoryStore::new())).await
+        Self::on(settings, TestStore::fresh().await).await
     }
 
     pub(crate) async fn with_tokens() -> Self {
@@ -157,13 +163,13 @@ impl App {
         .await
     }
 
-    pub(crate) async fn on(settings: Settings, store: Arc<dyn DurableStore>) -> Self {
+    pub(crate) async fn on(settings: Settings, store: TestStore) -> Self {
         Self::trusting(settings, store, None).await
     }
 
     pub(crate) async fn trusting(
         settings: Settings,
-        store: Arc<dyn DurableStore>,
+        store: TestStore,
         anchors: Option<Arc<dyn Anchors>>,
     ) -> Self {
         let ports = Ports {
@@ -176,19 +182,19 @@ impl App {
     pub(crate) async fn crosschecked(crosscheck: Crosscheck) -> Self {
         let ports = Ports {
             crosscheck: Some(crosscheck),
-            ..Ports::new(Arc::new(MemoryStore::new()))
+            ..Ports::new(TestStore::fresh().await)
         };
         Self::assembled(settings(), ports, "/").await
     }
 
     pub(crate) async fn under(base_path: &str) -> Self {
         let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
-        Self::made_of(settings(), Arc::new(MemoryStore::new()), ceremonies, base_path).await
+        Self::made_of(settings(), TestStore::fresh().await, ceremonies, base_path).await
     }
 
     pub(crate) async fn made_of(
         settings: Settings,
-        store: Arc<dyn DurableStore>,
+        store: TestStore,
         ceremonies: Arc<dyn CeremonyStore>,
         base_path: &str,
     ) -> Self {
@@ -200,13 +206,13 @@ impl App {
     }
 
     async fn assembled(settings: Settings, ports: Ports, base_path: &str) -> Self {
-        let store = ports.durable.clone();
+        let store = ports.store.durable.clone();
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
         let operations = Operations::default();
         let keyhaven = Keyhaven::new(
             settings,
             Surroundings {
-                durable: ports.durable,
+                durable: store.clone(),
                 ceremonies: ports.ceremonies,
                 limits: Arc::new(MemoryLimitStore::new()),
                 clock: clock.clone(),
@@ -234,6 +240,7 @@ impl App {
             keyhaven,
             clock,
             store,
+            place: ports.store,
         }
     }
 

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
-    Account, AccountId, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf, AuditPrune,
-    ClientKey, Credential, Ending, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier, Recovery, Session,
-    SessionId, SigningKey, TakenMail, TokenHash,
+    Account, AccountId, AccountLock, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf,
+    AuditPrune, ClientKey, Credential, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier,
+    Recovery, Session, SessionId, SigningKey, TakenMail, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -16,6 +16,8 @@ pub(super) struct State {
     pub(super) usernames: HashMap<String, AccountId>,
     user_handles: HashSet<UserHandle>,
     verified_emails: HashSet<String>,
+    pub(super) locks: HashMap<AccountId, AccountLock>,
+    pub(super) enrolments: HashMap<AccountId, Enrolment>,
     pub(super) claims: HashMap<AccountId, AddressClaim>,
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.

@@ -23,6 +23,7 @@ pub(crate) fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: None,
         request_id: None,
+        actor: None,
         mac: [0; 32],
     }
 }
@@ -36,6 +37,7 @@ pub(crate) fn anna() -> NewRegistration {
         email: Some("Anna@Example.org".into()),
         email_verified: true,
         active: true,
+        role: keyhaven_storage::Role::User,
         created_at: AT,
         updated_at: AT,
         last_login_at: None,

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::DurableSubject;
 use super::samples::{account, at, event, session};
-use crate::{AuditEvent, AuditOutcome, EventId};
+use crate::{Actor, AuditEvent, AuditOutcome, EventId};
 
 /// An event that is there is never replaced: its id is refused as an error.
 pub async fn an_event_id_is_used_once(subject: impl DurableSubject) {
@@ -107,6 +107,7 @@ pub async fn events_read_back(subject: impl DurableSubject) {
         ip: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".into()),
         user_agent: Some("ü\u{1f511}\"'\\".chars().cycle().take(256).collect()),
         request_id: Some("0123456789abcdef".repeat(8)),
+        actor: Some(Actor::Account(id)),
         mac: std::array::from_fn(|i| u8::try_from(i).unwrap() ^ 0xff),
     };
     let bare = AuditEvent {
@@ -121,6 +122,7 @@ pub async fn events_read_back(subject: impl DurableSubject) {
         ip: None,
         user_agent: None,
         request_id: None,
+        actor: None,
         mac: [0; 32],
         ..full.clone()
     };

@@ -6,9 +6,9 @@ use keyhaven_types::{
 use uuid::Uuid;
 
 use crate::{
-    Account, AccountId, Addition, Aftermath, AssertionCommit, AuditEvent, AuditOutcome, Credential,
+    Account, AccountId, Actor, Addition, Aftermath, AssertionCommit, AuditEvent, AuditOutcome, Credential,
     CredentialTraits, DurableStore, Ending, EventId, MailId, NewRegistration, OwnedCredential, QueuedMail,
-    RegistrationAccount, RegistrationOutcome, Remembered, Removal, Session, SessionId, SigningKey,
+    RegistrationAccount, RegistrationOutcome, Remembered, Removal, Role, Session, SessionId, SigningKey,
     StepUpGrant, TokenHash,
 };
 
@@ -28,6 +28,7 @@ pub(super) fn account(n: u8) -> Account {
         email: Some(format!("user-{n}@example.org")),
         email_verified: false,
         active: true,
+        role: Role::User,
         created_at: at(0),
         updated_at: at(1),
         last_login_at: None,
@@ -122,6 +123,8 @@ pub(super) fn event(n: u128, account: AccountId) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: None,
         request_id: Some("request".into()),
+        // Whoever writes it, with whatever commit: it is to come back.
+        actor: (n % 2 == 1).then_some(Actor::CommandLine),
         mac: [9; 32],
     }
 }
