@@ -1,5 +1,6 @@
 //! The JSON shapes of `docs/http-api.md`. Never domain types: what goes over the wire is written here.
 
+mod account;
 pub(crate) mod admin;
 
 use keyhaven_service::{Signals, authentication_context, authenticator_name};
@@ -10,6 +11,8 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
+
+pub(crate) use account::{ChangeAccount, ChangedAccount, EventBody, EventList, ExportBody};
 
 use crate::state::ApiState;
 
@@ -29,8 +32,13 @@ pub(crate) struct RegisterStart {
     pub(crate) username: Option<String>,
     /// What a person reads, 1 to 64 characters; the username when absent.
     pub(crate) display_name: Option<String>,
-    /// An e-mail address, unproven until verified.
+    /// An e-mail address, unproven until verified. Where accounts are called by their addresses: a code is mailed there, and
+    /// answered is how it is named.
     pub(crate) email: Option<String>,
+    /// Where accounts are called by their addresses: as it was answered.
+    pub(crate) email_proof_id: Option<String>,
+    /// The mailed code, six digits.
+    pub(crate) email_code: Option<String>,
     /// `platform` or `cross-platform`.
     #[schema(value_type = Option<String>)]
     pub(crate) authenticator_attachment: Option<keyhaven_types::AuthenticatorAttachment>,
@@ -49,11 +57,24 @@ pub(crate) struct RegisterStart {
     pub(crate) captcha_token: Option<String>,
 }
 
+/// A code was mailed to the address, or that there is an account: which, only its owner reads.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AskedProofBody {
+    /// To be sent with the code, from the same browser, as `emailProofId` and `emailCode`.
+    pub(crate) email_proof_id: String,
+    /// From this moment on the code proves nothing (RFC 3339).
+    pub(crate) expires_at: String,
+    /// A key to look a sentence up by.
+    pub(crate) translation_key: &'static str,
+}
+
 /// `POST /login/start`
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoginStart {
-    /// Who wants to sign in; absent for a discoverable credential.
+    /// Who wants to sign in (the address, where accounts are called by theirs); absent for a discoverable credential.
+    #[serde(alias = "email")]
     pub(crate) username: Option<String>,
     /// The answer to a captcha, where one is configured.
     #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
@@ -82,7 +103,11 @@ pub(crate) struct Finish {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PasswordRegister {
     /// The new account's public handle: 1 to 50 characters, no `@`.
-    pub(crate) username: String,
+    pub(crate) username: Option<String>,
+    /// Where accounts are called by their addresses: as `POST /register/start` answered it.
+    pub(crate) email_proof_id: Option<String>,
+    /// The code that was mailed to that address, six digits.
+    pub(crate) email_code: Option<String>,
     /// 15 to 256 characters.
     pub(crate) password: String,
     /// What a person reads, 1 to 64 characters; the username when absent.
@@ -99,6 +124,7 @@ pub(crate) struct PasswordRegister {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PasswordLogin {
     /// Who wants to sign in.
+    #[serde(alias = "email")]
     pub(crate) username: String,
     /// 1 to 256 characters.
     pub(crate) password: String,
@@ -294,7 +320,7 @@ impl From<&Account> for User {
     fn from(account: &Account) -> Self {
         Self {
             id: account.id.to_string(),
-            username: account.username.clone(),
+            username: account.name().to_owned(),
             display_name: account.display_name.clone(),
             email: account.email.clone(),
             email_verified: account.email_verified,

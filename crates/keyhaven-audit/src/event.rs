@@ -3,14 +3,15 @@ use keyhaven_types::CredentialId;
 
 use crate::{Hash, merkle};
 
-/// The event without its MAC as one unambiguous byte string: a version, then each field with its presence and length. An
-/// event that names an actor is of version 2, which has that field at its end; every other one stays as it was.
+/// The event without its MAC as one unambiguous byte string: a version, then each field with its presence and length. One
+/// that names an actor, or holds what it knows of a person encrypted, is of version 2, which has these two last.
 #[must_use]
 pub fn canonical(event: &AuditEvent) -> Vec<u8> {
     let actor = event.actor.map(|actor| actor.to_string());
-    let mut out = match &actor {
-        None => b"keyhaven audit event 1".to_vec(),
-        Some(_) => b"keyhaven audit event 2".to_vec(),
+    let later = actor.is_some() || event.personal.is_some();
+    let mut out = match later {
+        false => b"keyhaven audit event 1".to_vec(),
+        true => b"keyhaven audit event 2".to_vec(),
     };
     let mut field = |value: Option<&[u8]>| match value {
         None => out.push(0),
@@ -37,8 +38,9 @@ pub fn canonical(event: &AuditEvent) -> Vec<u8> {
     field(event.ip.as_deref().map(str::as_bytes));
     field(event.user_agent.as_deref().map(str::as_bytes));
     field(event.request_id.as_deref().map(str::as_bytes));
-    if let Some(actor) = &actor {
-        field(Some(actor.as_bytes()));
+    if later {
+        field(actor.as_deref().map(str::as_bytes));
+        field(event.personal.as_deref());
     }
     out
 }

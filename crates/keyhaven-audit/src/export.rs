@@ -106,6 +106,7 @@ pub struct EventBody {
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<String>,
     pub actor: Option<String>,
     pub mac: String,
 }
@@ -398,6 +399,7 @@ impl From<&AuditEvent> for EventBody {
             ip: event.ip.clone(),
             user_agent: event.user_agent.clone(),
             request_id: event.request_id.clone(),
+            personal: event.personal.as_deref().map(base64url::encode),
             actor: event.actor.map(|actor| actor.to_string()),
             mac: base64url::encode(&event.mac),
         }
@@ -414,6 +416,7 @@ impl TryFrom<EventBody> for AuditEvent {
         });
         let account = body.account.as_deref().map(str::parse::<AccountId>).transpose();
         let session = body.session.as_deref().map(str::parse::<SessionId>).transpose();
+        let personal = body.personal.as_deref().map(base64url::decode).transpose();
         Ok(Self {
             id: id(&body.id)?,
             at: UnixTime::from_millis(body.at),
@@ -431,6 +434,7 @@ impl TryFrom<EventBody> for AuditEvent {
             ip: body.ip,
             user_agent: body.user_agent,
             request_id: body.request_id,
+            personal: personal.map_err(|_| InvalidExport("base64url"))?,
             actor: body
                 .actor
                 .as_deref()

@@ -46,6 +46,7 @@ fn event(n: u32) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: Some("a \"browser\" \u{1f511}".into()),
         request_id: Some(format!("request-{n}")),
+        personal: n.is_multiple_of(2).then(|| n.to_be_bytes().to_vec()),
         actor: None,
         mac: [0; 32],
     };
@@ -401,7 +402,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 fn edit(event: &mut AuditEvent, how: u8) {
-    match how % 12 {
+    match how % 13 {
         0 => event.at = UnixTime::from_millis(event.at.as_millis() + 1),
         1 => event.action.push('x'),
         2 => event.outcome = AuditOutcome::Success,
@@ -413,6 +414,7 @@ fn edit(event: &mut AuditEvent, how: u8) {
         8 => event.ip = Some("192.0.2.2".into()),
         9 => event.user_agent = None,
         10 => event.request_id = Some(String::new()),
+        11 => event.personal = Some(vec![how]),
         _ => event.mac[usize::from(how) % 32] ^= 1,
     }
 }

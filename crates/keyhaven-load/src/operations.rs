@@ -131,6 +131,7 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
             ip: Some("127.0.0.1".into()),
             user_agent: agent,
             request_id: Some("0123456789abcdefghijkl".into()),
+            personal: None,
             actor: None,
             mac: derived("mac", random()),
         }

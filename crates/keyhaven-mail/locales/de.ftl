@@ -41,6 +41,20 @@ address-in-use = Jemand hat Ihre E-Mail-Adresse angegeben
 
         Waren Sie es, melden Sie sich mit dem Namen Ihres Kontos an, oder stellen Sie es wieder her.
 
+registration-code = Ihr Registrierungscode
+    .body =
+        Jemand, vermutlich Sie, möchte mit dieser Adresse ein Konto bei { $service } anlegen. Der folgende Code gilt einmal, bis { $until }, in dem Browser, der ihn angefordert hat. Der Link trägt ihn dort ein.
+
+        Niemand von { $service } wird Sie je nach diesem Code fragen. Falls Sie es nicht waren, brauchen Sie nichts zu tun: Es wird kein Konto angelegt.
+    .button = Im selben Browser fortfahren
+
+already-registered = Sie haben bereits ein Konto
+    .body =
+        Jemand, vermutlich Sie, wollte mit dieser Adresse ein Konto bei { $service } anlegen, und es gibt bereits eines. Es hat sich nichts geändert.
+
+        Waren Sie es, melden Sie sich an, oder stellen Sie Ihr Konto wieder her. Waren Sie es nicht, brauchen Sie nichts zu tun.
+    .button = Anmelden
+
 recovery-code = Ihr Wiederherstellungscode
     .body =
         Jemand, vermutlich Sie, möchte das Konto bei { $service } wiederherstellen, zu dem diese Adresse gehört. Der folgende Code gilt einmal, bis { $until }, in dem Browser, der ihn angefordert hat.

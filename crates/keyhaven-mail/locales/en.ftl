@@ -44,6 +44,20 @@ address-in-use = Somebody entered your e-mail address
 
         If it was you, sign in with your account's name, or recover it.
 
+registration-code = Your registration code
+    .body =
+        Somebody, probably you, wants to make an account at { $service } with this address. The code below works once, until { $until }, in the browser that asked for it. The link fills it in there.
+
+        Nobody from { $service } will ever ask you for this code. If it was not you, do nothing: no account is made.
+    .button = Continue in the same browser
+
+already-registered = You already have an account
+    .body =
+        Somebody, probably you, wanted to make an account at { $service } with this address, and there is one already. Nothing has changed.
+
+        If it was you, sign in, or recover your account. If it was not, do nothing.
+    .button = Sign in
+
 recovery-code = Your recovery code
     .body =
         Somebody, probably you, asked to recover the account at { $service } that belongs to this address. The code below works once, until { $until }, in the browser that asked for it.

@@ -56,6 +56,11 @@ pub enum Content {
     },
     /// Somebody else entered an address that is this account's.
     AddressInUse,
+    /// Somebody wants an account that is called by this address, and there is one.
+    AlreadyRegistered {
+        /// Where to sign in.
+        page: Action,
+    },
     /// To a new address of an account that has one.
     ChangeAddress {
         /// Proves that the mail was read.
@@ -130,6 +135,16 @@ pub enum Content {
         #[serde(with = "millis")]
         until: UnixTime,
     },
+    /// A code that proves an address before there is an account.
+    RegistrationCode {
+        /// Six digits.
+        code: Secret,
+        /// Types them, in the browser that asked.
+        link: Action,
+        /// Until when.
+        #[serde(with = "millis")]
+        until: UnixTime,
+    },
     /// To the first address of an account.
     VerifyAddress {
         /// Proves that the mail was read.
@@ -148,11 +163,13 @@ impl Content {
             Self::ChangeAddress { until, .. }
             | Self::EnrolmentLink { until, .. }
             | Self::RecoveryCode { until, .. }
+            | Self::RegistrationCode { until, .. }
             | Self::VerifyAddress { until, .. } => Some(*until),
             Self::AccountDeleted
             | Self::AddressChanged { .. }
             | Self::AddressChanging { .. }
             | Self::AddressInUse
+            | Self::AlreadyRegistered { .. }
             | Self::EnrolmentUsed
             | Self::NewDevice { .. }
             | Self::PasskeyAdded { .. }

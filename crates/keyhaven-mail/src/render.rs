@@ -195,6 +195,7 @@ impl<'a> Parts<'a> {
                 .with("address", address.as_str())
                 .link(&review.0),
             Content::AddressInUse => of("address-in-use"),
+            Content::AlreadyRegistered { page } => of("already-registered").link(&page.0),
             Content::ChangeAddress { link, until } => of("change-address").link(&link.0).until(*until),
             Content::EnrolmentLink { link, until } => of("enrolment-link").link(&link.0).until(*until),
             Content::EnrolmentUsed => of("enrolment-used"),
@@ -230,6 +231,10 @@ impl<'a> Parts<'a> {
             Content::RecoveryWaiting { cancel, until } => {
                 of("recovery-waiting").link(&cancel.0).until(*until)
             }
+            Content::RegistrationCode { code, link, until } => Self {
+                code: Some(&code.0),
+                ..of("registration-code").link(&link.0).until(*until)
+            },
             Content::VerifyAddress { link, until } => of("verify-address").link(&link.0).until(*until),
         }
     }
@@ -296,6 +301,7 @@ mod tests {
                 review: link(),
             },
             Content::AddressInUse,
+            Content::AlreadyRegistered { page: link() },
             Content::ChangeAddress { link: link(), until },
             Content::EnrolmentLink { link: link(), until },
             Content::EnrolmentUsed,
@@ -320,6 +326,11 @@ mod tests {
             Content::RecoveryDone,
             Content::RecoveryWaiting {
                 cancel: link(),
+                until,
+            },
+            Content::RegistrationCode {
+                code: Secret("654321".to_owned()),
+                link: link(),
                 until,
             },
             Content::VerifyAddress { link: link(), until },

@@ -20,8 +20,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::mails::SECURITY;
 use crate::sessions::SignedIn;
+use crate::settings::Identifier;
 use crate::step_up::Purpose;
-use crate::username;
+use crate::username::{self, Username};
 
 const CHANGE: &str = "email.change";
 const RESEND: &str = "email.resend";
@@ -75,7 +76,11 @@ impl Addresses {
             bool::from(claim.token_hash.0.ct_eq(&token.0)) && claim.token_expires_at > now
         };
         let claim = claim.filter(good).ok_or(Error::NotFound)?;
-        let address = claim.address.parse().map_err(|_| Error::NotFound)?;
+        let address: Address = claim.address.parse().map_err(|_| Error::NotFound)?;
+        let username = match self.0.settings.identifier {
+            Identifier::Email => Some(Username::of_address(&self.0.keys, &address)?),
+            Identifier::Username => None,
+        };
         let event = self.0.success(client, VERIFY, of(current))?;
         // To the address that was proven before, if there was one.
         let told = Content::AddressChanged { address };
@@ -83,7 +88,13 @@ impl Addresses {
         let proven = self
             .0
             .durable
-            .prove_address(current.account_id(), &token, now, audit)
+            .prove_address(
+                current.account_id(),
+                &token,
+                username.as_ref().map(Username::as_str),
+                now,
+                audit,
+            )
             .await?;
         match proven {
             ProofOutcome::ClaimMissing | ProofOutcome::Taken => Err(Error::NotFound),
@@ -154,6 +165,10 @@ impl Addresses {
 
     async fn try_change(&self, client: &Client, current: &SignedIn, address: &str) -> Result<(), Error> {
         let address = username::email(address)?;
+        if self.0.settings.identifier == Identifier::Email {
+            // What could not be the account's name afterwards is refused now.
+            let _ = Username::of_address(&self.0.keys, &address)?;
+        }
         let purpose = Purpose::ChangeEmail;
         let session = current.session().id;
         let now = self.0.clock.now();
@@ -268,7 +283,7 @@ impl Context {
         let mail = Mail {
             to: claimant.address.clone(),
             language: self.language_of(client),
-            username: owner.as_ref().map(|owner| owner.username.clone()),
+            username: owner.as_ref().map(|owner| owner.name().to_owned()),
             occasion: Some(self.occasion(client)),
             content,
         };
@@ -298,8 +313,5 @@ impl Context {
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject {
-        session: Some(current.session().id),
-        ..Subject::account(current.account_id())
-    }
+    Subject::session(current)
 }

@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
-use crate::username::{self, Username};
+use crate::username;
 
 const VIEW: &str = "admin.view";
 
@@ -93,10 +93,13 @@ impl Operator {
     /// What an event is about: the account, and who did it.
     fn subject(&self, account: Option<AccountId>) -> Subject {
         Subject {
-            account,
-            credential: None,
             session: self.session_id(),
             actor: Some(self.actor()),
+            // Where from it was done is the administrator's, and goes with that account.
+            person: self
+                .session()
+                .map(|current| current.account().user_handle.clone()),
+            ..Subject::pseudonym(account)
         }
     }
 }
@@ -224,7 +227,7 @@ impl Administration {
                 Err(_) => None,
                 Ok(id) => durable.account(id).await?,
             },
-            UserQuery::Username(text) => match Username::parse(text) {
+            UserQuery::Username(text) => match self.0.name(text) {
                 Err(_) => None,
                 Ok(name) => {
                     let found = durable.login_candidates(name.as_str()).await?;

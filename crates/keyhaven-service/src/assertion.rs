@@ -191,7 +191,7 @@ impl Context {
         let remembered = match self.known.get(id) {
             None => None,
             Some(remembered) => {
-                subject.account = Some(remembered.account.id);
+                subject.is_about(&remembered.account);
                 match self.verify(response, expected, &remembered) {
                     Ok(verified) => return Ok(Judged::Holds(Arc::unwrap_or_clone(remembered), verified)),
                     Err(refusal) => {
@@ -204,7 +204,7 @@ impl Context {
         let Some(owned) = self.durable.credential(id).await? else {
             return Err(self.refuse_unknown(response, id, expected));
         };
-        subject.account = Some(owned.account.id);
+        subject.is_about(&owned.account);
         // The work is the same as where nothing was remembered, and so it is for a decoy: one look and one verification.
         let verdict = match remembered {
             Some((remembered, refusal)) if judged_alike(&owned, &remembered) => Err(refusal),
@@ -225,7 +225,7 @@ impl Context {
         let Some((owned, factors)) = self.durable.credential_with_factors(id).await? else {
             return Err(self.refuse_unknown(response, id, expected));
         };
-        subject.account = Some(owned.account.id);
+        subject.is_about(&owned.account);
         let verdict = self.verify(response, expected, &owned);
         Ok((Judged::of(owned, verdict), factors))
     }

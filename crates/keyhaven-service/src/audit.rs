@@ -2,19 +2,23 @@
 
 use keyhaven_audit::canonical;
 use keyhaven_core::{SignCountCheck, VerifiedAssertion};
-use keyhaven_storage::{AccountId, Actor, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
-use keyhaven_types::CredentialId;
+use keyhaven_storage::{Account, AccountId, Actor, Aftermath, AuditEvent, AuditOutcome, EventId, SessionId};
+use keyhaven_types::{CredentialId, UserHandle};
 use ring::hmac;
 
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
+use crate::personal::Personal;
 use crate::secrets::Keys;
+use crate::sessions::SignedIn;
 
 /// What an event is about, as far as it is known when it is written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) account: Option<AccountId>,
+    /// What goes with the account when that is deleted, and what the event holds of its owner with it.
+    pub(crate) person: Option<UserHandle>,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) session: Option<SessionId>,
     /// Who did it, where that was not the account's own owner.
@@ -22,11 +26,31 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn account(account: AccountId) -> Self {
+    pub(crate) fn account(account: &Account) -> Self {
+        let mut subject = Self::default();
+        subject.is_about(account);
+        subject
+    }
+
+    /// The account behind a session.
+    pub(crate) fn session(current: &SignedIn) -> Self {
         Self {
-            account: Some(account),
+            session: Some(current.session().id),
+            ..Self::account(current.account())
+        }
+    }
+
+    /// An account of which no more than its id is known: nothing of who asks is kept then.
+    pub(crate) fn pseudonym(account: Option<AccountId>) -> Self {
+        Self {
+            account,
             ..Self::default()
         }
+    }
+
+    pub(crate) fn is_about(&mut self, account: &Account) {
+        self.account = Some(account.id);
+        self.person = Some(account.user_handle.clone());
     }
 }
 
@@ -147,8 +171,16 @@ impl Context {
         subject: Subject,
     ) -> Result<AuditEvent, Error> {
         let at = self.clock.now();
+        let id = EventId(self.time_ordered_uuid(at)?);
+        // Of an account whose owner's key is not at hand: rather nothing than what outlives the account.
+        let nobodys = subject.account.is_none() && subject.actor.is_none();
+        let kept = client.filter(|_| nobodys || subject.person.is_some());
+        let personal = kept.map(|client| {
+            let person = subject.person.as_ref();
+            Personal::of(client).sealed(&self.keys, person, id, &*self.random)
+        });
         let mut event = AuditEvent {
-            id: EventId(self.time_ordered_uuid(at)?),
+            id,
             at,
             action: action.to_owned(),
             outcome,
@@ -157,9 +189,10 @@ impl Context {
             account: subject.account,
             credential: subject.credential,
             session: subject.session,
-            ip: client.map(|client| client.ip.to_string()),
-            user_agent: client.and_then(|client| client.user_agent.clone()),
-            request_id: client.map(|client| client.request_id.clone()),
+            ip: None,
+            user_agent: None,
+            request_id: None,
+            personal: personal.transpose()?,
             actor: subject.actor,
             mac: [0; 32],
         };

@@ -73,7 +73,7 @@ impl Authentications {
         client: &Client,
         username: Option<&str>,
     ) -> Result<Started<RequestOptions>, Error> {
-        let username = username.map(Username::parse).transpose();
+        let username = username.map(|typed| self.0.name(typed)).transpose();
         // A name that nobody can have is refused, and counted all the same.
         let name = username.as_ref().ok().and_then(Option::as_ref);
         self.0
@@ -209,10 +209,9 @@ impl Authentications {
                         self.0
                             .open_session(client, owned.account.id, Some(&owned.credential.id), &proof)?;
                     let subject = Subject {
-                        account: Some(owned.account.id),
                         credential: Some(owned.credential.id.clone()),
                         session: Some(session.id),
-                        actor: None,
+                        ..Subject::account(&owned.account)
                     };
                     let effects = Effects {
                         session: Some(session.clone()),

@@ -18,7 +18,7 @@ use crate::step_up::Purpose;
 /// Everything that the finish compares with (L3 §7.1 and §7.2 "options"), as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Pending {
-    kind: Kind,
+    pub(crate) kind: Kind,
     rp_id: String,
     /// The one origin this ceremony may come from; none for a client that sent no Origin.
     origin: Option<String>,
@@ -34,6 +34,13 @@ pub(crate) struct Pending {
 /// Which ceremony, and what is particular to it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Kind {
+    /// No ceremony yet: an address that is to be proven before one begins.
+    AddressProof {
+        address: String,
+        /// Keyed hash of the mailed code, base64url; none where no code proves it.
+        code_hash: Option<String>,
+        tries: u8,
+    },
     AddPasskey {
         account: uuid::Uuid,
         session: uuid::Uuid,
@@ -124,6 +131,8 @@ pub(crate) struct Registrant {
     pub(crate) username: String,
     pub(crate) display_name: String,
     pub(crate) email: Option<String>,
+    #[serde(default)]
+    pub(crate) email_verified: bool,
 }
 
 /// A ceremony that was started.
@@ -164,6 +173,23 @@ impl Context {
         challenge: Challenge,
         options: Options,
     ) -> Result<Started<Options>, Error> {
+        let mut id = [0; 32];
+        self.random.fill(&mut id)?;
+        let ttl = self.settings.ceremony_ttl;
+        self.begin_as(CeremonyId(id), client, kind, challenge, options, ttl)
+            .await
+    }
+
+    /// Stores it under an id that was drawn already, for another time than that of ceremonies.
+    pub(crate) async fn begin_as<Options>(
+        &self,
+        ceremony: CeremonyId,
+        client: &Client,
+        kind: Kind,
+        challenge: Challenge,
+        options: Options,
+        ttl: Duration,
+    ) -> Result<Started<Options>, Error> {
         let browser = match (&client.origin, &client.browser) {
             (None, _) => None,
             (Some(_), Some(known)) => Some(known.clone()),
@@ -179,10 +205,7 @@ impl Context {
             began_at: now.as_millis(),
         };
         let payload = serde_json::to_vec(&pending).map_err(|_| Error::Busy)?;
-        let mut id = [0; 32];
-        self.random.fill(&mut id)?;
-        let ceremony = CeremonyId(id);
-        let expires_at = now.saturating_add(self.settings.ceremony_ttl);
+        let expires_at = now.saturating_add(ttl);
         match self
             .ceremonies
             .put(ceremony, PendingCeremony { payload, expires_at }, now)
@@ -207,12 +230,7 @@ impl Context {
             .ok_or(Error::ChallengeMissing)?;
         let pending: Pending =
             serde_json::from_slice(&pending.payload).map_err(|_| Error::ChallengeMissing)?;
-        let same_browser = match (&pending.browser, &client.origin, &client.browser) {
-            (None, None, _) => true,
-            (Some(bound), Some(_), Some(presented)) => bound.ct_eq(&presented.hash().0).into(),
-            _ => false,
-        };
-        if !same_browser || pending.rp_id != self.settings.relying_party.id.as_str() {
+        if !self.is_bound_to(&pending, client) {
             return Err(Error::ChallengeMissing);
         }
         let origin = pending.origin.as_deref().map(Origin::new).transpose();
@@ -223,6 +241,55 @@ impl Context {
             origin,
             began_at: UnixTime::from_millis(pending.began_at),
         })
+    }
+
+    /// Takes what this client began, and when it ends. What another did stays where it is.
+    pub(crate) async fn take_bound(
+        &self,
+        client: &Client,
+        id: CeremonyId,
+        now: UnixTime,
+    ) -> Result<Option<(Pending, UnixTime)>, Error> {
+        let Some(found) = self.ceremonies.take(id, now).await? else {
+            return Ok(None);
+        };
+        let Ok(pending) = serde_json::from_slice::<Pending>(&found.payload) else {
+            return Ok(None);
+        };
+        if self.is_bound_to(&pending, client) {
+            return Ok(Some((pending, found.expires_at)));
+        }
+        self.put_back(id, &pending, found.expires_at, now).await?;
+        Ok(None)
+    }
+
+    /// Puts back what was taken: it can be taken once more.
+    pub(crate) async fn put_back(
+        &self,
+        id: CeremonyId,
+        pending: &Pending,
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let payload = serde_json::to_vec(pending).map_err(|_| Error::Busy)?;
+        match self
+            .ceremonies
+            .put(id, PendingCeremony { payload, expires_at }, now)
+            .await?
+        {
+            Put::Full => Err(Error::Busy),
+            Put::Stored => Ok(()),
+        }
+    }
+
+    /// Whether it was begun by this client, here.
+    fn is_bound_to(&self, pending: &Pending, client: &Client) -> bool {
+        let same_browser = match (&pending.browser, &client.origin, &client.browser) {
+            (None, None, _) => true,
+            (Some(bound), Some(_), Some(presented)) => bound.ct_eq(&presented.hash().0).into(),
+            _ => false,
+        };
+        same_browser && pending.rp_id == self.settings.relying_party.id.as_str()
     }
 
     /// The ceremony's life in milliseconds, as `publicKey.timeout` says it.

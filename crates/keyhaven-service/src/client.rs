@@ -78,6 +78,10 @@ impl SecretToken {
         Ok(Self(bytes))
     }
 
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// Reads the text form; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -166,10 +166,7 @@ fn parse(text: &str) -> Option<Zeroizing<[u8; 16]>> {
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject {
-        session: Some(current.session().id),
-        ..Subject::account(current.account_id())
-    }
+    Subject::session(current)
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl Context {
         }
         let subject = Subject {
             credential: Some(owned.credential.id.clone()),
-            ..Subject::account(owned.account.id)
+            ..Subject::account(&owned.account)
         };
         let told = Content::PasskeyCloned {
             passkey: owned.credential.device_name.clone(),

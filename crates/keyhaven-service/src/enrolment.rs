@@ -67,7 +67,7 @@ impl Enrolments {
             REDEEM,
             Subject {
                 session: Some(session.id),
-                ..Subject::account(account.id)
+                ..Subject::account(&account)
             },
         )?;
         let audit = context.announced(client, &account, event, Content::EnrolmentUsed)?;

@@ -45,6 +45,9 @@ pub enum Error {
     /// The credential was revoked or suspended.
     #[error("this passkey was revoked")]
     CredentialRevoked,
+    /// Accounts are called by their addresses here, and none was given, or none was proven.
+    #[error("give an e-mail address, and then the code that was sent there")]
+    EmailRequired,
     /// The caller may not do this.
     #[error("{detail}")]
     Forbidden {
@@ -136,6 +139,7 @@ impl Error {
             Self::CredentialExists => "credential_exists",
             Self::CredentialNotFound { .. } => "credential_not_found",
             Self::CredentialRevoked => "credential_revoked",
+            Self::EmailRequired => "email_required",
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::LastCredential | Self::LastFactor => "last_credential",

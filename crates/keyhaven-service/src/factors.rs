@@ -118,7 +118,7 @@ impl Context {
             (Demand::ByAccount | Demand::Off, None) => None,
             (Demand::ByAccount | Demand::Required, Some(typed)) => {
                 let names = [
-                    Some(account.username.as_str()),
+                    Some(account.name()),
                     Some(account.display_name.as_str()),
                     account.email.as_deref(),
                 ];

@@ -7,6 +7,7 @@
 //! The clock, the random source and the stores are given ([`Clock`], [`Random`]). Absent on purpose: HTTP, SQL, and
 //! every kind of I/O of its own.
 
+mod address_proofs;
 mod addresses;
 mod administration;
 mod assertion;
@@ -34,7 +35,9 @@ mod network;
 mod outbox;
 mod passkeys;
 mod passwords;
+mod personal;
 mod ports;
+mod privacy;
 mod protections;
 mod recovery;
 mod registration;
@@ -51,6 +54,7 @@ use std::sync::Arc;
 
 use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 
+pub use address_proofs::{AddressProof, AskedProof};
 pub use addresses::Addresses;
 pub use administration::{
     Administration, AdministrationSettings, ClientKeyCheck, EnrolmentOffer, EventFilter, Operator, Page,
@@ -78,6 +82,7 @@ pub use outbox::{Deliveries, Outbox};
 pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
+pub use privacy::{AccountExport, Privacy};
 pub use protections::{PasswordUse, Protection, Protections};
 pub use recovery::{
     AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
@@ -86,8 +91,8 @@ pub use registration::{FinishRegistration, Registered, Registrations, StartRegis
 pub use secrets::SecretKey;
 pub use sessions::{Sessions, SignedIn};
 pub use settings::{
-    AccessTokenSettings, Demand, PasswordSettings, RateLimitSettings, SessionLimits, SessionSettings,
-    Settings,
+    AccessTokenSettings, Demand, Identifier, PasswordSettings, RateLimitSettings, RetentionSettings,
+    SessionLimits, SessionSettings, Settings,
 };
 pub use signals::Signals;
 pub use step_up::{Granted, Purpose, StepUps};
@@ -117,6 +122,8 @@ pub struct Keyhaven {
     pub passkeys: Passkeys,
     /// Passwords, where they are allowed.
     pub passwords: Passwords,
+    /// An account in its owner's hands.
+    pub privacy: Privacy,
     /// What guards an account beside its passkeys.
     pub protections: Protections,
     /// Recovering accounts.
@@ -191,12 +198,13 @@ impl Keyhaven {
             outbox: Outbox(context.clone()),
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
+            privacy: Privacy(context.clone()),
             protections: Protections(context.clone()),
             recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
             step_ups: StepUps(context.clone()),
-            upkeep: Upkeep(context.clone()),
+            upkeep: Upkeep(context.clone(), Arc::default()),
             context,
         })
     }
@@ -250,6 +258,7 @@ opaque_debug!(
     Outbox,
     Passkeys,
     Passwords,
+    Privacy,
     Protections,
     Recoveries,
     Registrations,

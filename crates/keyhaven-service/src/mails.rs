@@ -72,7 +72,7 @@ impl Context {
         let Some(to) = proven.and_then(|email| email.parse().ok()) else {
             return Ok(None);
         };
-        let mail = self.notice_to(client, to, account.username.clone(), content);
+        let mail = self.notice_to(client, to, account.name().to_owned(), content);
         self.queued(Some(account.id), &mail)
     }
 

@@ -143,10 +143,7 @@ impl Outbox {
             Fate::Sent => durable.mail_sent(id, attempt).await?,
             Fate::Postpone(at) => durable.retry_mail(id, attempt, at).await?,
             Fate::GiveUp(code) => {
-                let subject = Subject {
-                    account: taken.mail.account,
-                    ..Subject::default()
-                };
+                let subject = Subject::pseudonym(taken.mail.account);
                 let event = self
                     .0
                     .own_event(GIVE_UP, AuditOutcome::Refused, Some(code), subject)?;
@@ -291,7 +288,7 @@ mod tests {
                     "test",
                     AuditOutcome::Success,
                     None,
-                    Subject::account(Self::account()),
+                    Subject::pseudonym(Some(Self::account())),
                 )
                 .unwrap();
             let mails = mails.into_iter().collect();

@@ -180,9 +180,7 @@ impl Passkeys {
 
 pub(crate) fn of(current: &SignedIn, credential: Option<&CredentialId>) -> Subject {
     Subject {
-        account: Some(current.account_id()),
         credential: credential.cloned(),
-        session: Some(current.session().id),
-        actor: None,
+        ..Subject::session(current)
     }
 }

@@ -21,13 +21,14 @@ use zeroize::Zeroizing;
 pub use change::NewPassword;
 pub use import::ImportedPassword;
 
+use crate::address_proofs::AddressProof;
 use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::client::{Client, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
 use crate::sessions::SignedIn;
-use crate::settings::Demand;
+use crate::settings::{Demand, Identifier};
 use crate::username::{self, Username};
 
 const REGISTER: &str = "password.register";
@@ -45,12 +46,14 @@ pub struct Passwords(pub(crate) Arc<Context>);
 
 /// Who wants an account with a password.
 pub struct RegisterPassword {
-    /// The new account's public handle.
-    pub username: String,
+    /// The new account's public handle; not looked at where accounts are called by their addresses.
+    pub username: Option<String>,
     /// What a person reads; the username when absent.
     pub display_name: Option<String>,
     /// An e-mail address, unproven.
     pub email: Option<String>,
+    /// The code that was mailed to the new account's address, where accounts are called by theirs.
+    pub proof: Option<AddressProof>,
     /// The password as typed.
     pub password: Zeroizing<String>,
 }
@@ -113,24 +116,41 @@ impl Passwords {
                 buckets
             })
             .await?;
-        let username = Username::parse(&request.username)?;
-        let display_name = match &request.display_name {
-            Some(text) => username::label("displayName", text)?,
-            None => username.as_str().to_owned(),
+        let display_name = request.display_name.as_deref();
+        let display_name = display_name
+            .map(|text| username::label("displayName", text))
+            .transpose()?;
+        // What is refused by itself is refused before a code is used up for it.
+        let password =
+            self.0
+                .acceptable_password(Rules::ONLY_FACTOR, &request.password, [None, None, None])?;
+        let (username, display_name, email) = match self.0.settings.identifier {
+            Identifier::Email => {
+                let proof = request.proof.as_ref().ok_or(Error::EmailRequired)?;
+                let address = self.0.proven_address(client, proof).await?;
+                let username = Username::of_address(&self.0.keys, &address)?;
+                let shown = display_name.unwrap_or_else(|| username::display_name_of(&address));
+                (username, shown, Some(address))
+            }
+            Identifier::Username => {
+                let username = request.username.as_deref();
+                let username = username.ok_or_else(|| Error::invalid("username: missing"))?;
+                let username = Username::parse(username)?;
+                let shown = display_name.unwrap_or_else(|| username.as_str().to_owned());
+                (
+                    username,
+                    shown,
+                    request.email.as_deref().map(username::email).transpose()?,
+                )
+            }
         };
-        let email = request
-            .email
-            .as_deref()
-            .map(username::email)
-            .transpose()?
-            .map(String::from);
+        let email = email.map(String::from);
         let names = [
             Some(username.as_str()),
             Some(display_name.as_str()),
             email.as_deref(),
         ];
-        let password = self
-            .0
+        self.0
             .acceptable_password(Rules::ONLY_FACTOR, &request.password, names)?;
         if self.0.durable.username_exists(username.as_str()).await? {
             return Err(Error::UsernameTaken);
@@ -138,13 +158,14 @@ impl Passwords {
         let now = self.0.clock.now();
         let mut account = self.new_account(&username, display_name, email, now)?;
         account.last_login_at = Some(now);
+        account.email_verified = self.0.settings.identifier == Identifier::Email;
         let password = self.0.hash_password(account.id, password, false).await?;
         let (session, token) = self
             .0
             .open_session(client, account.id, None, &Proof::password())?;
         let subject = Subject {
             session: Some(session.id),
-            ..Subject::account(account.id)
+            ..Subject::account(&account)
         };
         let registration = PasswordRegistration {
             account: account.clone(),
@@ -204,13 +225,15 @@ impl Passwords {
         subject: &mut Subject,
     ) -> Result<PasswordSignIn, Error> {
         // A name that nobody can have is refused, and counted all the same.
-        let username = Username::parse(username);
+        let username = self.0.name(username);
         let name = username.as_ref().ok().map(|name| name.as_str().as_bytes());
         self.0.limit(|limits| limits.password(client.ip, name)).await?;
         let username = username?;
         let password = parsed("password", password)?;
         let candidate = self.0.durable.password_candidate(username.as_str()).await?;
-        subject.account = candidate.as_ref().map(|candidate| candidate.account.id);
+        if let Some(candidate) = &candidate {
+            subject.is_about(&candidate.account);
+        }
         let stored = candidate.as_ref().and_then(|found| found.password.clone());
         let compared = stored.as_ref().map(|stored| stored.hash.clone());
         let verdict = self.0.compare_password(&password, compared).await?;

@@ -168,7 +168,7 @@ impl Recoveries {
             username: Some(
                 owner
                     .as_ref()
-                    .map_or_else(|| "somebody".to_owned(), |owner| owner.username.clone()),
+                    .map_or_else(|| "somebody".to_owned(), |owner| owner.name().to_owned()),
             ),
             occasion: Some(context.occasion(client)),
             content: Content::RecoveryCode {
@@ -180,11 +180,8 @@ impl Recoveries {
             Some(owner) => context.queued(Some(owner.id), &mail)?,
             None => context.queued_for_nobody(&mail)?,
         };
+        let subject = owner.as_ref().map_or_else(Subject::default, Subject::account);
         let account = owner.map(|owner| owner.id);
-        let subject = Subject {
-            account,
-            ..Subject::default()
-        };
         let mut audit = context.success(client, REQUEST, subject)?;
         audit.mails.extend(mail);
         let recovery = Recovery {
@@ -248,10 +245,12 @@ impl Recoveries {
     ) -> Result<RecoveryProgress, Failed> {
         let context = &self.0;
         let recovery = self.bound(client, id).await?;
-        subject.account = recovery.account;
         // Nobody has this account: the look-ups are made all the same.
         let id_looked_up = recovery.account.unwrap_or(AccountId(context.random_uuid()?));
         let account = context.durable.account(id_looked_up).await?;
+        if let Some(account) = &account {
+            subject.is_about(account);
+        }
         let passkeys = context.durable.credentials_of(id_looked_up).await?;
         let now = context.clock.now();
         let (session, token) = context.open_recovery_session(client, id_looked_up)?;
@@ -263,7 +262,7 @@ impl Recoveries {
             VERIFY,
             Subject {
                 session: (!waits).then_some(session.id),
-                ..Subject::account(id_looked_up)
+                ..subject.clone()
             },
         )?;
         // Made for everybody, so that the time does not tell for whom it is stored.
@@ -351,17 +350,19 @@ impl Recoveries {
     ) -> Result<RecoveryProgress, Failed> {
         let context = &self.0;
         let recovery = self.bound(client, id).await?;
-        subject.account = recovery.account;
         // Nobody has this account: the same is done, and comes to nothing.
         let id_looked_up = recovery.account.unwrap_or(AccountId(context.random_uuid()?));
         let account = context.durable.account(id_looked_up).await?;
+        if let Some(account) = &account {
+            subject.is_about(account);
+        }
         let (session, token) = context.open_recovery_session(client, id_looked_up)?;
         let event = context.success(
             client,
             action,
             Subject {
                 session: Some(session.id),
-                ..Subject::account(id_looked_up)
+                ..subject.clone()
             },
         )?;
         let proof = proof(id_looked_up, subject)?;
@@ -432,7 +433,11 @@ impl Recoveries {
             (None, None) => return Err(Error::Unauthenticated),
         };
         let account = account.ok_or(Error::NotFound)?;
-        let event = context.success(client, CANCEL, Subject::account(account))?;
+        let owner = match current.filter(|current| current.account_id() == account) {
+            None => context.durable.account(account).await?.ok_or(Error::NotFound)?,
+            Some(current) => current.account().clone(),
+        };
+        let event = context.success(client, CANCEL, Subject::account(&owner))?;
         let now = context.clock.now();
         match context.durable.cancel_recoveries(account, now, event).await? {
             0 => Err(Error::NotFound),
@@ -447,10 +452,7 @@ impl Recoveries {
     /// [`Error::StepUpRequired`], [`Error::RateLimited`], [`Error::Storage`].
     pub async fn make_codes(&self, client: &Client, current: &SignedIn) -> Result<Vec<String>, Error> {
         self.0.limit_change(client, current).await?;
-        let subject = Subject {
-            session: Some(current.session().id),
-            ..Subject::account(current.account_id())
-        };
+        let subject = Subject::session(current);
         match self.try_make_codes(client, current, subject.clone()).await {
             Ok(codes) => Ok(codes),
             Err(error) => Err(self.0.refuse(client, CODES, subject, error).await),
@@ -619,7 +621,7 @@ fn ago(now: UnixTime, time: Duration) -> UnixTime {
 }
 
 /// Six digits, each million alike.
-fn digits(random: &dyn Random) -> Result<String, RandomUnavailable> {
+pub(crate) fn digits(random: &dyn Random) -> Result<String, RandomUnavailable> {
     const CODES: u32 = 1_000_000;
     loop {
         let mut bytes = [0; 4];

@@ -18,6 +18,7 @@ use keyhaven_types::options::{
 };
 use keyhaven_types::{AuthenticatorAttachment, Hint, Mediation, UserHandle};
 
+use crate::address_proofs::AddressProof;
 use crate::assurance::Proof;
 use crate::audit::Subject;
 use crate::authenticator_names::authenticator_name;
@@ -33,6 +34,7 @@ use crate::limits::Attempt;
 use crate::mails::SECURITY;
 use crate::recovery::OldPasskeys;
 use crate::sessions::SignedIn;
+use crate::settings::Identifier;
 use crate::signals::Signals;
 use crate::step_up::Purpose;
 use crate::username::{self, Username};
@@ -48,7 +50,7 @@ const MAX_PASSKEYS: u32 = 64;
 pub struct Registrations(pub(crate) Arc<Context>);
 
 /// What a client asks to register.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct StartRegistration {
     /// The new account's public handle; not needed, and not looked at, with a session.
     pub username: Option<String>,
@@ -64,6 +66,8 @@ pub struct StartRegistration {
     pub mediation: Mediation,
     /// A security key whose PIN is asked for, now and at every sign-in.
     pub pin: bool,
+    /// The code that was mailed to the new account's address, where accounts are called by theirs.
+    pub proof: Option<AddressProof>,
 }
 
 /// What a registration is started for, once its words are read.
@@ -74,10 +78,18 @@ enum Wish<'session> {
         email: Option<String>,
     },
     Addition(&'session SignedIn),
+    ProvenAccount {
+        proof: &'session AddressProof,
+        display_name: Option<String>,
+    },
 }
 
 impl<'session> Wish<'session> {
-    fn of(session: Option<&'session SignedIn>, request: &StartRegistration) -> Result<Self, Error> {
+    fn of(
+        identifier: Identifier,
+        session: Option<&'session SignedIn>,
+        request: &'session StartRegistration,
+    ) -> Result<Self, Error> {
         if request.mediation == Mediation::Conditional && !session.is_some_and(SignedIn::is_by_password_alone)
         {
             // Only a password sign-in may make a passkey in passing; that it is a recent one is asked in any case.
@@ -95,6 +107,15 @@ impl<'session> Wish<'session> {
         }
         if let Some(session) = session {
             return Ok(Self::Addition(session));
+        }
+        if identifier == Identifier::Email {
+            let display_name = request.display_name.as_deref();
+            return Ok(Self::ProvenAccount {
+                proof: request.proof.as_ref().ok_or(Error::EmailRequired)?,
+                display_name: display_name
+                    .map(|text| username::label("displayName", text))
+                    .transpose()?,
+            });
         }
         let username = request
             .username
@@ -170,10 +191,7 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let subject = Subject {
-            account: session.map(SignedIn::account_id),
-            ..Subject::default()
-        };
+        let subject = session.map_or_else(Subject::default, |current| Subject::account(current.account()));
         match self.try_start(client, session, request).await {
             Ok(started) => {
                 self.0.observe(START, "ok");
@@ -189,7 +207,7 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
-        let wish = Wish::of(session, &request);
+        let wish = Wish::of(self.0.settings.identifier, session, &request);
         self.0
             .limit(|limits| {
                 let mut buckets = limits.address(Attempt::RegistrationStart, client.ip);
@@ -214,6 +232,19 @@ impl Registrations {
                     username: username.as_str().to_owned(),
                     display_name,
                     email,
+                    email_verified: false,
+                };
+                self.start_account(client, registrant, &request).await
+            }
+            Wish::ProvenAccount { proof, display_name } => {
+                let address = self.0.proven_address(client, proof).await?;
+                let username = Username::of_address(&self.0.keys, &address)?;
+                let registrant = Registrant {
+                    user_handle: self.new_user_handle()?,
+                    username: username.as_str().to_owned(),
+                    display_name: display_name.unwrap_or_else(|| username::display_name_of(&address)),
+                    email: Some(address.into()),
+                    email_verified: true,
                 };
                 self.start_account(client, registrant, &request).await
             }
@@ -235,7 +266,10 @@ impl Registrations {
     ) -> Result<Started<CreationOptions>, Error> {
         let user = UserEntity {
             id: registrant.user_handle.clone(),
-            name: registrant.username.clone(),
+            name: match (&registrant.email, registrant.email_verified) {
+                (Some(email), true) => email.clone(),
+                (_, _) => registrant.username.clone(),
+            },
             display_name: registrant.display_name.clone(),
         };
         let kind = |issued| Kind::Registration { registrant, issued };
@@ -268,7 +302,7 @@ impl Registrations {
         });
         let user = UserEntity {
             id: account.user_handle.clone(),
-            name: account.username.clone(),
+            name: account.name().to_owned(),
             display_name: account.display_name.clone(),
         };
         let (account, session) = (account.id.0, session.session().id.0);
@@ -363,10 +397,8 @@ impl Registrations {
         session: Option<&SignedIn>,
         request: FinishRegistration<'_>,
     ) -> Result<Registered, Error> {
-        let mut subject = Subject {
-            account: session.map(SignedIn::account_id),
-            ..Subject::default()
-        };
+        let mut subject =
+            session.map_or_else(Subject::default, |current| Subject::account(current.account()));
         match self.try_finish(client, session, request, &mut subject).await {
             Ok(registered) => {
                 self.0.observe(FINISH, "ok");
@@ -412,7 +444,11 @@ impl Registrations {
         };
         subject.credential = Some(verified.credential_id().clone());
         let account = whose.id();
-        subject.account = Some(account);
+        match (&whose, session) {
+            (RegistrationAccount::Existing(_), Some(current)) => subject.is_about(current.account()),
+            (RegistrationAccount::Existing(_), None) => {}
+            (RegistrationAccount::New(account), _) => subject.is_about(account),
+        }
         let mut credential = self.credential(client, account, &response, &verified, device_name);
         credential.pin = pin;
         self.commit(client, whose, session, credential, &verified, beside)
@@ -464,7 +500,7 @@ impl Registrations {
                     username: registrant.username.clone(),
                     display_name: registrant.display_name.clone(),
                     email: registrant.email.clone(),
-                    email_verified: false,
+                    email_verified: registrant.email_verified,
                     active: true,
                     role: Role::User,
                     created_at: now,
@@ -473,7 +509,9 @@ impl Registrations {
                 };
                 Ok((RegistrationAccount::New(account), issued))
             }
-            Kind::Login { .. } | Kind::StepUp { .. } => Err(Error::ChallengeMissing),
+            Kind::AddressProof { .. } | Kind::Login { .. } | Kind::StepUp { .. } => {
+                Err(Error::ChallengeMissing)
+            }
         }
     }
 
@@ -570,9 +608,15 @@ impl Registrations {
         verified: &VerifiedRegistration,
         beside: FirstFactors,
     ) -> Result<Registered, Error> {
+        let about = match (&whose, current) {
+            (RegistrationAccount::Existing(_), current) => {
+                Subject::account(current.ok_or(Error::ChallengeMissing)?.account())
+            }
+            (RegistrationAccount::New(account), _) => Subject::account(account),
+        };
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
-            ..Subject::account(credential.account)
+            ..about
         };
         let recovered =
             current.is_some_and(SignedIn::is_recovery) && matches!(whose, RegistrationAccount::Existing(_));
@@ -623,6 +667,7 @@ impl Registrations {
         if let RegistrationAccount::New(Account {
             id,
             email: Some(email),
+            email_verified: false,
             ..
         }) = &whose
         {

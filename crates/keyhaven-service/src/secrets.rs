@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use keyhaven_storage::{AccountId, MailId, TokenHash};
+use keyhaven_storage::{AccountId, EventId, MailId, TokenHash};
+use keyhaven_types::UserHandle;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::{hkdf, hmac};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -41,6 +42,8 @@ pub(crate) struct Keys {
     devices: hmac::Key,
     pub(crate) limits: hmac::Key,
     mails: LessSafeKey,
+    names: hmac::Key,
+    personal: hmac::Key,
     recovery: hmac::Key,
     sealing: LessSafeKey,
 }
@@ -65,6 +68,14 @@ impl Keys {
             mails: LessSafeKey::new(UnboundKey::from(
                 root.expand(&[b"outbox mail sealing"], &CHACHA20_POLY1305).ok()?,
             )),
+            names: root
+                .expand(&[b"e-mail address names"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
+            personal: root
+                .expand(&[b"personal data of events"], hmac::HMAC_SHA256)
+                .ok()?
+                .into(),
             recovery: root
                 .expand(&[b"recovery code hashes"], hmac::HMAC_SHA256)
                 .ok()?
@@ -80,6 +91,13 @@ impl Keys {
         let mut hash = [0; 32];
         let tag = hmac::sign(&self.addresses, address.to_ascii_lowercase().as_bytes());
         hash.copy_from_slice(tag.as_ref());
+        hash
+    }
+
+    /// A keyed hash of an address in its one form: what an account is looked up by that is called by it.
+    pub(crate) fn address_name(&self, address: &str) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(hmac::sign(&self.names, address.as_bytes()).as_ref());
         hash
     }
 
@@ -137,6 +155,40 @@ impl Keys {
     /// Decrypts what [`Self::seal_mail`] made under the same secret and id.
     pub(crate) fn open_mail(&self, id: MailId, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         open(&self.mails, id.0.as_bytes(), sealed).map(Zeroizing::new)
+    }
+
+    /// Encrypts what an event holds of a person, as [`Self::seal`] does, under a key that is made from the user handle of
+    /// that person's account. It opens in that event alone.
+    pub(crate) fn seal_personal(
+        &self,
+        person: Option<&UserHandle>,
+        event: EventId,
+        plain: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, RandomUnavailable> {
+        let key = self.personal_key(person).ok_or(RandomUnavailable)?;
+        seal(&key, event.0.as_bytes(), plain, random)
+    }
+
+    /// Decrypts what [`Self::seal_personal`] made under the same secret, person and event.
+    pub(crate) fn open_personal(
+        &self,
+        person: Option<&UserHandle>,
+        event: EventId,
+        sealed: &[u8],
+    ) -> Option<Vec<u8>> {
+        open(&self.personal_key(person)?, event.0.as_bytes(), sealed)
+    }
+
+    /// `None` only if the cryptographic library refuses its own key size.
+    fn personal_key(&self, person: Option<&UserHandle>) -> Option<LessSafeKey> {
+        let key = match person {
+            None => hmac::sign(&self.personal, b"nobody"),
+            Some(handle) => hmac::sign(&self.personal, &[b"person ", handle.as_bytes()].concat()),
+        };
+        UnboundKey::new(&CHACHA20_POLY1305, key.as_ref())
+            .ok()
+            .map(LessSafeKey::new)
     }
 }
 

@@ -259,7 +259,7 @@ impl Sessions {
     async fn end_reused(&self, client: &Client, found: &SignInSession) -> Error {
         let subject = Subject {
             session: Some(found.session.id),
-            ..Subject::account(found.account.id)
+            ..Subject::account(&found.account)
         };
         let event = match self.0.success(client, "session.reuse_detected", subject) {
             Ok(event) => event,
@@ -298,7 +298,7 @@ impl Sessions {
         let session = current.session();
         let subject = Subject {
             session: Some(session.id),
-            ..Subject::account(current.account_id())
+            ..Subject::account(current.account())
         };
         let event = self.0.success(client, "session.refresh", subject)?;
         let now = self.0.clock.now();
@@ -348,10 +348,7 @@ impl Sessions {
             .sessions_of(current.account_id(), self.0.clock.now())
             .await?;
         if !known.iter().any(|session| session.id == id) {
-            let subject = Subject {
-                session: Some(current.session().id),
-                ..Subject::account(current.account_id())
-            };
+            let subject = Subject::session(current);
             return Err(self
                 .0
                 .refuse(client, "session.revoke", subject, Error::NotFound)
@@ -385,10 +382,7 @@ impl Sessions {
         action: &'static str,
     ) -> Result<u64, Error> {
         self.0.limit_ending(client, current).await?;
-        let subject = Subject {
-            session: Some(current.session().id),
-            ..Subject::account(current.account_id())
-        };
+        let subject = Subject::session(current);
         let event = self.0.success(client, action, subject)?;
         Ok(self
             .0
@@ -406,7 +400,7 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let subject = Subject {
             session: Some(id),
-            ..Subject::account(current.account_id())
+            ..Subject::account(current.account())
         };
         let event = self.0.success(client, action, subject)?;
         Ok(self

@@ -50,6 +50,10 @@ pub struct Settings {
     pub known_credentials: usize,
     /// Whether anonymous callers may learn that an account exists.
     pub disclose_existence: bool,
+    /// What accounts are called by. [`Identifier::Email`] only where mails are sent.
+    pub identifier: Identifier,
+    /// How long what is not needed any more is kept.
+    pub retention: RetentionSettings,
     /// The page that links lead to, with its path. Never from a request: whoever can choose a Host header could have
     /// links point to himself.
     pub page: String,
@@ -69,6 +73,25 @@ pub struct Settings {
     pub client_key: Demand,
     /// Bounds on attempts; `None`: no bound.
     pub rate_limits: Option<RateLimitSettings>,
+}
+
+/// What accounts are called by.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Identifier {
+    /// Their e-mail addresses, each proven before there is an account.
+    Email,
+    /// Public handles, which their owners choose.
+    #[default]
+    Username,
+}
+
+/// How long what is not needed any more is kept. The default: as long as what it belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RetentionSettings {
+    /// Address and user agent of a session, from its beginning.
+    pub session_clients: Option<Duration>,
+    /// Accounts that have proven no address, from their last use.
+    pub unused_accounts: Option<Duration>,
 }
 
 /// How long sessions live, by the level they were opened with.
@@ -262,6 +285,8 @@ pub(crate) mod tests {
             unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
             known_credentials: 0,
             disclose_existence: false,
+            identifier: Identifier::default(),
+            retention: RetentionSettings::default(),
             page: "https://example.org/".into(),
             administration: AdministrationSettings::default(),
             mail: None,

@@ -34,7 +34,7 @@ impl Context {
             current_user_details: Some(CurrentUserDetails {
                 rp_id: self.relying_party().id.clone(),
                 user_id: account.user_handle.clone(),
-                name: account.username.clone(),
+                name: account.name().to_owned(),
                 display_name: account.display_name.clone(),
             }),
             ..Signals::default()

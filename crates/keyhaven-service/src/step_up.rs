@@ -322,8 +322,5 @@ impl StepUps {
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject {
-        session: Some(current.session().id),
-        ..Subject::account(current.account_id())
-    }
+    Subject::session(current)
 }

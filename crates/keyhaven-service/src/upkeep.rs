@@ -1,12 +1,18 @@
 //! Housekeeping and health.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keyhaven_storage::StorageError;
+use keyhaven_storage::{
+    AccountId, AuditOutcome, Deletion, DeletionGround, DeletionOutcome, SessionId, StorageError,
+};
+use keyhaven_types::UnixTime;
 
+use crate::audit::Subject;
 use crate::context::Context;
 use crate::error::Error;
+
+const EXPIRE: &str = "account.expire";
 
 /// As many rows of each kind are dropped in one go.
 const BATCH: u32 = 1_000;
@@ -19,7 +25,14 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(45);
 
 /// Tidies up, and asks the stores how they are.
 #[derive(Clone)]
-pub struct Upkeep(pub(crate) Arc<Context>);
+pub struct Upkeep(pub(crate) Arc<Context>, pub(crate) Arc<Mutex<Walks>>);
+
+/// How far this process has looked through what no index orders by age: a page each time, and then from the beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Walks {
+    accounts: Option<AccountId>,
+    sessions: Option<SessionId>,
+}
 
 /// Whether a store answers now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,7 +94,52 @@ impl Upkeep {
                 break;
             }
         }
+        self.forget_session_clients(now).await?;
+        Ok(dropped.saturating_add(self.drop_unused_accounts(now).await?))
+    }
+
+    /// Forgets address and user agent of sessions of a page that were opened long enough ago.
+    async fn forget_session_clients(&self, now: UnixTime) -> Result<(), Error> {
+        let Some(kept) = self.0.settings.retention.session_clients else {
+            return Ok(());
+        };
+        let after = self.walks(|walks| walks.sessions);
+        let next = self
+            .0
+            .durable
+            .forget_session_clients(after, before(now, kept), BATCH)
+            .await?;
+        self.walks(|walks| walks.sessions = next);
+        Ok(())
+    }
+
+    /// Deletes accounts of a page that have proven no address and were not used for long enough.
+    async fn drop_unused_accounts(&self, now: UnixTime) -> Result<u64, Error> {
+        let Some(kept) = self.0.settings.retention.unused_accounts else {
+            return Ok(0);
+        };
+        let since = before(now, kept);
+        let after = self.walks(|walks| walks.accounts);
+        let page = self.0.durable.unused_accounts(after, since, BATCH).await?;
+        let mut dropped = 0_u64;
+        for account in page.accounts {
+            let subject = Subject::pseudonym(Some(account));
+            let event = self.0.own_event(EXPIRE, AuditOutcome::Success, None, subject)?;
+            let deletion = Deletion {
+                account,
+                ground: DeletionGround::Unused { since },
+                audit: event.into(),
+            };
+            if self.0.durable.delete_account(deletion).await? == DeletionOutcome::Deleted {
+                dropped = dropped.saturating_add(1);
+            }
+        }
+        self.walks(|walks| walks.accounts = page.next);
         Ok(dropped)
+    }
+
+    fn walks<T>(&self, step: impl FnOnce(&mut Walks) -> T) -> T {
+        step(&mut self.1.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How long to wait before the next time: around a minute, so that processes that were started together do not
@@ -104,4 +162,10 @@ impl Upkeep {
     pub async fn ceremony_store(&self) -> StoreState {
         self.0.ceremonies.ping().await.into()
     }
+}
+
+/// So long ago.
+fn before(now: UnixTime, kept: Duration) -> UnixTime {
+    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    UnixTime::from_millis(now.as_millis().saturating_sub(kept))
 }

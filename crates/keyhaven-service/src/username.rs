@@ -1,11 +1,13 @@
 //! Names people choose.
 
 use keyhaven_mail::Address;
+use keyhaven_types::base64url;
 use precis_core::profile::PrecisFastInvocation as _;
 use precis_profiles::UsernameCaseMapped;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 use crate::error::Error;
+use crate::secrets::Keys;
 
 /// A public handle in its one stored form: RFC 8265 UsernameCaseMapped, 1 to 50 characters, no `@`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +34,20 @@ impl Username {
         } else {
             Err(refused())
         }
+    }
+
+    /// What an account is looked up by that is called by this address: a keyed hash of the address in its one form, which
+    /// begins as no handle does. It says nothing to whoever reads the store.
+    ///
+    /// One form: the part before the `@` as that of handles (RFC 8265: width, case, normalisation), the domain in lower
+    /// case and ASCII (UTS #46). Dots and what follows a `+` are part of the name: what they mean is the mailbox's affair.
+    pub(crate) fn of_address(keys: &Keys, address: &Address) -> Result<Self, Error> {
+        let refused = || Error::invalid("email: this address cannot be an account's name");
+        let (local, domain) = address.as_str().rsplit_once('@').ok_or_else(refused)?;
+        let local = UsernameCaseMapped::enforce(local).map_err(|_| refused())?;
+        let domain = idna::domain_to_ascii(domain).map_err(|_| refused())?;
+        let hash = keys.address_name(&format!("{local}@{domain}"));
+        Ok(Self(format!("@{}", base64url::encode(&hash))))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -131,9 +147,46 @@ pub(crate) fn email(text: &str) -> Result<Address, Error> {
         .ok_or(Error::invalid("email: not an e-mail address"))
 }
 
+/// What a person who is called by this address is shown as, where no name is given: the address, or as much of it as fits.
+pub(crate) fn display_name_of(address: &Address) -> String {
+    let shown: String = address.as_str().chars().take(64).collect();
+    label("displayName", &shown).unwrap_or_else(|_| "Account".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_one_form_as_a_name() {
+        let keys = Keys::derive(&crate::SecretKey::new([1; 32])).unwrap();
+        let name = |text: &str| Username::of_address(&keys, &email(text).unwrap()).unwrap();
+        for (one, other) in [
+            ("alice@example.org", "ALICE@Example.ORG"),
+            ("jörg@example.org", "JÖRG@example.org"),
+            ("abc@example.org", "ＡＢＣ@example.org"),
+            ("a@münchen.example", "a@MÜNCHEN.example"),
+            ("a@münchen.example", "a@xn--mnchen-3ya.example"),
+        ] {
+            assert_eq!(name(one), name(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("alice@example.org", "alice@example.com"),
+            ("alice@example.org", "a.lice@example.org"),
+            ("alice@example.org", "alice+x@example.org"),
+            // Look alike, and are not.
+            ("alice@example.org", "аlice@example.org"),
+        ] {
+            assert_ne!(name(one), name(other), "{one} {other}");
+        }
+        let text = name("alice@example.org");
+        assert!(text.as_str().starts_with('@') && text.as_str().len() <= 50);
+        // Never a handle, and none without the secret.
+        assert!(Username::parse(text.as_str()).is_err());
+        let elsewhere = Keys::derive(&crate::SecretKey::new([2; 32])).unwrap();
+        let address = email("alice@example.org").unwrap();
+        assert_ne!(Username::of_address(&elsewhere, &address).unwrap(), text);
+    }
 
     #[test]
     fn usernames_have_one_form() {

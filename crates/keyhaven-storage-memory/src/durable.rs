@@ -7,6 +7,7 @@ mod credentials;
 mod factors;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 mod sealed;
 mod sessions;

@@ -35,11 +35,14 @@ impl AddressStore for PostgresStore {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        self.answer("address.prove", || self.prove(account, token_hash, at, &audit))
-            .await
+        self.answer("address.prove", || {
+            self.prove(account, token_hash, username, at, &audit)
+        })
+        .await
     }
 
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
@@ -119,6 +122,7 @@ impl PostgresStore {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: &Aftermath,
     ) -> Result<ProofOutcome, Failure> {
@@ -145,17 +149,25 @@ impl PostgresStore {
             return lent.settle(Ok(ProofOutcome::ClaimMissing));
         };
         let row = query!(
-            "UPDATE accounts SET email = $2, email_verified = true, updated_at = $3 WHERE id = $1
+            "UPDATE accounts
+            SET email = $2, email_verified = true, updated_at = $3, username = coalesce($4::text, username)
+            WHERE id = $1
             RETURNING id AS account_id, user_handle, username, display_name, email, email_verified,
                 active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at",
             account.0,
             address,
-            at.as_millis()
+            at.as_millis(),
+            username
         )
         .fetch_one(&mut *transaction)
         .await;
         let row = match row {
-            Err(error) if unique_violation(&error) == Some("accounts_verified_email") => {
+            Err(error)
+                if matches!(
+                    unique_violation(&error),
+                    Some("accounts_username" | "accounts_verified_email")
+                ) =>
+            {
                 transaction.rollback().await?;
                 return lent.settle(Ok(ProofOutcome::Taken));
             }

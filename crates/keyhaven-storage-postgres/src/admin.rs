@@ -267,7 +267,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
             "SELECT id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent,
-                request_id, actor, mac
+                request_id, actor, personal, mac
             FROM audit_events WHERE id < $1 ORDER BY id DESC LIMIT $2",
             below,
             i64::from(limit)

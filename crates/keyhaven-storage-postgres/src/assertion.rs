@@ -111,9 +111,9 @@ impl PostgresStore {
                 RETURNING s.id
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
-                    ip, user_agent, request_id, mac, actor)
+                    ip, user_agent, request_id, mac, personal, actor)
                 SELECT $25::uuid, $26::bigint, $27::text, $28::text, $29::text, $30::text, $31::uuid, $32::bytea,
-                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $53::text
+                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $53::bytea, $54::text
                 FROM committed
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
@@ -176,6 +176,7 @@ impl PostgresStore {
             &mails.due_at,
             commit.rotation.as_ref().map(|rotation| &rotation.from.0[..]),
             commit.rotation.as_ref().map(|rotation| &rotation.to.0[..]),
+            event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
         .fetch_one(&mut *lent)

@@ -42,9 +42,9 @@ pub(crate) async fn append(connection: &mut PgConnection, aftermath: &Aftermath)
             SELECT * FROM unnest($14::uuid[], $15::uuid[], $16::bytea[], $17::bigint[], $18::bigint[])
         )
         INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
-            user_agent, request_id, mac, actor)
+            user_agent, request_id, mac, personal, actor)
         VALUES ($1, $2, $3::text, $4::text, $5::text, $6::text, $7, $8::bytea, $9, $10::text, $11::text, $12::text,
-            $13::bytea, $19::text)",
+            $13::bytea, $19::bytea, $20::text)",
         event.id.0,
         event.at.as_millis(),
         event.action,
@@ -63,6 +63,7 @@ pub(crate) async fn append(connection: &mut PgConnection, aftermath: &Aftermath)
         &mails.sealed,
         &mails.created_at,
         &mails.due_at,
+        event.personal.as_deref(),
         event.actor.map(|actor| actor.to_string()),
     )
     .execute(connection)
@@ -104,7 +105,7 @@ async fn list(
     let mut lent = pool.lend().await?;
     let rows = query!(
         "SELECT id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id,
-            actor, mac
+            actor, personal, mac
         FROM audit_events WHERE account_id = $1 AND (at, id) < ($2, $3)
         ORDER BY at DESC, id DESC LIMIT $4",
         account.0,

@@ -26,6 +26,7 @@ mod options;
 mod outbox;
 mod passwords;
 mod pool;
+mod privacy;
 mod recovery;
 mod registration;
 mod schema;

@@ -44,9 +44,9 @@ impl PostgresStore {
                 FROM used
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
-                    ip, user_agent, request_id, mac, actor)
+                    ip, user_agent, request_id, mac, personal, actor)
                 SELECT $25::uuid, $26::bigint, $27::text, $28::text, $29::text, $30::text, $31::uuid, $32::bytea,
-                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $38::text
+                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $38::bytea, $39::text
                 FROM used
             )
             SELECT true AS "committed!" FROM used"#,
@@ -87,6 +87,7 @@ impl PostgresStore {
             event.user_agent.as_deref(),
             event.request_id.as_deref(),
             &event.mac[..],
+            event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
         .fetch_optional(&mut *lent)

@@ -159,9 +159,9 @@ impl PostgresStore {
                     unnest($43::uuid[], $44::uuid[], $45::bytea[], $46::bigint[], $47::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
-                user_agent, request_id, mac, actor)
+                user_agent, request_id, mac, personal, actor)
             SELECT $30::uuid, $31::bigint, $32::text, $33::text, $34::text, $35::text, $36::uuid, $37::bytea,
-                $38::uuid, $39::text, $40::text, $41::text, $42::bytea, $48::text
+                $38::uuid, $39::text, $40::text, $41::text, $42::bytea, $48::bytea, $49::text
             FROM account"#,
             account.id.0,
             account.user_handle.as_bytes(),
@@ -210,6 +210,7 @@ impl PostgresStore {
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
+            event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
         .execute(&mut *lent)
@@ -264,9 +265,9 @@ impl PostgresStore {
                 FROM committed
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
-                    ip, user_agent, request_id, mac, actor)
+                    ip, user_agent, request_id, mac, personal, actor)
                 SELECT $19::uuid, $20::bigint, $21::text, $22::text, $23::text, $24::text, $25::uuid, $26::bytea,
-                    $27::uuid, $28::text, $29::text, $30::text, $32::bytea, $38::text
+                    $27::uuid, $28::text, $29::text, $30::text, $32::bytea, $38::bytea, $39::text
                 FROM committed
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
@@ -311,6 +312,7 @@ impl PostgresStore {
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
+            event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
         .fetch_one(&mut *lent)

@@ -167,10 +167,9 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                     unnest($66::uuid[], $67::uuid[], $68::bytea[], $69::bigint[], $70::bigint[]) AS mail
             )
             INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
-                user_agent, request_id, mac, actor)
+                user_agent, request_id, mac, personal, actor)
             SELECT $45::uuid, $46::bigint, $47::text, $48::text, $49::text, $50::text, $51::uuid, $52::bytea,
-                $53::uuid, $54::text, $55::text, $56::text, $57::bytea,
-                $86::text
+                $53::uuid, $54::text, $55::text, $56::text, $57::bytea, $86::bytea, $87::text
             FROM account"#,
             account.0,
             new.map(|account| account.user_handle.as_bytes()),
@@ -259,6 +258,7 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
             registration.ends.kept().map(|session| session.0),
             registration.ends.opener().map(|id| id.as_bytes()),
             columns::stored_traits(&credential.traits),
+            event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
     .execute(connection)

@@ -86,7 +86,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
             r#"SELECT w.event_id, e.id AS "id?", e.at AS "at?", e.action AS "action?", e.outcome AS "outcome?", e.code,
-                e.step, e.account_id, e.credential_id, e.session_id, e.ip, e.user_agent, e.request_id, e.actor, e.mac AS "mac?"
+                e.step, e.account_id, e.credential_id, e.session_id, e.ip, e.user_agent, e.request_id, e.actor, e.personal, e.mac AS "mac?"
             FROM audit_unsealed w LEFT JOIN audit_events e ON e.id = w.event_id
             WHERE w.event_id >= $1 ORDER BY w.event_id LIMIT $2"#,
             first,
@@ -141,7 +141,7 @@ impl PostgresStore {
         let rows = query!(
             r#"SELECT m.leaf_index, m.event_id, m.leaf_hash, e.id AS "id?", e.at AS "at?", e.action AS "action?",
                 e.outcome AS "outcome?", e.code, e.step, e.account_id, e.credential_id, e.session_id, e.ip, e.user_agent,
-                e.request_id, e.actor, e.mac AS "mac?"
+                e.request_id, e.actor, e.personal, e.mac AS "mac?"
             FROM audit_members m LEFT JOIN audit_events e ON e.id = m.event_id
             WHERE m.batch = $1 ORDER BY m.leaf_index LIMIT $2"#,
             columns::stored(batch),
@@ -182,7 +182,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
             r#"SELECT e.id AS "id?", e.at AS "at?", e.action AS "action?", e.outcome AS "outcome?", e.code, e.step,
-                e.account_id, e.credential_id, e.session_id, e.ip, e.user_agent, e.request_id, e.actor, e.mac AS "mac?",
+                e.account_id, e.credential_id, e.session_id, e.ip, e.user_agent, e.request_id, e.actor, e.personal, e.mac AS "mac?",
                 EXISTS (SELECT FROM audit_unsealed w WHERE w.event_id = e.id) AS "waits!"
             FROM audit_events e WHERE e.id BETWEEN $1 AND $2
                 AND NOT EXISTS (

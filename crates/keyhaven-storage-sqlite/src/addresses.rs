@@ -42,10 +42,11 @@ impl AddressStore for SqliteStore {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        self.prove(account, token_hash, at, &audit)
+        self.prove(account, token_hash, username, at, &audit)
             .await
             .map_err(Failure::of("address.prove"))
     }
@@ -144,6 +145,7 @@ impl SqliteStore {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: &Aftermath,
     ) -> Result<ProofOutcome, Failure> {
@@ -159,18 +161,31 @@ impl SqliteStore {
             transaction.rollback().await?;
             return Ok(ProofOutcome::Taken);
         }
+        if let Some(username) = username {
+            let named = query_scalar!(
+                r#"SELECT EXISTS (SELECT 1 FROM accounts WHERE username = ?1 AND id <> ?2) AS "taken!: bool""#,
+                username,
+                account.0
+            );
+            if named.fetch_one(&mut *transaction).await? {
+                transaction.rollback().await?;
+                return Ok(ProofOutcome::Taken);
+            }
+        }
         query!("DELETE FROM address_claims WHERE account_id = ?1", account.0)
             .execute(&mut *transaction)
             .await?;
         let row = query!(
-            r#"UPDATE accounts SET email = ?2, email_verified = 1, updated_at = ?3 WHERE id = ?1
+            r#"UPDATE accounts
+            SET email = ?2, email_verified = 1, updated_at = ?3, username = coalesce(?4, username) WHERE id = ?1
             RETURNING id AS "account_id!: Uuid", user_handle AS "user_handle!", username AS "username!",
                 display_name AS "display_name!", email AS "email?", email_verified AS "email_verified!: bool",
                 active AS "account_active!: bool", is_admin AS "is_admin!: bool", created_at AS "account_created_at!",
                 updated_at AS "updated_at!", last_login_at AS "last_login_at?""#,
             account.0,
             claim.address,
-            at.as_millis()
+            at.as_millis(),
+            username
         )
         .fetch_one(&mut *transaction)
         .await?;

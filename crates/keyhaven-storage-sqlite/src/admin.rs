@@ -259,7 +259,7 @@ impl SqliteStore {
         let below = below.map_or(Uuid::max(), |id| id.0);
         let rows = query!(
             r#"SELECT id AS "id!: Uuid", at, action, outcome, code, step, account_id AS "account_id: Uuid",
-                credential_id, session_id AS "session_id: Uuid", ip, user_agent, request_id, actor, mac
+                credential_id, session_id AS "session_id: Uuid", ip, user_agent, request_id, actor, personal, mac
             FROM audit_events WHERE id < ?1 ORDER BY id DESC LIMIT ?2"#,
             below,
             limit

@@ -42,8 +42,8 @@ pub(crate) async fn append_event(
 ) -> Result<(), Failure> {
     query!(
         "INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id, ip,
-            user_agent, request_id, mac, actor)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            user_agent, request_id, mac, personal, actor)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         event.id.0,
         event.at.as_millis(),
         event.action,
@@ -57,6 +57,7 @@ pub(crate) async fn append_event(
         event.user_agent,
         event.request_id,
         &event.mac[..],
+        event.personal,
         event.actor.map(|actor| actor.to_string()),
     )
     .execute(connection)
@@ -84,7 +85,7 @@ impl SqliteStore {
         let (at, id) = columns::list_end(after);
         let rows = query!(
             r#"SELECT id AS "id!: Uuid", at, action, outcome, code, step, account_id AS "account_id: Uuid",
-                credential_id, session_id AS "session_id: Uuid", ip, user_agent, request_id, actor,
+                credential_id, session_id AS "session_id: Uuid", ip, user_agent, request_id, actor, personal,
                 mac
             FROM audit_events WHERE account_id = ?1 AND (at, id) < (?2, ?3)
             ORDER BY at DESC, id DESC LIMIT ?4"#,

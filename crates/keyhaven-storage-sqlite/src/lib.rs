@@ -22,6 +22,7 @@ mod factors;
 mod options;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 mod registration;
 mod schema;

@@ -99,7 +99,7 @@ impl SqliteStore {
         let rows = query!(
             r#"SELECT w.event_id AS "event_id!: Uuid", e.id AS "id?: Uuid", e.at AS "at?", e.action AS "action?",
                 e.outcome AS "outcome?", e.code, e.step, e.account_id AS "account_id: Uuid", e.credential_id,
-                e.session_id AS "session_id: Uuid", e.ip, e.user_agent, e.request_id, e.actor, e.mac AS "mac?"
+                e.session_id AS "session_id: Uuid", e.ip, e.user_agent, e.request_id, e.actor, e.personal, e.mac AS "mac?"
             FROM audit_unsealed w LEFT JOIN audit_events e ON e.id = w.event_id
             WHERE w.event_id >= ?1 ORDER BY w.event_id LIMIT ?2"#,
             first,
@@ -192,7 +192,7 @@ impl SqliteStore {
         let rows = query!(
             r#"SELECT m.leaf_index, m.event_id AS "event_id!: Uuid", m.leaf_hash, e.id AS "id?: Uuid", e.at AS "at?",
                 e.action AS "action?", e.outcome AS "outcome?", e.code, e.step, e.account_id AS "account_id: Uuid",
-                e.credential_id, e.session_id AS "session_id: Uuid", e.ip, e.user_agent, e.request_id, e.actor, e.mac AS "mac?"
+                e.credential_id, e.session_id AS "session_id: Uuid", e.ip, e.user_agent, e.request_id, e.actor, e.personal, e.mac AS "mac?"
             FROM audit_members m LEFT JOIN audit_events e ON e.id = m.event_id
             WHERE m.batch = ?1 ORDER BY m.leaf_index LIMIT ?2"#,
             columns::stored(batch),
@@ -230,7 +230,7 @@ impl SqliteStore {
         let rows = query!(
             r#"SELECT e.id AS "id?: Uuid", e.at AS "at?", e.action AS "action?", e.outcome AS "outcome?", e.code, e.step,
                 e.account_id AS "account_id: Uuid", e.credential_id, e.session_id AS "session_id: Uuid", e.ip,
-                e.user_agent, e.request_id, e.actor, e.mac AS "mac?",
+                e.user_agent, e.request_id, e.actor, e.personal, e.mac AS "mac?",
                 EXISTS (SELECT 1 FROM audit_unsealed w WHERE w.event_id = e.id) AS "waits!: bool"
             FROM audit_events e WHERE e.id BETWEEN ?1 AND ?2
                 AND NOT EXISTS (

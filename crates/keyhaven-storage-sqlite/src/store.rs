@@ -141,7 +141,9 @@ impl SqliteStore {
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
             // The schema of a file is not code that we trust.
-            .pragma("trusted_schema", "OFF");
+            .pragma("trusted_schema", "OFF")
+            // What is deleted is overwritten: an account that is gone is not to be found in the file.
+            .pragma("secure_delete", "ON");
         let pool = || {
             SqlitePoolOptions::new()
                 .acquire_timeout(options.busy_timeout)

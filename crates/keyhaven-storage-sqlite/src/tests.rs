@@ -32,6 +32,7 @@ fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: Some("u".repeat(256)),
         request_id: None,
+        personal: None,
         actor: None,
         mac: [0; 32],
     }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use keyhaven_storage::{
     Account, AccountId, AccountStore as _, AssertionCommit, AssertionOutcome, AuditEvent, AuditLogStore as _,
-    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, CredentialTraits, Ending, EventId,
-    NewRegistration, RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError,
-    StoredEvent, TokenHash,
+    AuditOutcome, AuditStore as _, Credential, CredentialStore as _, CredentialTraits, Deletion,
+    DeletionGround, DeletionOutcome, Ending, EventId, NewRegistration, PrivacyStore as _,
+    RegistrationAccount, RegistrationOutcome, Remembered, Session, SessionId, StorageError, StoredEvent,
+    TokenHash,
 };
 use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use keyhaven_types::{Aaguid, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle};
@@ -55,6 +56,7 @@ fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: None,
         request_id: None,
+        personal: None,
         actor: None,
         mac: [0; 32],
     }
@@ -405,7 +407,7 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",
         "INSERT INTO audit_events SELECT id, at, action, outcome, code, step, account_id, credential_id,
-            session_id, ip, user_agent, request_id, mac, actor FROM audit_events",
+            session_id, ip, user_agent, request_id, mac, actor, personal FROM audit_events",
         // So is what seals it, and an event goes by pruning alone.
         "UPDATE audit_batches SET total = 2",
         "DELETE FROM audit_batches",
@@ -509,4 +511,58 @@ async fn a_store_opened_to_read_writes_nothing() {
     assert!(reader.append_event(event(2)).await.is_err());
     store.append_event(event(2)).await.unwrap();
     assert_eq!(reader.waiting_events(None, 10).await.unwrap().len(), 2);
+}
+
+/// Once the log is written back, which closing does, the file holds nothing any more of what was deleted.
+#[tokio::test]
+async fn a_deleted_account_is_not_in_the_file() {
+    let (directory, options) = fresh();
+    let store = SqliteStore::open(&options).await.unwrap();
+    // Each is said nowhere else, and longer than what is overwritten by chance.
+    let personal = [
+        "anna-of-the-username",
+        "Anna of the display name",
+        "anna@address.example",
+        "Anna's passkey of that name",
+        "Anna's browser of that name",
+        "2001:db8:a:b:c:d:e:f",
+    ];
+    let [username, display_name, email, device_name, user_agent, ip] = personal.map(String::from);
+    let mut new = anna();
+    let id = new.credential.account;
+    if let RegistrationAccount::New(account) = &mut new.account {
+        account.username = username;
+        account.display_name = display_name;
+        account.email = Some(email);
+        account.email_verified = false;
+    }
+    new.credential.device_name = device_name;
+    if let Some(session) = &mut new.session {
+        session.user_agent = Some(user_agent);
+        session.ip = Some(ip);
+    }
+    let registered = store.commit_registration(new).await.unwrap();
+    assert_eq!(registered, RegistrationOutcome::Committed);
+    let found = |directory: &Path| -> Vec<&str> {
+        let files = std::fs::read_dir(directory).unwrap();
+        let bytes: Vec<u8> = files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect();
+        let holds = |text: &&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        personal.into_iter().filter(holds).collect()
+    };
+    store.close().await;
+    assert_eq!(found(directory.path()), personal);
+    let store = SqliteStore::open(&options).await.unwrap();
+    let deletion = Deletion {
+        account: id,
+        ground: DeletionGround::Unused {
+            since: UnixTime::from_millis(AT.as_millis() + 1),
+        },
+        audit: event(2).into(),
+    };
+    let deleted = store.delete_account(deletion).await.unwrap();
+    assert_eq!(deleted, DeletionOutcome::Deleted);
+    store.close().await;
+    assert_eq!(found(directory.path()), [""; 0]);
 }

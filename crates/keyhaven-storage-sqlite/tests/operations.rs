@@ -54,6 +54,7 @@ fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: None,
         request_id: None,
+        personal: None,
         actor: None,
         mac: [0; 32],
     }

@@ -70,7 +70,7 @@ pub enum ProofOutcome {
     ClaimMissing,
     /// The address is the account's, which is now so.
     Proven(Account),
-    /// Another account has proven the address; nothing was written.
+    /// Another account has proven the address, or has the username; nothing was written.
     Taken,
 }
 
@@ -102,7 +102,8 @@ pub trait AddressStore: Send + Sync {
     async fn claim_address(&self, claim: NewClaim) -> Result<ClaimOutcome, StorageError>;
 
     /// Makes the claimed address the account's proven one, if the claim still has this token and that is good at `at`;
-    /// the claim is gone. Of racing accounts one proves an address.
+    /// the claim is gone. Of racing accounts one proves an address. With `username` the account is called that from then
+    /// on, which must be nobody else's.
     ///
     /// # Errors
     /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
@@ -110,6 +111,7 @@ pub trait AddressStore: Send + Sync {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError>;

@@ -174,7 +174,8 @@ macro_rules! session_columns {
 #[doc(inline)]
 pub use crate::session_columns as session;
 
-/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, actor, mac`.
+/// `id, at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, actor, personal,
+/// mac`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! event_columns {
@@ -196,6 +197,7 @@ macro_rules! event_columns {
             ip: $row.ip,
             user_agent: $row.user_agent,
             request_id: $row.request_id,
+            personal: $row.personal,
             actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
             mac: $crate::columns::mac($row.mac)?,
         }
@@ -311,6 +313,7 @@ macro_rules! found_event_columns {
                         ip: $row.ip,
                         user_agent: $row.user_agent,
                         request_id: $row.request_id,
+                        personal: $row.personal,
                         actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
                         mac: $crate::columns::mac(mac)?,
                     })
@@ -379,9 +382,15 @@ pub fn bytes<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[u8; N]
 /// The first id that comes after `after`; without it, the first of all. `None`: none does.
 #[must_use]
 pub fn next_id(after: Option<EventId>) -> Option<uuid::Uuid> {
+    next_uuid(after.map(|id| id.0))
+}
+
+/// As [`next_id`], of ids of whatever kind.
+#[must_use]
+pub fn next_uuid(after: Option<uuid::Uuid>) -> Option<uuid::Uuid> {
     match after {
         None => Some(uuid::Uuid::nil()),
-        Some(id) => id.0.as_u128().checked_add(1).map(uuid::Uuid::from_u128),
+        Some(id) => id.as_u128().checked_add(1).map(uuid::Uuid::from_u128),
     }
 }
 

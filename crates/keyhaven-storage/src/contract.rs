@@ -33,6 +33,7 @@ mod grants;
 mod limits;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 mod registrations;
 mod samples;
@@ -48,8 +49,8 @@ use tokio::sync::Barrier;
 
 pub use self::{
     accounts::*, addresses::*, admin::*, assertions::*, atomicity::*, audit::*, ceremonies::*, clones::*,
-    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, recovery::*, registrations::*,
-    sealed::*, sessions::*, signing_keys::*,
+    credentials::*, factors::*, grants::*, limits::*, outbox::*, passwords::*, privacy::*, recovery::*,
+    registrations::*, sealed::*, sessions::*, signing_keys::*,
 };
 use crate::{CeremonyStore, DurableStore, LimitStore};
 
@@ -198,6 +199,7 @@ macro_rules! durable_store_contract {
             unknown_records_are_none
             usernames_are_compared_exactly
             // addresses
+            a_proof_brings_its_name_along
             a_claim_is_the_new_accounts_own
             a_claim_needs_who_asked
             a_claim_reads_back
@@ -332,6 +334,15 @@ macro_rules! durable_store_contract {
             mails_are_taken_in_the_order_they_are_due
             racing_takers_share_the_mails
             the_last_taker_alone_is_believed
+            // privacy
+            a_deleted_account_leaves_its_events_alone
+            a_deleted_accounts_passkey_can_be_registered_anew
+            a_deletion_leaves_nothing_of_what_races_with_it
+            a_deletion_needs_its_session_and_its_grant
+            a_display_name_is_changed
+            a_freed_username_is_taken_without_inheritance
+            clients_of_old_sessions_are_forgotten
+            unused_accounts_are_found_and_deleted
             // the sealed log
             a_batch_holds_a_thousand
             a_batch_reads_back
@@ -391,6 +402,7 @@ mod tests {
             include_str!("contract/outbox.rs"),
             include_str!("contract/recovery.rs"),
             include_str!("contract/passwords.rs"),
+            include_str!("contract/privacy.rs"),
             include_str!("contract/registrations.rs"),
             include_str!("contract/sealed.rs"),
             include_str!("contract/sessions.rs"),

@@ -4,8 +4,8 @@ use keyhaven_types::{CredentialId, SignCount, UnixTime};
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore,
     ClientKey, CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors,
-    OutboxStore, PasswordStore, PasswordVerifier, RecoveryStore, Role, Session, SessionId, SessionRotation,
-    SigningKey, StepUpGrant, StorageError, TokenHash,
+    OutboxStore, PasswordStore, PasswordVerifier, PrivacyStore, RecoveryStore, Role, Session, SessionId,
+    SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -20,6 +20,7 @@ pub trait DurableStore:
     + FactorStore
     + OutboxStore
     + PasswordStore
+    + PrivacyStore
     + RecoveryStore
     + SessionStore
     + SigningKeyStore
@@ -37,6 +38,7 @@ impl<T> DurableStore for T where
         + FactorStore
         + OutboxStore
         + PasswordStore
+        + PrivacyStore
         + RecoveryStore
         + SessionStore
         + SigningKeyStore

@@ -14,6 +14,7 @@
 //! * [`RecoveryStore`]: recovering accounts.
 //! * [`AuditLogStore`]: the sealed log: batches of events, their keys, what was pruned.
 //! * [`PasswordStore`]: passwords, where they are allowed; [`FactorStore`]: what is asked for beside a passkey.
+//! * [`PrivacyStore`]: deleting accounts, and what is forgotten by itself.
 //! * [`CeremonyStore`]: pending ceremonies, short-lived and single-use.
 //! * [`LimitStore`]: how many attempts there were of late.
 //!
@@ -42,6 +43,7 @@ mod limits;
 pub mod observed;
 mod outbox;
 mod passwords;
+mod privacy;
 mod records;
 mod recovery;
 mod sealed;
@@ -69,6 +71,7 @@ pub use passwords::{
     PasswordCandidate, PasswordChange, PasswordChangeOutcome, PasswordLogin, PasswordLoginOutcome,
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
 };
+pub use privacy::{Deletion, DeletionGround, DeletionOutcome, PrivacyStore, UnusedPage};
 pub use records::{
     Account, Actor, AuditEvent, AuditOutcome, Credential, CredentialHandle, CredentialTraits, InactiveReason,
     Role, Session, SigningKey, StepUpGrant,

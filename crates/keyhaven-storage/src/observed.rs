@@ -11,6 +11,7 @@ mod factors;
 mod limits;
 mod outbox;
 mod passwords;
+mod privacy;
 mod recovery;
 
 use std::cell::Cell;

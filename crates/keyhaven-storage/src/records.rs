@@ -14,7 +14,8 @@ pub struct Account {
     pub id: AccountId,
     /// What authenticators know it by: random, unique, never changed.
     pub user_handle: UserHandle,
-    /// The public handle, already case-mapped (RFC 8265), 1 to 50 characters; unique.
+    /// The public handle, already case-mapped (RFC 8265), or what stands for the address that the account is called by;
+    /// 1 to 50 characters; unique.
     pub username: String,
     /// What a person reads, 1 to 64 characters.
     pub display_name: String,
@@ -32,6 +33,18 @@ pub struct Account {
     pub updated_at: UnixTime,
     /// The last sign-in.
     pub last_login_at: Option<UnixTime>,
+}
+
+impl Account {
+    /// What its owner calls it and a person reads: the proven address where the username is one that only stands for it
+    /// (it begins with `@`, as no handle does).
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.email {
+            Some(email) if self.email_verified && self.username.starts_with('@') => email,
+            Some(_) | None => &self.username,
+        }
+    }
 }
 
 /// What an account may do.
@@ -247,6 +260,8 @@ pub struct AuditEvent {
     pub user_agent: Option<String>,
     /// The request's id.
     pub request_id: Option<String>,
+    /// The same three, encrypted by the service, in place of them: 1 to 4096 bytes. They are gone with the account.
+    pub personal: Option<Vec<u8>>,
     /// Who did it to the account, where that was not its own owner.
     pub actor: Option<Actor>,
     /// Keyed MAC over all of the above: HMAC-SHA-256, 32 bytes. Made and checked by the service.

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
 use super::{
-    Config, MailConfig, OpenTelemetry, Stop, acceptance, admin, audit, mail, passwords, sessions, site,
-    stores,
+    Config, MailConfig, OpenTelemetry, Stop, acceptance, admin, audit, mail, passwords, privacy, sessions,
+    site, stores,
 };
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
@@ -108,6 +108,8 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         },
         known_credentials: raw.ceremonies.known_credentials,
         disclose_existence: raw.accounts.disclose_existence,
+        identifier: privacy::identifier(&raw.accounts, mail.transport.is_some())?,
+        retention: privacy::retention(&raw.retention)?,
         mail: mail.transport.is_some().then(|| MailSettings {
             sender: Sender {
                 service: rp_name.clone(),

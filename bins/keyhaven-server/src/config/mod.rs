@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod mail;
 mod passwords;
+mod privacy;
 mod raw;
 mod sessions;
 mod site;

@@ -56,6 +56,7 @@ pub(crate) struct Raw {
     pub(crate) mail: Mail,
     pub(crate) passwords: Passwords,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) retention: Retention,
     pub(crate) recovery: Recovery,
     pub(crate) sessions: Sessions,
     pub(crate) stop: Stop,
@@ -96,6 +97,7 @@ impl Default for Raw {
             mail: Mail::default(),
             passwords: Passwords::default(),
             rate_limits: RateLimits::default(),
+            retention: Retention::default(),
             recovery: Recovery::default(),
             sessions: Sessions::default(),
             stop: Stop::default(),
@@ -120,6 +122,24 @@ pub(crate) enum TrustedProxyHeader {
 pub(crate) struct Accounts {
     pub(crate) disclose_existence: bool,
     pub(crate) client_key: Demand,
+    pub(crate) identifier: Identifier,
+}
+
+/// What accounts are called by.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Identifier {
+    Email,
+    #[default]
+    Username,
+}
+
+/// How long what is not needed any more is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    pub(crate) session_client_days: Option<u64>,
+    pub(crate) unused_account_days: Option<u64>,
 }
 
 /// How attestations are judged.

@@ -52,6 +52,7 @@ fn edits(log: &Log) -> Vec<(&'static str, String)> {
         ("ip", "'192.0.2.9'".into()),
         ("user_agent", "'another'".into()),
         ("request_id", "'another'".into()),
+        ("personal", database.bytes(&[9; 32])),
         ("mac", database.bytes(&[9; 32])),
     ]
 }
@@ -136,7 +137,7 @@ pub(crate) fn a_deleted_event_is_named(log: &Log) {
 
 pub(crate) fn an_inserted_event_is_named(log: &Log) {
     let key = log.key();
-    let columns = "at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, mac";
+    let columns = "at, action, outcome, code, step, account_id, credential_id, session_id, ip, user_agent, request_id, personal, mac";
     let (_, original) = sealed_event(log, 2, 0);
     let database = log.intruder();
     let forged = if database.is_sqlite() {
@@ -301,6 +302,7 @@ pub(crate) fn a_tail_signed_by_another_key_is_refused(log: &Log) {
         ip: None,
         user_agent: None,
         request_id: None,
+        personal: None,
         actor: None,
         mac: [5; 32],
     };

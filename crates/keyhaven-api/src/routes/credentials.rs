@@ -64,7 +64,7 @@ pub(crate) async fn show(
     }))
 }
 
-fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
+pub(super) fn public_key(credential: &Credential) -> Result<PublicKeyBody, ApiError> {
     // Every stored key was imported once: this cannot fail unless the build lost an algorithm.
     let key = PublicKey::from_cose(&credential.public_key)
         .map_err(|_| ApiError::new("internal_error", "the stored key cannot be read by this build"))?;

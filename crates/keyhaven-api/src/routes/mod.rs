@@ -23,8 +23,8 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse};
-use keyhaven_service::{Client, DeviceMarks, SessionToken, Started};
-use keyhaven_storage::Session;
+use keyhaven_service::{AddressProof, Client, DeviceMarks, SessionToken, Started};
+use keyhaven_storage::{CeremonyId, Session};
 use serde::Serialize;
 
 use crate::bodies::{StartedBody, rfc3339};
@@ -35,6 +35,14 @@ type Cookies = AppendHeaders<Option<(axum::http::HeaderName, HeaderValue)>>;
 
 fn cookies(value: Option<HeaderValue>) -> Cookies {
     AppendHeaders(value.map(|value| (SET_COOKIE, value)))
+}
+
+/// The code that somebody typed, and what it belongs to.
+fn address_proof(id: Option<&str>, code: Option<String>) -> Option<AddressProof> {
+    id.map(|id| AddressProof {
+        id: CeremonyId::parse(id),
+        code: code.unwrap_or_default(),
+    })
 }
 
 /// The answer of every start: the options, and the ceremony cookie for a browser.

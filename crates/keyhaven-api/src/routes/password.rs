@@ -8,7 +8,7 @@ use keyhaven_service::{Client, NewPassword, PasswordSignIn, RegisterPassword};
 use keyhaven_session::Session;
 use zeroize::Zeroizing;
 
-use super::{refresh_token, session_cookie};
+use super::{address_proof, refresh_token, session_cookie};
 use crate::bodies::{
     PasswordChange, PasswordLogin, PasswordRegister, PasswordRemoval, PasswordSignedIn, SessionBody, User,
 };
@@ -37,6 +37,7 @@ pub(crate) async fn register(
         display_name: body.display_name,
         email: body.email,
         password: body.password.into(),
+        proof: address_proof(body.email_proof_id.as_deref(), body.email_code),
     };
     let current = current.as_ref().map(|current| &current.signed_in);
     let passwords = &state.keyhaven.passwords;

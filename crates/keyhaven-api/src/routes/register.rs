@@ -3,13 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use keyhaven_service::{FinishRegistration, StartRegistration};
+use axum::response::{IntoResponse, Response};
+use keyhaven_service::{AskedProof, Error, FinishRegistration, Identifier, StartRegistration};
 use keyhaven_storage::CeremonyId;
 use zeroize::Zeroizing;
 
-use super::{cookies, device_cookie, refresh_token, session_cookie, started};
-use crate::bodies::{CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User};
+use super::{address_proof, cookies, device_cookie, refresh_token, session_cookie, started};
+use crate::bodies::{
+    AskedProofBody, CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User, rfc3339,
+};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, MaybeSession, PresentedSession};
 use crate::state::ApiState;
@@ -19,7 +21,9 @@ use crate::state::ApiState;
     post, path = "/register/start", tag = "ceremonies", operation_id = "startRegistration",
     request_body = RegisterStart,
     responses(
-        (status = 200, body = crate::bodies::StartedBody<Object>), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 200, body = crate::bodies::StartedBody<Object>),
+        (status = 202, body = AskedProofBody, description = "accounts are called by their addresses: a code was mailed"),
+        (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     )
@@ -29,13 +33,23 @@ pub(crate) async fn start(
     From(client): From,
     session: MaybeSession,
     Body(body): Body<RegisterStart>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let current = match session {
         MaybeSession::InForce(current) => Some(current),
         // Without a name there is only the session to go by.
-        MaybeSession::Over(over) if body.username.is_none() => return Err(over),
+        MaybeSession::Over(over)
+            if body.username.is_none() && body.email.is_none() && body.email_proof_id.is_none() =>
+        {
+            return Err(over);
+        }
         MaybeSession::None | MaybeSession::Over(_) => None,
     };
+    let by_address = state.keyhaven.settings().identifier == Identifier::Email;
+    if by_address && current.is_none() && body.email_proof_id.is_none() {
+        let email = body.email.as_deref().ok_or(Error::EmailRequired)?;
+        let answer = state.keyhaven.registrations.ask(&client, email).await?;
+        return Ok(asked(&state, &answer));
+    }
     let request = StartRegistration {
         username: body.username,
         display_name: body.display_name,
@@ -44,6 +58,7 @@ pub(crate) async fn start(
         hints: body.hints,
         mediation: body.mediation.unwrap_or_default(),
         pin: body.pin,
+        proof: address_proof(body.email_proof_id.as_deref(), body.email_code),
     };
     let signed_in = current.as_ref().map(|current| &current.signed_in);
     let answer = state
@@ -51,7 +66,20 @@ pub(crate) async fn start(
         .registrations
         .start(&client, signed_in, request)
         .await?;
-    Ok(started(&state, answer))
+    Ok(started(&state, answer).into_response())
+}
+
+fn asked(state: &ApiState, asked: &AskedProof) -> Response {
+    let cookie = asked
+        .browser
+        .as_ref()
+        .and_then(|token| state.settings.set_ceremony(token));
+    let body = AskedProofBody {
+        email_proof_id: asked.id.to_text(),
+        expires_at: rfc3339(asked.expires_at),
+        translation_key: "message.registration_code_sent",
+    };
+    (StatusCode::ACCEPTED, cookies(cookie), Json(body)).into_response()
 }
 
 /// Finish a registration: the passkey is stored, and for a new account a session opened.

@@ -89,6 +89,8 @@ pub(crate) fn settings() -> Settings {
         clones: ClonePolicy::Refuse,
         extensions: ExtensionSettings::default(),
         disclose_existence: false,
+        identifier: keyhaven_service::Identifier::Username,
+        retention: keyhaven_service::RetentionSettings::default(),
         page: "https://example.org/account".into(),
         administration: AdministrationSettings::default(),
         mail: None,

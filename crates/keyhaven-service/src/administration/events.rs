@@ -79,23 +79,32 @@ impl Administration {
             let last = read.len() < usize::try_from(READ).unwrap_or(usize::MAX);
             for event in read {
                 if filter.ends_at(&event) {
-                    return Ok(Page { items, next: None });
+                    return self.page(items, None).await;
                 }
                 after = Some((event.at, event.id.0));
                 if filter.matches(&event) {
                     items.push(event);
                 }
                 if items.len() == limit {
-                    let next = after.map(|(at, id)| place(at, id));
-                    return Ok(Page { items, next });
+                    return self.page(items, after).await;
                 }
             }
             if last {
-                return Ok(Page { items, next: None });
+                return self.page(items, None).await;
             }
         }
-        let next = after.map(|(at, id)| place(at, id));
-        Ok(Page { items, next })
+        self.page(items, after).await
+    }
+
+    async fn page(
+        &self,
+        items: Vec<AuditEvent>,
+        after: Option<(UnixTime, Uuid)>,
+    ) -> Result<Page<AuditEvent>, Error> {
+        Ok(Page {
+            items: self.0.opened(items).await?,
+            next: after.map(|(at, id)| place(at, id)),
+        })
     }
 
     /// Records that the log is exported. To be called before it is.

@@ -82,7 +82,7 @@ impl Passwords {
             false => Rules::ONLY_FACTOR,
         };
         let names = [
-            Some(account.username.as_str()),
+            Some(account.name()),
             Some(account.display_name.as_str()),
             account.email.as_deref(),
         ];
@@ -234,8 +234,5 @@ impl Passwords {
 }
 
 fn of(current: &SignedIn) -> Subject {
-    Subject {
-        session: Some(current.session().id),
-        ..Subject::account(current.account_id())
-    }
+    Subject::session(current)
 }

@@ -7,7 +7,8 @@ use super::{MAX_KINDS, Passwords};
 use crate::audit::Subject;
 use crate::client::Client;
 use crate::error::Error;
-use crate::username::{self, Username};
+use crate::settings::Identifier;
+use crate::username;
 
 const IMPORT: &str = "password.import";
 
@@ -33,21 +34,24 @@ impl Passwords {
     /// not known, or of one kind too many), [`Error::UsernameTaken`], [`Error::Storage`].
     pub async fn import(&self, client: &Client, import: ImportedPassword) -> Result<AccountId, Error> {
         self.require_fallback()?;
-        let username = Username::parse(&import.username)?;
+        let username = self.0.name(&import.username)?;
         let display_name = match &import.display_name {
             Some(text) => username::label("displayName", text)?,
-            None => username.as_str().to_owned(),
+            None => import.username.chars().take(64).collect(),
         };
-        let email = import
-            .email
-            .as_deref()
-            .map(username::email)
-            .transpose()?
-            .map(String::from);
+        let by_address = self.0.settings.identifier == Identifier::Email;
+        let email = match by_address {
+            true => Some(import.username.as_str()),
+            false => import.email.as_deref(),
+        };
+        let email = email.map(username::email).transpose()?.map(String::from);
         let kind = self.acceptable_kind(&import.hash).await?;
         let now = self.0.clock.now();
-        let account = self.new_account(&username, display_name, email, now)?;
+        let mut account = self.new_account(&username, display_name, email, now)?;
+        // Whoever imports vouches for the names.
+        account.email_verified = by_address;
         let id = account.id;
+        let subject = Subject::account(&account);
         let registration = PasswordRegistration {
             password: PasswordVerifier {
                 account: id,
@@ -59,7 +63,7 @@ impl Passwords {
             account,
             session: None,
             ends_session: None,
-            audit: self.0.success(client, IMPORT, Subject::account(id))?,
+            audit: self.0.success(client, IMPORT, subject)?,
         };
         match self.0.durable.register_password(registration).await? {
             PasswordRegistrationOutcome::Committed => Ok(id),

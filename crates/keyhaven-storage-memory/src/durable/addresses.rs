@@ -47,6 +47,7 @@ impl AddressStore for MemoryStore {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
@@ -67,8 +68,17 @@ impl AddressStore for MemoryStore {
             if state.accounts.values().any(|other| owned(&other)) {
                 return Ok(ProofOutcome::Taken);
             }
+            if username
+                .and_then(|username| state.usernames.get(username))
+                .is_some_and(|named| *named != account)
+            {
+                return Ok(ProofOutcome::Taken);
+            }
             state.check_aftermath(&audit)?;
             state.claims.remove(&account);
+            if let Some(username) = username {
+                state.rename(account, username);
+            }
             let Some(proven) = state.prove_email(account, claim.address, at) else {
                 return Ok(ProofOutcome::ClaimMissing);
             };

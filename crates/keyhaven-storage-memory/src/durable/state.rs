@@ -73,6 +73,14 @@ impl State {
         self.accounts.insert(account.id, account);
     }
 
+    pub(super) fn rename(&mut self, id: AccountId, username: &str) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            self.usernames.remove(&account.username);
+            username.clone_into(&mut account.username);
+            self.usernames.insert(username.to_owned(), id);
+        }
+    }
+
     /// The account, which now has proven this address.
     pub(super) fn prove_email(&mut self, id: AccountId, address: String, at: UnixTime) -> Option<Account> {
         let account = self.accounts.get_mut(&id)?;
@@ -84,6 +92,31 @@ impl State {
         account.email_verified = true;
         account.updated_at = at;
         Some(account.clone())
+    }
+
+    /// The account and everything of it, save events.
+    pub(super) fn remove_account(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.remove(&id) else {
+            return;
+        };
+        self.usernames.remove(&account.username);
+        self.user_handles.remove(&account.user_handle);
+        if let (true, Some(email)) = (account.email_verified, &account.email) {
+            self.verified_emails.remove(&email.to_ascii_lowercase());
+        }
+        self.claims.remove(&id);
+        for credential in self.credentials_of.remove(&id).unwrap_or_default() {
+            self.credentials.remove(&credential);
+        }
+        self.end(id, &Ending::Everywhere { keep: None });
+        self.sessions_of.remove(&id);
+        self.client_keys.remove(&id);
+        self.passwords.remove(&id);
+        self.outbox.retain(|_, taken| taken.mail.account != Some(id));
+        self.recoveries.retain(|_, recovery| recovery.account != Some(id));
+        self.recovery_codes.remove(&id);
+        self.locks.remove(&id);
+        self.enrolments.remove(&id);
     }
 
     pub(super) fn insert_credential(&mut self, credential: Credential) {

@@ -23,6 +23,7 @@ pub(crate) fn event(n: u128) -> AuditEvent {
         ip: None,
         user_agent: None,
         request_id: None,
+        personal: None,
         actor: None,
         mac: [0; 32],
     }

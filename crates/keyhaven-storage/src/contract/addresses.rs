@@ -36,7 +36,7 @@ fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
 async fn prove(store: &dyn DurableStore, account: AccountId, n: u8, event: u128) -> ProofOutcome {
     let audit = announced(event, account);
     store
-        .prove_address(account, &token(n), at(600), audit)
+        .prove_address(account, &token(n), None, at(600), audit)
         .await
         .unwrap()
 }
@@ -145,7 +145,7 @@ pub async fn an_address_is_proven_by_its_token(subject: impl DurableSubject) {
     // What one account was mailed is of no use to another.
     assert_eq!(prove(&*store, other, 3, 802).await, ProofOutcome::ClaimMissing);
     let late = store
-        .prove_address(id, &token(3), at(10_000), announced(803, id))
+        .prove_address(id, &token(3), None, at(10_000), announced(803, id))
         .await
         .unwrap();
     assert_eq!(late, ProofOutcome::ClaimMissing);
@@ -197,7 +197,7 @@ pub async fn a_failed_proof_leaves_nothing(subject: impl DurableSubject) {
     let before = snapshot(&*store, id).await;
     let duplicate = announced(703, id);
     let failed = store
-        .prove_address(id, &token(3), at(600), duplicate.clone())
+        .prove_address(id, &token(3), None, at(600), duplicate.clone())
         .await;
     assert!(failed.is_err());
     assert_eq!(snapshot(&*store, id).await, before);
@@ -307,4 +307,34 @@ pub async fn expired_claims_are_dropped(subject: impl DurableSubject) {
     let id = account(2).id;
     let signed_in = store.commit_assertion(login(id, 2, 99)).await.unwrap();
     assert_eq!(signed_in, AssertionOutcome::RecordChanged);
+}
+
+/// With the address its account takes the name that stands for it, unless somebody else is called that.
+pub async fn a_proof_brings_its_name_along(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    register_signed_in(&*store, 2).await;
+    let claimed = store.claim_address(new_claim(id, own, 3)).await.unwrap();
+    assert_eq!(claimed, ClaimOutcome::Claimed);
+    let prove = async |name, n| {
+        let audit = announced(n, id);
+        store
+            .prove_address(id, &token(3), Some(name), at(600), audit)
+            .await
+            .unwrap()
+    };
+    let before = snapshot(&*store, id).await;
+    assert_eq!(prove("user-2", 860).await, ProofOutcome::Taken);
+    assert_eq!(snapshot(&*store, id).await, before);
+    let ProofOutcome::Proven(account) = prove("@name", 861).await else {
+        panic!("not proven");
+    };
+    assert_eq!(
+        (account.username.as_str(), account.name()),
+        ("@name", "Claimed-3@example.org")
+    );
+    assert_eq!(store.account(id).await.unwrap(), Some(account));
+    assert!(!store.username_exists("user-1").await.unwrap());
+    let found = store.login_candidates("@name").await.unwrap().unwrap();
+    assert_eq!(found.account.id, id);
 }

@@ -107,6 +107,7 @@ pub async fn events_read_back(subject: impl DurableSubject) {
         ip: Some("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".into()),
         user_agent: Some("ü\u{1f511}\"'\\".chars().cycle().take(256).collect()),
         request_id: Some("0123456789abcdef".repeat(8)),
+        personal: Some(vec![0xff; 4096]),
         actor: Some(Actor::Account(id)),
         mac: std::array::from_fn(|i| u8::try_from(i).unwrap() ^ 0xff),
     };
@@ -122,6 +123,7 @@ pub async fn events_read_back(subject: impl DurableSubject) {
         ip: None,
         user_agent: None,
         request_id: None,
+        personal: None,
         actor: None,
         mac: [0; 32],
         ..full.clone()
@@ -134,6 +136,7 @@ pub async fn events_read_back(subject: impl DurableSubject) {
         ip: Some(String::new()),
         user_agent: Some(String::new()),
         request_id: Some(String::new()),
+        personal: Some(vec![0]),
         ..bare.clone()
     };
     for event in [&bare, &full, &empty] {

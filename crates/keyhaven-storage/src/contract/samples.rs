@@ -123,6 +123,7 @@ pub(super) fn event(n: u128, account: AccountId) -> AuditEvent {
         ip: Some("192.0.2.1".into()),
         user_agent: None,
         request_id: Some("request".into()),
+        personal: None,
         // Whoever writes it, with whatever commit: it is to come back.
         actor: (n % 2 == 1).then_some(Actor::CommandLine),
         mac: [9; 32],

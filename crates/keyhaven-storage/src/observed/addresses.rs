@@ -32,10 +32,11 @@ impl<S: AddressStore + ?Sized> AddressStore for Observed<S> {
         &self,
         account: AccountId,
         token_hash: &TokenHash,
+        username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        let answer = self.store.prove_address(account, token_hash, at, audit);
+        let answer = self.store.prove_address(account, token_hash, username, at, audit);
         self.call("address.prove", answer).await
     }
 
