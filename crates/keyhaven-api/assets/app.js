@@ -13,9 +13,10 @@
 import { keyhaven, listen, report, run, state, succeed, tell } from "./context.js";
 import { choose, fill, otherLanguage, toDate, translate } from "./i18n.js";
 import { NAMES } from "./messages.js";
-import { accountCard, confirmNotice, drawAccount, emailCard } from "./pages/account.js";
+import { accountCard, confirmNotice, dataCard, drawAccount, emailCard } from "./pages/account.js";
 import { administers, closeAdmin, drawAdmin } from "./pages/admin.js";
 import { drawOffers, resetDesk } from "./pages/desk.js";
+import { eventsCard, loadEvents } from "./pages/events.js";
 import { proveAddress, showCancelRecovery, showEnrolment, takeLink } from "./pages/links.js";
 import { showOffer } from "./pages/offer.js";
 import { loadPasskeys, passkeysCard } from "./pages/passkeys.js";
@@ -80,7 +81,7 @@ async function showSignedIn({ focus = false } = {}) {
   setTitle("title.signed_in");
   if (focus) byId("greeting").focus();
   watchExpiry(state.current.session);
-  await Promise.all([loadPasskeys(), loadSessions(), loadProtections()]);
+  await Promise.all([loadPasskeys(), loadSessions(), loadProtections(), loadEvents()]);
   if (state.current && !inTask()) setState("signed-in");
 }
 
@@ -88,10 +89,10 @@ function drawSections() {
   const main = (...children) => el("div", { class: "column-main" }, ...children);
   const side = (...children) => el("div", { class: "column-side" }, ...children);
   byId("section-security").replaceChildren(
-    main(confirmNotice(), passkeysCard(), sessionsCard()),
+    main(confirmNotice(), passkeysCard(), sessionsCard(), eventsCard()),
     side(...protectionCards(), sessionCard()),
   );
-  byId("section-account").replaceChildren(main(...[state.features.mail && emailCard()].filter(Boolean)), side(accountCard()));
+  byId("section-account").replaceChildren(main(...[state.features.mail && emailCard(), dataCard()].filter(Boolean)), side(accountCard()));
 }
 
 /** Shows the section that the address names. */
@@ -180,12 +181,13 @@ listen("signed-out", (message) => {
 
 listen("session-ended", sessionEnded);
 
-listen("sessions-changed", loadSessions);
+listen("sessions-changed", () => Promise.all([loadSessions(), loadEvents()]));
 
 listen("session", (session) => {
   state.current.session = session;
   drawSession(session);
   watchExpiry(session);
+  loadEvents();
 });
 
 listen("user", (user) => {

@@ -378,6 +378,11 @@ export const WORDS = {
   "method.user": ["presence", "Anwesenheit"],
 
   // ── What happened ──
+  "events.title": ["Recent events", "Letzte Ereignisse"],
+  "events.text": [
+    "If there is something here that you do not know, sign out all other devices and remove unknown passkeys.",
+    "Steht hier etwas, das Sie nicht kennen, melden Sie alle anderen Geräte ab und entfernen Sie unbekannte Passkeys.",
+  ],
   "events.more": ["Show more", "Mehr zeigen"],
   "events.refused": ["Refused", "Abgelehnt"],
   "event.account_delete": ["Account deleted", "Konto gelöscht"],
@@ -494,6 +499,21 @@ export const WORDS = {
   // ── The account ──
   "account.title": ["Account", "Konto"],
   "account.id": ["Account id", "Kontonummer"],
+  "account.change_name": ["Change your name", "Namen ändern"],
+  "account.name_title": ["What should we call you?", "Wie sollen wir Sie nennen?"],
+  "data.title": ["Your data", "Ihre Daten"],
+  "data.text": [
+    "Take everything that is held of you with you, as one file, or delete your account. Your browser asks for a passkey first.",
+    "Nehmen Sie alles mit, was über Sie gespeichert ist, als eine Datei, oder löschen Sie Ihr Konto. Ihr Browser fragt zuerst nach einem Passkey.",
+  ],
+  "data.export": ["Save my data as a file", "Meine Daten als Datei sichern"],
+  "data.delete": ["Delete my account", "Mein Konto löschen"],
+  "data.delete_title": ["Delete your account?", "Ihr Konto löschen?"],
+  "data.delete_text": [
+    "It is gone at once and for good, with its passkeys and all sessions. Type {name} to confirm.",
+    "Es ist sofort und endgültig weg, mit seinen Passkeys und allen Sitzungen. Geben Sie zur Bestätigung {name} ein.",
+  ],
+  "data.delete_name": ["The account’s name", "Name des Kontos"],
   "email.title": ["E-mail address", "E-Mail-Adresse"],
   "email.text": [
     "We write to it when something important happens to your account, and you get back in with it if you lose your passkeys.",
@@ -610,6 +630,9 @@ export const WORDS = {
   ],
   "done.key_made": ["Your client key is asked for from now on.", "Ab jetzt wird nach Ihrem Client-Schlüssel gefragt."],
   "done.key_removed": ["Your client key is removed.", "Ihr Client-Schlüssel ist entfernt."],
+  "done.name_changed": ["Your name is changed.", "Ihr Name ist geändert."],
+  "done.exported": ["Your data are in a file of your browser’s downloads.", "Ihre Daten sind in einer Datei bei den Downloads Ihres Browsers."],
+  "done.account_deleted": ["Your account is deleted.", "Ihr Konto ist gelöscht."],
   "done.admin_locked": ["{name} is locked.", "{name} ist gesperrt."],
   "done.admin_unlocked": ["{name} is unlocked.", "{name} ist entsperrt."],
   "done.admin_signed_out": ["{name} is signed out everywhere.", "{name} ist überall abgemeldet."],
@@ -848,6 +871,7 @@ export const WORDS = {
   // ── Made by the page ──
   "error.username_required": ["Enter your user name first.", "Geben Sie zuerst Ihren Benutzernamen ein."],
   "error.name_required": ["Enter a name first.", "Geben Sie zuerst einen Namen ein."],
+  "error.other_name": ["That is another name.", "Das ist ein anderer Name."],
   "error.password_missing": ["Enter your password first.", "Geben Sie zuerst Ihr Passwort ein."],
   "error.password_wrong": ["That is not the current password.", "Das ist nicht das bisherige Passwort."],
   "error.client_key_missing": ["Enter your client key first.", "Geben Sie zuerst Ihren Client-Schlüssel ein."],

@@ -7,6 +7,7 @@ mod attacks;
 mod journey;
 mod looks;
 mod mailed;
+mod own_data;
 mod page_attacks;
 mod site;
 mod words;

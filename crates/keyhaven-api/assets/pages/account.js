@@ -1,12 +1,12 @@
 /**
- * The account itself: its names and its e-mail address.
+ * The account itself: its names and its e-mail address, its data, its end.
  *
  * @module pages/account
  */
 
-import { keyhaven, run, state, succeed } from "../context.js";
+import { keyhaven, run, state, succeed, tell } from "../context.js";
 import { fill } from "../i18n.js";
-import { ask, button, byId, card, el, facts } from "../ui.js";
+import { ask, button, byId, card, el, facts, save } from "../ui.js";
 
 /** The card of the account's names. */
 export function accountCard() {
@@ -15,6 +15,7 @@ export function accountCard() {
     "account.title",
     {},
     el("div", { id: "account-facts" }),
+    el("p", { class: "card-foot" }, button({ id: "change-name", t: "account.change_name", kind: "secondary", on: changeName })),
   );
 }
 
@@ -32,6 +33,22 @@ export function emailCard() {
       { class: "card-foot" },
       button({ id: "email-resend", t: "email.resend", kind: "secondary", on: resend, hidden: true }),
       button({ id: "email-change", t: "email.change", kind: "secondary", on: changeEmail }),
+    ),
+  );
+}
+
+/** The card of what is held, and of leaving. */
+export function dataCard() {
+  return card(
+    "data",
+    "data.title",
+    {},
+    el("p", { class: "card-text", t: "data.text" }),
+    el(
+      "p",
+      { class: "card-foot" },
+      button({ id: "export", t: "data.export", kind: "secondary", on: exportAll }),
+      button({ id: "delete-account", t: "data.delete", kind: "secondary danger-text", on: deleteAccount }),
     ),
   );
 }
@@ -78,6 +95,31 @@ export function confirmNotice() {
   );
 }
 
+async function changeName(element) {
+  const { user } = state.current;
+  const answer = await ask({
+    name: "name",
+    title: "account.name_title",
+    confirm: "action.save",
+    fields: [
+      {
+        name: "input",
+        t: "field.displayname",
+        value: user.displayName,
+        maxlength: 64,
+        autocomplete: "name",
+        hint: "register.displayname_hint",
+        required: "error.name_required",
+      },
+    ],
+  });
+  if (!answer) return;
+  run(element, null, async () => {
+    tell("user", await keyhaven.changeDisplayName(answer.input.trim()));
+    succeed("name_changed");
+  });
+}
+
 function resend(element) {
   return run(element, null, async () => {
     await keyhaven.resendEmail();
@@ -106,5 +148,41 @@ async function changeEmail(element) {
   run(element, null, async () => {
     await keyhaven.changeEmail(answer.input.trim());
     succeed("email_sent");
+  });
+}
+
+function exportAll(element) {
+  return run(element, null, async () => {
+    const everything = await keyhaven.exportAccount();
+    save("account.json", JSON.stringify(everything, null, 2), "application/json");
+    succeed("exported");
+  });
+}
+
+/** Asks for the name to be typed: this cannot be taken back. */
+async function deleteAccount(element) {
+  const { user } = state.current;
+  const answer = await ask({
+    name: "leave",
+    title: "data.delete_title",
+    text: ["data.delete_text", { name: el("strong", {}, user.username) }],
+    confirm: "data.delete",
+    danger: true,
+    fields: [
+      {
+        name: "input",
+        t: "data.delete_name",
+        autocomplete: "off",
+        autocapitalize: "none",
+        spellcheck: "false",
+        required: "error.username_required",
+      },
+    ],
+    check: ({ input }) => (input.trim().toLowerCase() === user.username.toLowerCase() ? null : ["input", "error.other_name"]),
+  });
+  if (!answer) return;
+  run(element, null, async () => {
+    await keyhaven.deleteAccount();
+    tell("signed-out", "account_deleted");
   });
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use keyhaven_service::Demand;
+use keyhaven_service::{Demand, Identifier};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,8 @@ use crate::state::ApiState;
 pub(crate) struct Features {
     /// Whether mails are sent: then addresses can be proven, and accounts recovered by them.
     mail: bool,
+    /// What accounts are called by: `username`, or `email`, their address.
+    identifier: &'static str,
     /// Whether a password alone makes an account and signs in.
     password_fallback: bool,
     /// Whether a sign-in with a passkey asks for the password too: `off`, `by-account`, `required`.
@@ -28,6 +30,10 @@ pub(crate) async fn show(State(state): State<ApiState>) -> Json<Features> {
     let settings = state.keyhaven.settings();
     Json(Features {
         mail: settings.mail.is_some(),
+        identifier: match settings.identifier {
+            Identifier::Email => "email",
+            Identifier::Username => "username",
+        },
         password_fallback: settings.passwords.fallback,
         password_with_passkey: name(settings.passwords.with_passkey),
         client_key: name(settings.client_key),

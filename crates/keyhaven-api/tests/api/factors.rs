@@ -442,7 +442,7 @@ async fn a_page_can_ask_what_there_is_to_offer() {
     let app = App::with(with(Demand::ByAccount, Demand::Required)).await;
     let offered = app.browser().get("/features").await.expect(200);
     let expected = json!({
-        "mail": false, "passwordFallback": false, "passwordWithPasskey": "by-account", "clientKey": "required",
+        "mail": false, "identifier": "username", "passwordFallback": false, "passwordWithPasskey": "by-account", "clientKey": "required",
     });
     assert_eq!(offered, expected);
 }
