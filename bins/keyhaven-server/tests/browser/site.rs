@@ -89,7 +89,7 @@ impl Site {
 
     /// Runs the binary's own command line on the same stores.
     pub(crate) fn operate(&self, arguments: &[&str]) {
-        let output = self.servers[0].command(arguments).output().unwrap();
+        let output = self.servers.first().unwrap().command(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}");
     }
