@@ -395,7 +395,7 @@ impl Recoveries {
             }
         };
         let id = self.limited(client, id).await.map_err(not_found)?;
-        let recovery = self.bound(client, &id).await.map_err(not_found)?;
+        let recovery = self.of_browser(client, &id).await.map_err(not_found)?;
         let now = self.0.clock.now();
         Ok(match recovery.stage {
             RecoveryStage::Waiting { ready_at, .. } if ready_at > now => RecoveryState::Waiting(ready_at),
@@ -519,12 +519,22 @@ impl Recoveries {
 
     /// The recovery, where this client asked for it. Nobody else can use its tries up.
     async fn bound(&self, client: &Client, id: &TokenHash) -> Result<Recovery, Error> {
+        let recovery = self.of_browser(client, id).await?;
+        if recovery.browser.is_some() == client.origin.is_some() {
+            Ok(recovery)
+        } else {
+            Err(Error::AuthenticationFailed)
+        }
+    }
+
+    /// The recovery, where it was asked for in this browser. Enough for reading: then a browser names no page of its own.
+    async fn of_browser(&self, client: &Client, id: &TokenHash) -> Result<Recovery, Error> {
         let recovery = self.0.durable.recovery(id).await?;
         let recovery = recovery.ok_or(Error::AuthenticationFailed)?;
-        let same = match (&recovery.browser, &client.origin, &client.browser) {
-            (None, None, _) => true,
-            (Some(bound), Some(_), Some(presented)) => bound.0.ct_eq(&presented.hash().0).into(),
-            _ => false,
+        let same = match (&recovery.browser, &client.browser) {
+            (None, _) => client.origin.is_none(),
+            (Some(bound), Some(presented)) => bound.0.ct_eq(&presented.hash().0).into(),
+            (Some(_), None) => false,
         };
         if same {
             Ok(recovery)

@@ -87,6 +87,13 @@ impl Site {
         asked.is_none_or(|given| given.iter().all(|requests| *requests > 1))
     }
 
+    /// Runs the binary's own command line on the same stores.
+    pub(crate) fn operate(&self, arguments: &[&str]) {
+        let output = self.servers.first().unwrap().command(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    }
+
     /// Kills every process and starts it again.
     pub(crate) fn restart(&mut self) {
         for server in &mut self.servers {
