@@ -99,27 +99,18 @@ impl Registrations {
         context.random.fill(&mut id)?;
         let id = CeremonyId(id);
         let code_hash = context.keys.mailed_code_hash(&hash_of(id), &code);
-        let kind = Kind::AddressProof {
-            address: address.as_str().to_owned(),
-            // Nobody can prove what is somebody's already, not even by chance.
-            code_hash: taken.is_none().then(|| base64url::encode(&code_hash)),
-            tries: 0,
-        };
-        let challenge = context.new_challenge()?;
-        let started = context
-            .begin_as(id, client, kind, challenge, (), LIFETIME)
-            .await?;
         let now = context.clock.now();
         let content = match &taken {
             None => Content::RegistrationCode {
-                link: context.link(&format!("register={}.{code}", started.ceremony.to_text())),
+                link: context.link(&format!("register={}.{code}", id.to_text())),
                 code: Secret(code),
-                until: started.expires_at,
+                until: now.saturating_add(LIFETIME),
             },
             Some(_) => Content::AlreadyRegistered {
                 page: context.link(SECURITY),
             },
         };
+        let proven = address.as_str().to_owned();
         let mail = Mail {
             to: address,
             language: context.language_of(client),
@@ -127,6 +118,7 @@ impl Registrations {
             occasion: Some(context.occasion(client)),
             content,
         };
+        let nobodys = taken.is_none();
         let account = taken.map(|taken| taken.account);
         let subject = account.as_ref().map_or_else(Subject::default, Subject::account);
         let mut audit = context.success(client, ASK, subject)?;
@@ -159,6 +151,18 @@ impl Registrations {
                 "an address had its mails for today; no further one is sent"
             );
         }
+        let provable = stored && nobodys;
+        let kind = Kind::AddressProof {
+            address: proven,
+            // A code that nobody was mailed proves nothing: guesses are as few as mails. Nor can anybody prove what is
+            // somebody's already, not even by chance.
+            code_hash: provable.then(|| base64url::encode(&code_hash)),
+            tries: 0,
+        };
+        let challenge = context.new_challenge()?;
+        let started = context
+            .begin_as(id, client, kind, challenge, (), LIFETIME)
+            .await?;
         Ok(AskedProof {
             id: started.ceremony,
             expires_at: started.expires_at,

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, query, query_scalar};
 use crate::error::{Failure, unique_violation};
 use crate::pool::Transaction;
 use crate::standing::{lock_active, lock_live, use_grant};
-use crate::{PostgresStore, audit};
+use crate::{PostgresStore, audit, recovery};
 
 #[async_trait]
 impl AddressStore for PostgresStore {
@@ -173,6 +173,8 @@ impl PostgresStore {
             }
             row => row?,
         };
+        // Codes that went to the address before, and waits that began there.
+        recovery::end_all(&mut transaction, account).await?;
         let proven = columns::account!(row);
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::pool::Transaction;
 use crate::standing::{lock_active, lock_live, use_grant};
-use crate::{PostgresStore, audit, sessions};
+use crate::{PostgresStore, audit, recovery, sessions};
 
 #[async_trait]
 impl AdminStore for PostgresStore {
@@ -457,12 +457,7 @@ async fn lock(
     query!("DELETE FROM enrolments WHERE account_id = $1", account.0)
         .execute(&mut **transaction)
         .await?;
-    query!(
-        "UPDATE recoveries SET stage = 'ended' WHERE account_id = $1 AND stage <> 'ended'",
-        account.0
-    )
-    .execute(&mut **transaction)
-    .await?;
+    recovery::end_all(transaction, account).await?;
     end_sessions(transaction, account).await
 }
 

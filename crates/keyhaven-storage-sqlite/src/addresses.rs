@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::standing::{is_active, is_live, use_grant};
-use crate::{SqliteStore, audit};
+use crate::{SqliteStore, audit, recovery};
 
 #[async_trait]
 impl AddressStore for SqliteStore {
@@ -190,6 +190,8 @@ impl SqliteStore {
         .fetch_one(&mut *transaction)
         .await?;
         let proven = columns::account!(row);
+        // Codes that went to the address before, and waits that began there.
+        recovery::end_all(&mut transaction, account).await?;
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         Ok(ProofOutcome::Proven(proven))

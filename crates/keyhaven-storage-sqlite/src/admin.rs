@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::standing::{is_active, is_live, use_grant};
-use crate::{SqliteStore, audit, sessions};
+use crate::{SqliteStore, audit, recovery, sessions};
 
 #[async_trait]
 impl AdminStore for SqliteStore {
@@ -438,12 +438,7 @@ async fn lock(
     query!("DELETE FROM enrolments WHERE account_id = ?1", account.0)
         .execute(&mut *connection)
         .await?;
-    query!(
-        "UPDATE recoveries SET stage = 'ended' WHERE account_id = ?1 AND stage <> 'ended'",
-        account.0
-    )
-    .execute(&mut *connection)
-    .await?;
+    recovery::end_all(&mut *connection, account).await?;
     end_sessions(connection, account).await
 }
 

@@ -314,6 +314,7 @@ macro_rules! durable_store_contract {
             a_cancelled_recovery_is_over
             a_code_of_nobody_opens_nothing
             a_failed_try_leaves_nothing
+            a_proven_address_ends_recoveries
             a_recovered_account_is_signed_out_elsewhere
             a_recovery_code_is_good_once
             a_recovery_reads_back

@@ -46,7 +46,7 @@ fn operator() -> keyhaven_service::Client {
     }
 }
 
-async fn set_role(app: &App, id: &str, role: Role) {
+pub(crate) async fn set_role(app: &App, id: &str, role: Role) {
     let administration = &app.keyhaven.administration;
     let (by, id) = (Operator::command_line(), id.parse().unwrap());
     administration

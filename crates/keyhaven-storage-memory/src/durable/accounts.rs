@@ -114,6 +114,7 @@ fn commit_registration(
         RegistrationAccount::New(account) => state.insert_account(account),
     }
     if let Some(recovery) = recovery {
+        state.end_recoveries(account_id);
         let sessions: Vec<_> = state
             .sessions_of(account_id)
             .iter()

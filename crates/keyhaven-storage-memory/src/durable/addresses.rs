@@ -76,6 +76,8 @@ impl AddressStore for MemoryStore {
             }
             state.check_aftermath(&audit)?;
             state.claims.remove(&account);
+            // Codes that went to the address before, and waits that began there.
+            state.end_recoveries(account);
             if let Some(username) = username {
                 state.rename(account, username);
             }

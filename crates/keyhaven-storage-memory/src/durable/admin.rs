@@ -218,11 +218,7 @@ fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Co
             state.end(id, &Ending::Everywhere { keep: None });
             state.enrolments.remove(&id);
             state.locks.insert(id, AccountLock { reason, at });
-            for recovery in state.recoveries.values_mut() {
-                if recovery.account == Some(id) {
-                    recovery.stage = RecoveryStage::Ended;
-                }
-            }
+            state.end_recoveries(id);
             if let Some(account) = state.accounts.get_mut(&id) {
                 account.active = false;
                 account.updated_at = at;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use keyhaven_storage::{
     Account, AccountId, AccountLock, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf,
     AuditPrune, ClientKey, Credential, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier,
-    Recovery, Session, SessionId, SigningKey, TakenMail, TokenHash,
+    Recovery, RecoveryStage, Session, SessionId, SigningKey, TakenMail, TokenHash,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -204,6 +204,15 @@ impl State {
         }
         self.grants.remove(&id);
         true
+    }
+
+    /// Ends what is under way to recover an account.
+    pub(super) fn end_recoveries(&mut self, account: AccountId) {
+        for recovery in self.recoveries.values_mut() {
+            if recovery.account == Some(account) {
+                recovery.stage = RecoveryStage::Ended;
+            }
+        }
     }
 
     /// Ends what a commit of this account ends with it, and tells how many.

@@ -22,7 +22,7 @@ fn claim(account: AccountId, n: u8) -> AddressClaim {
 }
 
 /// Claim `n` by this session; event and mail `700 + n`.
-fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
+pub(super) fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
     NewClaim {
         claim: claim(account, n),
         session,
