@@ -52,13 +52,7 @@ function setTitle(key) {
 /** @param {{ focus?: boolean, waitForFocus?: boolean }} [options] `waitForFocus`: see `startAutofill` */
 function showSignedOut({ focus = false, waitForFocus = false } = {}) {
   state.current = null;
-  state.review = null;
-  closeAdmin();
-  clearTimeout(expiryTimer);
-  closeDialogs();
-  // Nothing of the account stays in the page.
-  for (const section of document.querySelectorAll("[data-section-body]")) section.replaceChildren();
-  byId("greeting").replaceChildren();
+  forgetAccount();
   resetSignIn();
   resetRegistration();
   resetDesk();
@@ -67,6 +61,16 @@ function showSignedOut({ focus = false, waitForFocus = false } = {}) {
   if (focus) byId("welcome-title").focus();
   startAutofill({ waitForFocus });
   setState("signed-out");
+}
+
+/** Nothing of the account stays in the page. */
+function forgetAccount() {
+  state.review = null;
+  closeAdmin();
+  clearTimeout(expiryTimer);
+  closeDialogs();
+  for (const section of document.querySelectorAll("[data-section-body]")) section.replaceChildren();
+  byId("greeting").replaceChildren();
 }
 
 /** Shows the account of `state.current`. */
@@ -125,12 +129,17 @@ function watchExpiry({ expiresAt }) {
 /** Another tab may have signed in or out, and sessions end: asks again who is signed in. */
 async function recheck() {
   if (state.busy || !byId("loading").hidden || inTask()) return;
+  const before = state.current;
   try {
     const current = await keyhaven.session();
-    if (state.busy || inTask()) return;
-    if (current && !state.current) await enter(current);
-    else if (!current && state.current) sessionEnded("session_expired");
-    else if (current) {
+    // What happened in this tab meanwhile is newer than the answer.
+    if (state.busy || inTask() || state.current !== before) return;
+    if (current && !before) await enter(current);
+    else if (!current && before) sessionEnded("session_expired");
+    else if (current && isAnother(current, before)) {
+      forgetAccount();
+      await enter(current);
+    } else if (current) {
       state.current = current;
       drawSession(current.session);
       watchExpiry(current.session);
@@ -138,6 +147,11 @@ async function recheck() {
   } catch {
     // Out of reach for the moment; the next action says so.
   }
+}
+
+/** Whether a session is of another account than the one before, or can only recover it. */
+function isAnother(current, before) {
+  return current.user.id !== before.user.id || (isRecovery(current) && !isRecovery(before));
 }
 
 /**
@@ -149,11 +163,16 @@ async function enter(result) {
   state.current = { user: result.user, session: result.session };
   stopAutofill();
   clearStatus();
+  // Before anything that may fail: nobody can show it again.
+  const kept = result.clientKey ? showClientKey(result.clientKey) : null;
   if (isRecovery(result)) return showRecovered();
   if (result.offerPasskey) return showOffer();
   await showSignedIn({ focus: true });
+  if (kept) {
+    await kept;
+    byId("greeting").focus();
+  }
   if (!state.current) return;
-  if (result.clientKey) await showClientKey(result.clientKey);
   if (state.emailToken) return prove();
   if (result.message && state.current) succeed(result.message);
 }
@@ -184,14 +203,16 @@ listen("session-ended", sessionEnded);
 listen("sessions-changed", () => Promise.all([loadSessions(), loadEvents()]));
 
 listen("session", (session) => {
-  state.current.session = session;
+  if (!state.current) return; // signed out meanwhile
+  state.current = { ...state.current, session };
   drawSession(session);
   watchExpiry(session);
   loadEvents();
 });
 
 listen("user", (user) => {
-  state.current.user = user;
+  if (!state.current) return; // signed out meanwhile
+  state.current = { ...state.current, user };
   greet();
   drawAccount();
 });

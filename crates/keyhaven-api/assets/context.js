@@ -72,6 +72,7 @@ export function report(error) {
 export function sentence(error) {
   const key = `error.${error?.code}`;
   if (error?.code === "rate_limited") return [key, { wait: waitText(error.retryAfter) }];
+  if (error?.code === "register_code_used") return [key, { why: el("span", { t: sentence(error.cause) }) }];
   // What the server says of it is English.
   const detail = el("span", { lang: "en" }, capitalised(error?.detail ?? ""));
   if (error?.code === "invalid_request") return [key, { detail }];

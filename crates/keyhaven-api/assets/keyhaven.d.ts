@@ -37,7 +37,7 @@ export type ClientErrorCode =
   | "prompt_failed"
   /** The page's origin may not use the RP ID. */
   | "security_error"
-  /** While a new passkey was asked for, one picked from the autofill list signed in: nothing was registered. */
+  /** A new account was asked for where somebody is signed in, or a passkey from the autofill list signed in just then. */
   | "signed_in_meanwhile"
   /** No WebAuthn in this browser, or the page is not a secure context. */
   | "webauthn_unsupported";
@@ -423,6 +423,8 @@ export interface RegisterOptions {
   authenticatorAttachment?: "platform" | "cross-platform";
   hints?: Hint[];
   captchaToken?: string;
+  /** The browser is about to ask for the passkey: from then on the mailed code is used up. */
+  onPrompt?: () => void;
   signal?: AbortSignal;
 }
 
@@ -518,7 +520,7 @@ export class Keyhaven {
   capabilities(): Promise<Capabilities>;
   /** What the deployment offers. */
   features(): Promise<Features>;
-  /** Creates an account with its first passkey, and signs in. */
+  /** Creates an account with its first passkey, and signs in. Refused while somebody is signed in. */
   register(options: RegisterOptions): Promise<SignIn>;
   /** Has a code mailed, where accounts are called by addresses. */
   requestRegistration(email: string): Promise<AskedProof>;

@@ -37,7 +37,7 @@ const CLIENT_DETAILS = {
   prompt_failed: "The browser could not run the passkey prompt.",
   security_error: "This page's address may not use passkeys of the configured domain.",
   session_expired: "The session has ended.",
-  signed_in_meanwhile: "A passkey picked from the autofill list has signed in meanwhile.",
+  signed_in_meanwhile: "Somebody is signed in already: no account was made.",
   webauthn_unsupported: "This browser, or this insecure page, has no WebAuthn.",
 };
 
@@ -83,9 +83,11 @@ export class Keyhaven {
   #waiters = new Set();
   /** Moves whenever a passkey is being made, so that an older list is never signalled as complete. */
   #registrations = 0;
+  /** Passkeys that are being made: meanwhile no list is signalled as complete. */
+  #making = 0;
 
   /** @param {import("./keyhaven.d.ts").KeyhavenOptions} [options] */
-  constructor({ baseUrl = "/", fetch = globalThis.fetch.bind(globalThis), requestTimeout = 30_000, language } = {}) {
+  constructor({ baseUrl = "/", fetch = globalThis.fetch, requestTimeout = 30_000, language } = {}) {
     const base = new URL(baseUrl, globalThis.location?.href).href;
     this.#base = base.endsWith("/") ? base : `${base}/`;
     this.#fetch = fetch;
@@ -104,14 +106,15 @@ export class Keyhaven {
   }
 
   /**
-   * Creates an account with its first passkey, and signs in.
+   * Creates an account with its first passkey, and signs in. Rejects with `signed_in_meanwhile` where somebody is signed
+   * in: {@link Keyhaven#addPasskey} is what adds a passkey to an account.
    *
    * @param {import("./keyhaven.d.ts").RegisterOptions} options
    * @returns {Promise<SignIn>}
    */
   async register(options) {
-    const { deviceName, password, signal, ...body } = options;
-    return this.#create(body, { deviceName, password, signal });
+    const { deviceName, password, signal, onPrompt, ...body } = options;
+    return this.#create(body, { deviceName, password, signal, onPrompt, newAccount: true });
   }
 
   /**
@@ -136,8 +139,9 @@ export class Keyhaven {
     try {
       return await this.#create(body, { deviceName, mediation, signal, stepUp: "add_passkey" });
     } catch (error) {
-      // Without a session the same route creates accounts, and misses a name.
-      if (error.code !== "invalid_request" || (await this.session())) throw error;
+      // Without a session the same route creates accounts, and misses a name, or an address.
+      const missed = error.code === "invalid_request" || error.code === "email_required";
+      if (!missed || (await this.session())) throw error;
       throw new KeyhavenError({ code: "session_expired", status: 401, requestId: error.requestId, cause: error });
     }
   }
@@ -153,19 +157,14 @@ export class Keyhaven {
    */
   async login({ username, password, clientKey, captchaToken, signal } = {}) {
     requireWebAuthn();
-    this.#adopters += 1;
-    try {
-      return await this.#exclusively(async (signedIn) => {
-        if (signedIn) return signedIn;
-        const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
-        const assertion = await promptGet(ceremony.publicKey, { signal });
-        const result = await this.#finishLogin(ceremony, assertion, { password, clientKey, signal });
-        this.#autofill?.stop();
-        return result;
-      });
-    } finally {
-      this.#adopters -= 1;
-    }
+    return this.#adopting(async (signedIn) => {
+      if (signedIn) return signedIn;
+      const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
+      const assertion = await promptGet(ceremony.publicKey, { signal });
+      const result = await this.#finishLogin(ceremony, assertion, { password, clientKey, signal });
+      this.#autofill?.stop();
+      return result;
+    });
   }
 
   /**
@@ -268,7 +267,7 @@ export class Keyhaven {
   async credentials() {
     const before = this.#registrations;
     const list = await this.#get("credentials");
-    if (before === this.#registrations) signalAccount(list);
+    this.#signalSince(before, list);
     return list;
   }
 
@@ -361,7 +360,7 @@ export class Keyhaven {
    * @returns {Promise<import("./keyhaven.d.ts").PasswordSignIn>}
    */
   async loginWithPassword({ username, password, captchaToken, signal }) {
-    return this.#exclusively(async (signedIn) => {
+    return this.#adopting(async (signedIn) => {
       if (signedIn) return { ...signedIn, offerPasskey: false };
       const result = await this.#post("password/login", { username, password, captchaToken }, { signal });
       this.#autofill?.stop();
@@ -638,21 +637,26 @@ export class Keyhaven {
 
   // ── Ceremonies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #create(body, { deviceName, password, mediation, signal, stepUp }) {
+  async #create(body, { deviceName, password, mediation, signal, stepUp, onPrompt, newAccount = false }) {
     requireWebAuthn();
     const start = () => this.#post("register/start", body, { signal });
     return this.#exclusively(async (signedIn) => {
-      if (signedIn) throw new KeyhavenError({ code: "signed_in_meanwhile" });
+      // With a session the same route adds a passkey to its account, which is not what was asked for.
+      if (signedIn || (newAccount && (await this.session()))) throw new KeyhavenError({ code: "signed_in_meanwhile" });
       const ceremony = await (stepUp ? this.#steppingUp(stepUp, start, signal) : start());
+      notify(onPrompt);
       this.#registrations += 1;
+      this.#making += 1;
       try {
         const credential = await promptCreate(ceremony.publicKey, { mediation, signal });
         const finish = { ceremonyId: ceremony.ceremonyId, credential, deviceName, password };
         const result = await this.#post("register/finish", finish, { signal });
         this.#autofill?.stop();
-        signalAccount(result);
+        // Its list may lack another one that is being made.
+        if (this.#making === 1) signalAccount(result);
         return this.#remember(result);
       } finally {
+        this.#making -= 1;
         this.#registrations += 1;
       }
     });
@@ -686,8 +690,13 @@ export class Keyhaven {
   async #changing(call) {
     const before = this.#registrations;
     const answer = await call();
-    if (before === this.#registrations) signalAccount(answer);
+    this.#signalSince(before, answer);
     return answer;
+  }
+
+  /** Hands a list of passkeys to the browser, unless it may lack one that is being made, or was made since `before`. */
+  #signalSince(before, answer) {
+    if (this.#making === 0 && before === this.#registrations) signalAccount(answer);
   }
 
   /** Runs `call`; where the server wants a step-up first, does it and runs `call` once more. */
@@ -725,6 +734,16 @@ export class Keyhaven {
         for (const wake of this.#waiters) wake();
         this.#waiters.clear();
       }
+    }
+  }
+
+  /** Runs a sign-in, for which that of autofill will do. */
+  async #adopting(flow) {
+    this.#adopters += 1;
+    try {
+      return await this.#exclusively(flow);
+    } finally {
+      this.#adopters -= 1;
     }
   }
 
@@ -806,7 +825,8 @@ export class Keyhaven {
       },
       (error) => (prompt.signal.aborted ? {} : { error }),
     );
-    this.#conditional = { abort, signedIn: signIn.then(({ result }) => result) };
+    const conditional = { abort, signedIn: signIn.then(({ result }) => result) };
+    this.#conditional = conditional;
     notify(onOffer);
     let renewed;
     const renewal = this.#renewInTime(ceremony, prompt.signal).then((next) => {
@@ -817,7 +837,8 @@ export class Keyhaven {
       const outcome = await signIn;
       return { renewed, ...outcome };
     } finally {
-      this.#conditional = null;
+      // A run that replaced this one may have its own by now.
+      if (this.#conditional === conditional) this.#conditional = null;
       stop.removeEventListener("abort", abort);
       abort();
       renewal.catch(nothing);
@@ -877,6 +898,7 @@ export class Keyhaven {
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
     const timer = setTimeout(abort, this.#requestTimeout);
+    const fetch = this.#fetch; // a browser's own does not run as the method of another object
     let response;
     let text;
     try {
@@ -884,7 +906,7 @@ export class Keyhaven {
       const language = typeof this.#language === "function" ? this.#language() : this.#language;
       if (language) headers["Accept-Language"] = language;
       if (body !== undefined) headers["Content-Type"] = "application/json";
-      response = await this.#fetch(this.#base + path, {
+      response = await fetch(this.#base + path, {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -892,6 +914,7 @@ export class Keyhaven {
         credentials: "include",
         signal: controller.signal,
       });
+      if (plain) clearTimeout(timer); // it is streamed, and takes as long as it takes
       text = await response.text();
     } catch (cause) {
       throw new KeyhavenError({ code: signal?.aborted ? "cancelled" : "network_error", cause });

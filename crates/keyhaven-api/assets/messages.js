@@ -23,7 +23,10 @@ export const HINTS = new Set([
   "email_missing",
   "name_required",
   "password_missing",
+  "password_short",
+  "password_short_alone",
   "prompt_busy",
+  "register_code_used",
   "signed_in_meanwhile",
   "step_up_required",
   "unauthenticated",
@@ -856,8 +859,8 @@ export const WORDS = {
     "Auf dieser Adresse können Passkeys nicht verwendet werden. Prüfen Sie, ob Sie auf der richtigen Domain sind.",
   ],
   "error.signed_in_meanwhile": [
-    "You are signed in with the passkey you picked from the list. No new account was made.",
-    "Sie sind mit dem Passkey angemeldet, den Sie aus der Liste gewählt haben. Es wurde kein neues Konto angelegt.",
+    "You are signed in already. No new account was made; to make one, sign out first.",
+    "Sie sind schon angemeldet. Es wurde kein neues Konto angelegt; melden Sie sich dafür zuerst ab.",
   ],
   "error.webauthn_unsupported": [
     "This browser cannot use passkeys. Open this page in a current browser, over https.",
@@ -873,6 +876,11 @@ export const WORDS = {
   "error.name_required": ["Enter a name first.", "Geben Sie zuerst einen Namen ein."],
   "error.other_name": ["That is another name.", "Das ist ein anderer Name."],
   "error.password_missing": ["Enter your password first.", "Geben Sie zuerst Ihr Passwort ein."],
+  "error.password_short": ["Choose a password of at least 8 characters.", "Wählen Sie ein Passwort mit mindestens 8 Zeichen."],
+  "error.password_short_alone": [
+    "Choose a password of at least 15 characters.",
+    "Wählen Sie ein Passwort mit mindestens 15 Zeichen.",
+  ],
   "error.password_wrong": ["That is not the current password.", "Das ist nicht das bisherige Passwort."],
   "error.client_key_missing": ["Enter your client key first.", "Geben Sie zuerst Ihren Client-Schlüssel ein."],
   "error.email_missing": ["Enter an e-mail address first.", "Geben Sie zuerst eine E-Mail-Adresse ein."],
@@ -880,6 +888,10 @@ export const WORDS = {
   "error.register_code_wrong": [
     "That is not the code. Look at the newest mail, and use the browser that asked for it.",
     "Das ist nicht der Code. Sehen Sie in die neueste E-Mail und verwenden Sie den Browser, in dem Sie ihn angefordert haben.",
+  ],
+  "error.register_code_used": [
+    "{why} The code from the mail is used up now; have a new one mailed.",
+    "{why} Der Code aus der E-Mail ist damit verbraucht; lassen Sie sich einen neuen schicken.",
   ],
   "error.recover_code_wrong": [
     "That is not the code, or it is no longer good. Look at the newest mail; after five tries, start again.",

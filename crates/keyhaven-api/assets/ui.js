@@ -151,13 +151,19 @@ export function clearStatus() {
  *   where it is empty; `type: "checkbox"`, or `options` (`[value, text]` pairs) for a choice
  * @param {(values: object) => [string, string] | null} [question.check] objects to a field's value: its name, and the
  *   key of what is said
+ * @param {[string, string] | null} [question.objection] such an objection to what was answered before
  * @returns {Promise<Record<string, string | boolean> | null>}
  */
-export function ask({ name, title, text, confirm, danger = false, fields = [], check = () => null }) {
+export function ask({ name, title, text, confirm, danger = false, fields = [], check = () => null, objection = null }) {
   const drawn = fields.map((one) => [one, drawField(name, one)]);
   const input = ([one]) => byId(`${name}-${one.name}`);
   return new Promise((resolve) => {
     let answer = null;
+    const objectTo = ([own, key]) => {
+      const field = byId(`${name}-${own}`);
+      setFieldError(field, key);
+      field.focus();
+    };
     const form = el(
       "form",
       { id: `${name}-form`, novalidate: true },
@@ -179,21 +185,12 @@ export function ask({ name, title, text, confirm, danger = false, fields = [], c
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const missing = drawn.find((one) => one[0].required && !input(one).value.trim());
-      if (missing) {
-        setFieldError(input(missing), missing[0].required);
-        input(missing).focus();
-        return;
-      }
+      if (missing) return objectTo([missing[0].name, missing[0].required]);
       const given = Object.fromEntries(
         drawn.map((one) => [one[0].name, one[0].type === "checkbox" ? input(one).checked : input(one).value]),
       );
-      const objection = check(given);
-      if (objection) {
-        const field = byId(`${name}-${objection[0]}`);
-        setFieldError(field, objection[1]);
-        field.focus();
-        return;
-      }
+      const wrong = check(given);
+      if (wrong) return objectTo(wrong);
       answer = given;
       dialog.close();
     });
@@ -204,6 +201,7 @@ export function ask({ name, title, text, confirm, danger = false, fields = [], c
     document.body.append(dialog);
     dialog.showModal();
     if (drawn.length > 0) input(drawn[0]).select?.();
+    if (objection) objectTo(objection);
   });
 }
 
@@ -245,9 +243,14 @@ export function showOnce({ name, title, text, lines, file }) {
       }
     };
     const download = () => save(file, `${plain}\n`, "text/plain");
+    let kept = false;
+    const done = () => {
+      kept = true;
+      dialog.close();
+    };
     const dialog = el(
       "dialog",
-      { id: `${name}-dialog`, "aria-labelledby": `${name}-title`, "aria-describedby": `${name}-text` },
+      { id: `${name}-dialog`, "aria-labelledby": `${name}-title`, "aria-describedby": `${name}-text`, data: { once: "" } },
       el("h2", { id: `${name}-title`, t: title }),
       el("p", { id: `${name}-text`, class: "dialog-text", t: text }),
       list,
@@ -257,12 +260,13 @@ export function showOnce({ name, title, text, lines, file }) {
         { class: "actions" },
         button({ id: `${name}-copy`, t: "secret.copy", on: copy }),
         button({ id: `${name}-download`, t: "secret.download", on: download }),
-        button({ id: `${name}-done`, t: "secret.done", kind: "primary", on: () => dialog.close() }),
+        button({ id: `${name}-done`, t: "secret.done", kind: "primary", on: done }),
       ),
     );
-    // Escape would lose it by accident.
+    // Escape would lose it by accident. A browser lets itself be stopped only once: then it opens again.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
+      if (!kept) return dialog.showModal();
       dialog.remove();
       resolve();
     });
@@ -278,9 +282,9 @@ export function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Closes what is open. */
+/** Closes what is open, but for secrets that nobody can show again. */
 export function closeDialogs() {
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const dialog of document.querySelectorAll("dialog[open]:not([data-once])")) dialog.close();
 }
 
 // ── Devices ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,12 +8,21 @@ import { keyhaven, report, run, state, succeed } from "../context.js";
 import { fill, time } from "../i18n.js";
 import { ask, button, byId, card, device, el, facts, icon, showOnce } from "../ui.js";
 
+/** Tells later whether the address is still the one it is now, and who looks at it. */
+function staying() {
+  const address = location.hash;
+  const person = state.current?.user.id;
+  return () => location.hash === address && state.current !== null && state.current.user.id === person;
+}
+
 /** Reads an account and draws it into `place`. */
 export async function showUser(place, id) {
+  const here = staying();
   try {
     const details = await keyhaven.adminUser(id);
-    draw(place, details);
+    if (here()) draw(place, details);
   } catch (error) {
+    if (!here()) return;
     report(error);
     place.replaceChildren(el("div", { class: "column-main" }, back()));
   }
@@ -25,7 +34,9 @@ function back() {
 
 function draw(place, details) {
   const { user, lock } = details;
+  const here = staying();
   const again = async () => {
+    if (!here()) return;
     await showUser(place, user.id);
     byId("user-title")?.focus();
   };
@@ -214,6 +225,7 @@ async function enrol(element, user, again) {
   if (offer.link) {
     await showOnce({ name: "enrol-once", title: "admin.once_title", text: "admin.once_text", lines: [offer.link], file: "enrolment-link.txt" });
   }
+  if (!state.current) return; // signed out meanwhile
   await again();
   succeed(offer.mailed ? "admin_link_mailed" : "admin_link_made", { name: user.username });
 }

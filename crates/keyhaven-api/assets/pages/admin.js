@@ -15,18 +15,24 @@ import { eventText } from "./events.js";
 /** Whether a passkey was asked for since the page was opened. */
 let opened = false;
 
-/** How the lists go on. */
-let users = { query: {}, next: undefined };
-let events = { query: {}, next: undefined };
+/** How the lists go on. Each list drawn anew has its own, by which an answer that comes too late is known. */
+let users = anew();
+let events = anew();
+
+function anew(query = {}) {
+  return { query, next: undefined };
+}
 
 /** Whether whoever is signed in administers. */
 export function administers() {
   return state.current?.user.role === "admin";
 }
 
-/** Forgets that a passkey was asked for. */
+/** Forgets that a passkey was asked for, and what was. */
 export function closeAdmin() {
   opened = false;
+  users = anew();
+  events = anew();
 }
 
 /** Draws what the address names: `#admin`, `#admin/audit`, `#admin/users/ID`. */
@@ -73,10 +79,13 @@ function places(place) {
 // ── Accounts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function usersCard() {
+  users = anew();
   const search = (event) => {
     event.preventDefault();
-    users = { query: queryFor(byId("users-search").value.trim()), next: undefined };
-    run(byId("users-find"), null, loadUsers);
+    run(byId("users-find"), null, () => {
+      users = anew(queryFor(byId("users-search").value.trim()));
+      return loadUsers();
+    });
   };
   return card(
     "users",
@@ -108,10 +117,11 @@ async function loadUsers() {
 }
 
 async function moreUsers() {
-  const page = await keyhaven.adminUsers({ ...users.query, cursor: users.next });
-  users.next = page.next;
+  const asked = users;
+  const page = await keyhaven.adminUsers({ ...asked.query, cursor: asked.next });
   const list = byId("user-list");
-  if (!list) return; // somewhere else meanwhile
+  if (!list || users !== asked) return; // somewhere else, or another list, meanwhile
+  users.next = page.next;
   list.append(...page.users.map(userRow));
   byId("more-users").hidden = page.next === undefined;
   byId("user-none").hidden = list.children.length > 0;
@@ -147,11 +157,14 @@ function userRow(user) {
 // ── Events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function eventsCard() {
+  events = anew();
   const search = (event) => {
     event.preventDefault();
     const [account, action] = [byId("audit-account").value.trim(), byId("audit-action").value.trim()];
-    events = { query: { account, action, outcome: byId("audit-outcome").value }, next: undefined };
-    run(byId("audit-find"), null, loadEvents);
+    run(byId("audit-find"), null, () => {
+      events = anew({ account, action, outcome: byId("audit-outcome").value });
+      return loadEvents();
+    });
   };
   const outcome = (value, text) => el("option", { value, t: text });
   return card(
@@ -182,10 +195,11 @@ async function loadEvents() {
 }
 
 async function moreEvents() {
-  const page = await keyhaven.adminEvents({ ...events.query, cursor: events.next });
-  events.next = page.next;
+  const asked = events;
+  const page = await keyhaven.adminEvents({ ...asked.query, cursor: asked.next });
   const list = byId("audit-list");
-  if (!list) return; // somewhere else meanwhile
+  if (!list || events !== asked) return; // somewhere else, or another list, meanwhile
+  events.next = page.next;
   list.append(...page.events.map(eventRow));
   byId("more-audit").hidden = page.next === undefined;
 }

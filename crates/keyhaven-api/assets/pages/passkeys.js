@@ -45,6 +45,7 @@ export function passkeysCard() {
 export async function loadPasskeys() {
   try {
     const { credentials, rpId } = await keyhaven.credentials();
+    if (!byId("passkeys-text")) return; // signed out meanwhile
     setRpId(rpId);
     fill(byId("passkeys-text"), "passkeys.text");
     draw(credentials);

@@ -4,9 +4,9 @@
  * @module pages/protections
  */
 
-import { keyhaven, report, run, sentence, state, succeed, tell } from "../context.js";
+import { keyhaven, report, run, state, succeed, tell } from "../context.js";
 import { fill } from "../i18n.js";
-import { ask, button, byId, card, el, showOnce, showStatus } from "../ui.js";
+import { ask, button, byId, card, el, showOnce } from "../ui.js";
 
 /** What there is, as it was read last. */
 let security = { password: null, clientKey: false, recoveryCodesLeft: 0 };
@@ -99,8 +99,13 @@ function currentField() {
   };
 }
 
-/** @param {boolean} [asks] whether the server has said that it wants the password so far */
-async function changePassword(element, asks = security.password === "with_passkey") {
+/** Whether to ask for it: the server objected that it is missing, or it always is. */
+function asksCurrent(objection) {
+  return objection !== null || security.password === "with_passkey";
+}
+
+/** @param {[string, string] | null} [objection] what the server said of the answer before */
+async function changePassword(element, objection = null) {
   const { passwordFallback, passwordWithPasskey } = state.features;
   const choice = passwordFallback && passwordWithPasskey === "by-account";
   const alone = passwordFallback && passwordWithPasskey !== "required";
@@ -110,7 +115,7 @@ async function changePassword(element, asks = security.password === "with_passke
     text: "password.ends_sessions",
     confirm: "action.save",
     fields: [
-      ...(security.password && asks ? [currentField()] : []),
+      ...(asksCurrent(objection) ? [currentField()] : []),
       {
         name: "new",
         t: "password.new",
@@ -123,55 +128,55 @@ async function changePassword(element, asks = security.password === "with_passke
         ? [{ name: "both", t: "password.with_passkey_choice", type: "checkbox", value: security.password === "with_passkey" }]
         : []),
     ],
+    objection,
   });
   if (!answer) return;
   const change = { password: answer.new, currentPassword: answer.current, withPasskey: choice ? answer.both : undefined };
-  let again = false;
+  let again = null;
   await run(element, null, async () => {
     try {
       await keyhaven.changePassword(change);
     } catch (error) {
-      again = asked(error, answer.current);
+      again = objectionTo(error, answer.current);
       if (again) return;
       throw error;
     }
     await changed("password_changed");
     tell("sessions-changed");
   });
-  if (again) await changePassword(element, true);
+  if (again) await changePassword(element, again);
 }
 
-async function removePassword(element, asks = security.password === "with_passkey") {
+async function removePassword(element, objection = null) {
   const answer = await ask({
     name: "password",
     title: "password.remove_title",
     text: "password.ends_sessions",
     confirm: "password.remove",
     danger: true,
-    fields: asks ? [currentField()] : [],
+    fields: asksCurrent(objection) ? [currentField()] : [],
+    objection,
   });
   if (!answer) return;
-  let again = false;
+  let again = null;
   await run(element, null, async () => {
     try {
       await keyhaven.removePassword({ currentPassword: answer.current });
     } catch (error) {
-      again = asked(error, answer.current);
+      again = objectionTo(error, answer.current);
       if (again) return;
       throw error;
     }
     await changed("password_removed");
     tell("sessions-changed");
   });
-  if (again) await removePassword(element, true);
+  if (again) await removePassword(element, again);
 }
 
-/** Whether the server only misses the password so far, or it was another one: says so. */
-function asked({ code }, given) {
-  const wrong = given !== undefined && code === "authentication_failed";
-  if (code !== "password_required" && !wrong) return false;
-  showStatus({ t: sentence({ code: wrong ? "password_wrong" : code }), code, kind: "hint" });
-  return true;
+/** Where the server only misses the password so far, or it was another one: what the dialog says of that. */
+function objectionTo({ code }, given) {
+  if (code === "password_required") return ["current", "error.password_required"];
+  return given !== undefined && code === "authentication_failed" ? ["current", "error.password_wrong"] : null;
 }
 
 async function changed(done) {

@@ -59,7 +59,10 @@ async function takeUpWhere() {
     if (stage === "waiting") return waiting(readyAt);
     if (stage === "ready") return ready();
   } catch (error) {
-    if (error.code !== "not_found") report(error);
+    if (error.code !== "not_found") {
+      report(error); // it may still be there, and is asked for again next time
+      return false;
+    }
   }
   keep(null);
   return false;

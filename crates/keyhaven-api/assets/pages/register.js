@@ -7,6 +7,7 @@
 
 import { keyhaven, report, run, sentence, state, succeed, tell } from "../context.js";
 import { fill } from "../i18n.js";
+import { KeyhavenError } from "../keyhaven.js";
 import { byId, clearStatus, setFieldError } from "../ui.js";
 import { requireText, showPanel } from "./desk.js";
 
@@ -106,36 +107,66 @@ function account() {
   if (byAddress()) {
     const emailCode = requireText(byId("register-code"), "code_missing", report).replaceAll(/\s/g, "");
     if (!emailCode) return null;
-    if (asksPassword && !requireText(byId("register-password"), "password_missing", report)) return null;
+    if (asksPassword && !passwordWillDo()) return null;
     return { emailProofId: proofId, emailCode, displayName, password };
   }
   const username = requireText(byId("register-username"), "username_required", report);
   if (!username) return null;
-  if (asksPassword && !requireText(byId("register-password"), "password_missing", report)) return null;
+  if (asksPassword && !passwordWillDo()) return null;
   return { username, displayName, email: byId("register-email").value.trim() || undefined, password };
+}
+
+/** Whether a password is there and long enough: the server says so only once the passkey is made. */
+function passwordWillDo() {
+  const input = byId("register-password");
+  if (!requireText(input, "password_missing", report)) return false;
+  const [least, code] = withoutPasskey ? [15, "password_short_alone"] : [8, "password_short"];
+  // Counted as the server counts.
+  if ([...input.value.normalize("NFC")].length >= least) return true;
+  const error = new KeyhavenError({ code });
+  setFieldError(input, sentence(error));
+  report(error);
+  input.focus();
+  return false;
 }
 
 function create() {
   const wanted = account();
   if (!wanted) return;
+  let prompted = false;
+  const onPrompt = () => {
+    prompted = true;
+  };
   run(byId("register-button"), withoutPasskey ? null : "prompt.create", async () => {
     try {
-      const result = withoutPasskey ? await keyhaven.registerWithPassword(wanted) : await keyhaven.register(wanted);
+      const result = withoutPasskey ? await keyhaven.registerWithPassword(wanted) : await keyhaven.register({ ...wanted, onPrompt });
       tell("signed-in", { ...result, message: wanted.email ? "registered_mail" : "registered" });
     } catch (error) {
-      if (wanted.emailProofId) codeRefused(error);
-      blame(error);
-      throw error;
+      if (error.code === "signed_in_meanwhile") await goOnSignedIn();
+      const told = wanted.emailProofId ? codeRefused(error, prompted) : error;
+      blame(told);
+      throw told;
     }
   });
 }
 
-/** Every failure of a code is one: said here is what it means. A code that is used up, or late, is asked for anew. */
-function codeRefused(error) {
-  if (error.code === "authentication_failed") error.code = "register_code_wrong";
-  if (error.code !== "challenge_missing") return;
+/** Somebody is signed in, from another tab say: goes on as they. A sign-in from the autofill list goes on by itself. */
+async function goOnSignedIn() {
+  const current = await keyhaven.session();
+  if (current && !state.current) tell("signed-in", current);
+}
+
+/**
+ * Every failure of a code is one: answered is what it means. A code that is late is asked for anew, and one that is used
+ * up, as it is once the browser asked for the passkey.
+ */
+function codeRefused(error, prompted) {
+  if (error.code === "authentication_failed" && !prompted) error.code = "register_code_wrong";
+  if (error.code !== "challenge_missing" && !prompted) return error;
   resetRegistration();
+  byId("register-code").value = "";
   byId("register-email").focus();
+  return prompted ? new KeyhavenError({ code: "register_code_used", cause: error }) : error;
 }
 
 /** Puts the sentence under the field it is about, where that is known. */
