@@ -90,6 +90,7 @@ impl Addresses {
             .durable
             .prove_address(
                 current.account_id(),
+                current.session().id,
                 &token,
                 username.as_ref().map(Username::as_str),
                 now,
@@ -99,6 +100,7 @@ impl Addresses {
         match proven {
             ProofOutcome::ClaimMissing | ProofOutcome::Taken => Err(Error::NotFound),
             ProofOutcome::Proven(account) => Ok(account),
+            ProofOutcome::SessionEnded => Err(Error::SessionExpired),
         }
     }
 

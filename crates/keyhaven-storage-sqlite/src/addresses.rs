@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, columns,
+    SessionId, StorageError, TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -41,12 +41,13 @@ impl AddressStore for SqliteStore {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        self.prove(account, token_hash, username, at, &audit)
+        self.prove(account, session, token_hash, username, at, &audit)
             .await
             .map_err(Failure::of("address.prove"))
     }
@@ -144,6 +145,7 @@ impl SqliteStore {
     async fn prove(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -156,6 +158,12 @@ impl SqliteStore {
             transaction.rollback().await?;
             return Ok(ProofOutcome::ClaimMissing);
         };
+        if !is_active(&mut transaction, account).await?
+            || !is_live(&mut transaction, session, account, at).await?
+        {
+            transaction.rollback().await?;
+            return Ok(ProofOutcome::SessionEnded);
+        }
         let other = owner(&mut transaction, &claim.address).await?;
         if other.is_some_and(|other| other.id != account) {
             transaction.rollback().await?;

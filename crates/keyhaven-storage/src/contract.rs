@@ -200,6 +200,7 @@ macro_rules! durable_store_contract {
             usernames_are_compared_exactly
             // addresses
             a_proof_brings_its_name_along
+            a_proof_needs_a_live_session
             a_claim_is_the_new_accounts_own
             a_claim_needs_who_asked
             a_claim_reads_back

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash,
+    SessionId, StorageError, TokenHash,
 };
 use keyhaven_types::UnixTime;
 
@@ -46,6 +46,7 @@ impl AddressStore for MemoryStore {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -57,6 +58,14 @@ impl AddressStore for MemoryStore {
             let Some(claim) = good.cloned() else {
                 return Ok(ProofOutcome::ClaimMissing);
             };
+            let live = state
+                .sessions
+                .get(&session)
+                .is_some_and(|session| session.account == account && session.expires_at > at);
+            let active = state.accounts.get(&account).is_some_and(|account| account.active);
+            if !live || !active {
+                return Ok(ProofOutcome::SessionEnded);
+            }
             let owned = |other: &&Account| {
                 other.id != account
                     && other.email_verified

@@ -479,7 +479,7 @@ pub async fn a_proven_address_ends_recoveries(subject: impl DurableSubject) {
     assert_eq!(stage(11).await, RecoveryStage::Asked, "claimed is not proven");
     let audit = announced(8_002, id);
     let proven = store
-        .prove_address(id, &token(3), None, at(600), audit)
+        .prove_address(id, own, &token(3), None, at(600), audit)
         .await
         .unwrap();
     assert!(matches!(proven, ProofOutcome::Proven(_)));
