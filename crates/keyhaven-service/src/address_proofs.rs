@@ -16,11 +16,12 @@ use subtle::ConstantTimeEq as _;
 use crate::audit::Subject;
 use crate::ceremony::Kind;
 use crate::client::{Client, SecretToken};
+use crate::codes::digits;
 use crate::context::Context;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::mails::SECURITY;
-use crate::recovery::digits;
+use crate::moments::{DAY, ago};
 use crate::registration::Registrations;
 use crate::settings::Identifier;
 use crate::username::{self, Username};
@@ -35,8 +36,6 @@ const TRIES: u8 = 5;
 
 /// An address gets no more mails than these in a day, whoever asks.
 const MAILS_A_DAY: u32 = 5;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A code that was mailed, or not.
 #[derive(Debug)]
@@ -138,12 +137,9 @@ impl Registrations {
             stage: RecoveryStage::Ended,
             expires_at: now.saturating_add(DAY),
         };
-        let yesterday = now
-            .as_millis()
-            .saturating_sub(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX));
         let stored = context
             .durable
-            .ask_recovery(counted, MAILS_A_DAY, UnixTime::from_millis(yesterday), audit)
+            .ask_recovery(counted, MAILS_A_DAY, ago(now, DAY), audit)
             .await?;
         if !stored {
             tracing::info!(
