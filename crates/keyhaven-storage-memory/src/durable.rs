@@ -12,6 +12,7 @@ mod recovery;
 mod sealed;
 mod sessions;
 mod signing_keys;
+mod standing;
 mod state;
 
 use std::fmt;

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AccountLock, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore,
-    Aftermath, AuditEvent, ClientKey, Enrolment, EventId, ListedAccount, Role, Session, StorageError,
-    TokenHash, columns,
+    AccountId, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Aftermath,
+    AuditEvent, Enrolment, EventId, ListedAccount, Role, Session, StorageError, TokenHash, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -169,35 +168,7 @@ impl SqliteStore {
         let Some(row) = row else {
             return Ok(AccountStanding::default());
         };
-        Ok(AccountStanding {
-            lock: match (row.reason, row.locked_at) {
-                (Some(reason), Some(at)) => Some(AccountLock {
-                    reason,
-                    at: UnixTime::from_millis(at),
-                }),
-                (_, _) => None,
-            },
-            enrolment: match (&row.token_hash, row.created_at, row.expires_at) {
-                (Some(token), Some(created_at), Some(expires_at)) => Some(Enrolment {
-                    account,
-                    token: columns::token_hash(token)?,
-                    created_at: UnixTime::from_millis(created_at),
-                    expires_at: UnixTime::from_millis(expires_at),
-                }),
-                (_, _, _) => None,
-            },
-            recovery_ready_at: row.ready_at.map(UnixTime::from_millis),
-            has_password: row.has_password,
-            client_key: match (&row.mac, row.key_created_at) {
-                (Some(mac), Some(created_at)) => Some(ClientKey {
-                    account,
-                    mac: columns::bytes(mac, "client key")?,
-                    created_at: UnixTime::from_millis(created_at),
-                    last_used_at: row.key_last_used_at.map(UnixTime::from_millis),
-                }),
-                (_, _) => None,
-            },
-        })
+        Ok(columns::standing!(row, account))
     }
 
     async fn write_change(&self, change: &AdminChange) -> Result<AdminOutcome, Failure> {
@@ -222,12 +193,7 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Enrolment {
-            account: AccountId(row.account_id),
-            token: columns::token_hash(&row.token_hash)?,
-            created_at: UnixTime::from_millis(row.created_at),
-            expires_at: UnixTime::from_millis(row.expires_at),
-        }))
+        Ok(Some(columns::enrolment!(row)))
     }
 
     async fn redeem(

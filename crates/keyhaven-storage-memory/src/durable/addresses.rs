@@ -58,12 +58,7 @@ impl AddressStore for MemoryStore {
             let Some(claim) = good.cloned() else {
                 return Ok(ProofOutcome::ClaimMissing);
             };
-            let live = state
-                .sessions
-                .get(&session)
-                .is_some_and(|session| session.account == account && session.expires_at > at);
-            let active = state.accounts.get(&account).is_some_and(|account| account.active);
-            if !live || !active {
+            if !state.is_active(account) || !state.is_live(session, account, at) {
                 return Ok(ProofOutcome::SessionEnded);
             }
             let owned = |other: &&Account| {
@@ -128,15 +123,10 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
         at,
         audit,
     } = new;
-    if !state
-        .accounts
-        .get(&claim.account)
-        .is_some_and(|account| account.active)
-    {
+    if !state.is_active(claim.account) {
         return Ok(ClaimOutcome::AccountUnavailable);
     }
-    let live = state.sessions.get(&session);
-    if !live.is_some_and(|session| session.account == claim.account && session.expires_at > at) {
+    if !state.is_live(session, claim.account, at) {
         return Ok(ClaimOutcome::SessionEnded);
     }
     if let Some(token) = renews
@@ -147,18 +137,15 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
     {
         return Ok(ClaimOutcome::ClaimMissing);
     }
-    if let Some(purpose) = &uses_grant {
-        let end = state.grants.get(&session).and_then(|grants| grants.get(purpose));
-        if end.is_none_or(|end| *end <= at) {
-            return Ok(ClaimOutcome::GrantMissing);
-        }
+    if let Some(purpose) = &uses_grant
+        && !state.has_grant(session, purpose, at)
+    {
+        return Ok(ClaimOutcome::GrantMissing);
     }
     state.check_aftermath(&audit)?;
 
-    if let Some(purpose) = &uses_grant
-        && let Some(grants) = state.grants.get_mut(&session)
-    {
-        grants.remove(purpose);
+    if let Some(purpose) = &uses_grant {
+        state.drop_grant(session, purpose);
     }
     if let Some(account) = state.accounts.get_mut(&claim.account)
         && !account.email_verified

@@ -235,32 +235,6 @@ impl State {
         u64::try_from(ended).unwrap_or(u64::MAX)
     }
 
-    /// Uses up a grant of a session of this account that is live; tells whether there was one.
-    pub(super) fn use_grant(
-        &mut self,
-        account: AccountId,
-        session: SessionId,
-        purpose: &str,
-        now: UnixTime,
-    ) -> bool {
-        let owned = self
-            .sessions
-            .get(&session)
-            .is_some_and(|session| session.account == account);
-        let live = self
-            .grants
-            .get(&session)
-            .and_then(|grants| grants.get(purpose))
-            .is_some_and(|end| *end > now);
-        if owned
-            && live
-            && let Some(grants) = self.grants.get_mut(&session)
-        {
-            grants.remove(purpose);
-        }
-        owned && live
-    }
-
     /// Newest first; of equally new ones the last to come.
     pub(super) fn sessions_of(&self, account: AccountId) -> Vec<&Session> {
         let ids = self
