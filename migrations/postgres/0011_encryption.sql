@@ -5,8 +5,25 @@
 
 SET LOCAL lock_timeout = '2s';
 
-CREATE DOMAIN personal_text AS text COLLATE "C" CHECK (char_length(VALUE) BETWEEN 1 AND 2048);
-CREATE DOMAIN personal_header AS text CHECK (char_length(VALUE) <= 2048);
+-- In the clear a text is as it had to be before; an encrypted one begins with U+0001, and has a body.
+CREATE DOMAIN stored_username AS text COLLATE "C" CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 50 AND 2048 ELSE char_length(VALUE) BETWEEN 1 AND 50 END
+);
+CREATE DOMAIN stored_email AS text COLLATE "C" CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 50 AND 2048 ELSE char_length(VALUE) BETWEEN 3 AND 255 END
+);
+CREATE DOMAIN stored_claim AS text COLLATE "C" CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 50 AND 2048 ELSE char_length(VALUE) BETWEEN 3 AND 254 END
+);
+CREATE DOMAIN stored_label AS text CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 2 AND 2048 ELSE char_length(VALUE) BETWEEN 1 AND 64 END
+);
+CREATE DOMAIN stored_ip AS text CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 2 AND 2048 ELSE char_length(VALUE) <= 64 END
+);
+CREATE DOMAIN stored_user_agent AS text CHECK (
+    CASE ascii(VALUE) WHEN 1 THEN char_length(VALUE) BETWEEN 2 AND 2048 ELSE char_length(VALUE) <= 256 END
+);
 
 CREATE FUNCTION lookup_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT CASE WHEN ascii($1) = 1 THEN left($1, 49) ELSE $1 END
@@ -15,21 +32,23 @@ $$;
 DROP INDEX accounts_verified_email;
 ALTER TABLE accounts DROP CONSTRAINT accounts_username;
 ALTER TABLE accounts
-    ALTER COLUMN username TYPE personal_text,
-    ALTER COLUMN display_name TYPE personal_text,
-    ALTER COLUMN email TYPE personal_text;
+    ALTER COLUMN username TYPE stored_username,
+    ALTER COLUMN display_name TYPE stored_label,
+    ALTER COLUMN email TYPE stored_email;
 CREATE UNIQUE INDEX accounts_username ON accounts (lookup_key(username));
 CREATE UNIQUE INDEX accounts_verified_email ON accounts (lower(lookup_key(email))) WHERE email_verified;
 
 ALTER TABLE address_claims
     DROP CONSTRAINT address_claims_address_check,
-    ALTER COLUMN address TYPE personal_text;
+    ALTER COLUMN address TYPE stored_claim;
 ALTER TABLE credentials
-    ALTER COLUMN device_name TYPE personal_text,
-    ALTER COLUMN user_agent TYPE personal_header;
+    ALTER COLUMN device_name TYPE stored_label,
+    ALTER COLUMN user_agent TYPE stored_user_agent;
 ALTER TABLE sessions
-    ALTER COLUMN ip TYPE personal_header,
-    ALTER COLUMN user_agent TYPE personal_header;
+    ALTER COLUMN ip TYPE stored_ip,
+    ALTER COLUMN user_agent TYPE stored_user_agent;
+
+DROP DOMAIN username, email;
 
 -- Whether nothing of before is left that is not encrypted.
 CREATE TABLE encryption_state (
@@ -38,6 +57,12 @@ CREATE TABLE encryption_state (
 );
 
 INSERT INTO encryption_state (all_encrypted) VALUES (false);
+
+-- The keys that texts may be encrypted under; each holds the key of look-ups, encrypted under it.
+CREATE TABLE encryption_keys (
+    id              bytea NOT NULL PRIMARY KEY CHECK (octet_length(id) = 4),
+    wrapped_lookups bytea NOT NULL CHECK (octet_length(wrapped_lookups) BETWEEN 1 AND 256)
+);
 
 -- Versions before this one would show what is encrypted, and find nobody by name.
 UPDATE schema_compatibility SET oldest = 11;

@@ -1,17 +1,20 @@
 //! The keys that personal data is encrypted under, and encrypting what is stored already.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
-use keyhaven_service::SecretKey;
+use keyhaven_service::{Random as _, SecretKey};
 use keyhaven_storage::PersonalStore;
-use keyhaven_storage_encrypted::{KeyRing, KeyUse, Walk};
+use keyhaven_storage_encrypted::{KeyId, KeyRing, KeyUse, NotOpened, TextKeys, Walk, key_use, open};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Flags};
+use crate::ports::SystemRandom;
 use crate::{secret, serve, stores};
 
 /// Rows at a time: a step is over in milliseconds.
@@ -24,7 +27,7 @@ pub(crate) enum Command {
     ///
     /// Every server must have that key as its first before. Can be broken off and begun anew.
     Rotate {
-        /// Change nothing: print how many values each key is needed for. Exit status 1 when any is needed but the first.
+        /// Change nothing: print which keys are needed, and for how many values. Exit status 1 when any but the first is.
         #[arg(long)]
         check: bool,
     },
@@ -38,75 +41,131 @@ impl Command {
     pub(crate) fn run(&self, flags: &Flags) -> anyhow::Result<ExitCode> {
         let Self::Rotate { check } = self;
         let config = Config::load(flags)?;
-        let ring = ring(&config, &stores::secret(&config)?)?;
+        let keys = keys(&config, &stores::secret(&config)?)?;
         serve::runtime()?.block_on(async {
             if *check {
                 let store = stores::read_only(&config).await?;
-                let uses = Walk::new(&*store, &ring, ROWS).key_use().await?;
-                let done = is_done(&ring, &uses);
-                print!("{}", said(&ring, &uses));
-                return Ok(ExitCode::from(u8::from(!done)));
+                let needs = Needs::of(&*store, &keys).await?;
+                print!("{needs}");
+                return Ok(ExitCode::from(u8::from(!needs.is_first_alone())));
             }
             let store = stores::to_rewrite(&config).await?;
+            let ring = ring(&*store, keys).await?;
             let walked = Walk::new(&*store, &ring, ROWS).renew(|_| ()).await?;
-            let uses = Walk::new(&*store, &ring, ROWS).key_use().await?;
             println!(
                 "{} of {} rows were encrypted anew",
                 walked.rewritten, walked.looked_at
             );
-            print!("{}", said(&ring, &uses));
-            if !is_done(&ring, &uses) {
-                bail!("some are not under the first key: a server writes under another one, or somebody else was at it; run it again");
+            for id in Needs::of(&*store, ring.texts()).await?.not_needed() {
+                store.drop_encryption_key(id.0).await?;
+            }
+            let needs = Needs::of(&*store, ring.texts()).await?;
+            print!("{needs}");
+            if !needs.is_first_alone() {
+                bail!("some are not under the first key: a server writes under another one; give every server the same first key, and run it again");
             }
             Ok(ExitCode::SUCCESS)
         })
     }
 }
 
-/// Nothing but the first key is needed.
-fn is_done(ring: &KeyRing, uses: &KeyUse) -> bool {
-    uses.plain == 0 && uses.keys.iter().all(|(id, _)| Some(*id) == ring.key_ids().next())
+/// Which keys a database needs.
+struct Needs {
+    /// Those that there are, the first of which encrypts.
+    ring: Vec<KeyId>,
+    /// Those that no server starts without.
+    named: Vec<KeyId>,
+    uses: KeyUse,
 }
 
-fn said(ring: &KeyRing, uses: &KeyUse) -> String {
-    let needed = |id| {
-        let found = uses.keys.iter().find(|(key, _)| *key == id);
-        found.map_or(0, |(_, texts)| *texts)
-    };
-    let mut said = String::new();
-    for (place, id) in ring.key_ids().enumerate() {
-        let encrypts = if place == 0 { ", which encrypts" } else { "" };
-        said.push_str(&format!("key {id}{encrypts}: {} values\n", needed(id)));
+impl Needs {
+    async fn of<S: PersonalStore + ?Sized>(store: &S, keys: &TextKeys) -> anyhow::Result<Self> {
+        let state = store.encryption_state().await?;
+        Ok(Self {
+            ring: keys.ids().collect(),
+            named: state.keys.iter().map(|key| KeyId(key.id)).collect(),
+            uses: key_use(store, ROWS).await?,
+        })
     }
-    for (id, texts) in &uses.keys {
-        if ring.key_ids().all(|key| key != *id) {
-            said.push_str(&format!(
-                "key {id}, which is not in the key ring: {texts} values\n"
-            ));
+
+    fn first(&self) -> Option<KeyId> {
+        self.ring.first().copied()
+    }
+
+    fn is_first_alone(&self) -> bool {
+        let used = self.uses.keys.iter().map(|(id, _)| id);
+        let needed = used.chain(&self.named);
+        self.uses.plain == 0 && needed.into_iter().all(|id| Some(*id) == self.first())
+    }
+
+    /// Those that servers do not start without though no text needs them.
+    fn not_needed(&self) -> impl Iterator<Item = KeyId> {
+        let named = self.named.iter().copied();
+        named.filter(|id| Some(*id) != self.first() && self.uses.of(*id) == 0)
+    }
+}
+
+impl fmt::Display for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for id in &self.ring {
+            let texts = self.uses.of(*id);
+            let need = if Some(*id) == self.first() {
+                ", encrypts"
+            } else if texts > 0 || self.named.contains(id) {
+                ", needed until `keyhaven privacy rotate` was run"
+            } else {
+                ", not needed"
+            };
+            writeln!(f, "key {id}: {texts} values{need}")?;
         }
+        let used = self.uses.keys.iter().map(|(id, _)| id);
+        let others: BTreeSet<[u8; 4]> = used.chain(&self.named).map(|id| id.0).collect();
+        for id in others.into_iter().map(KeyId).filter(|id| !self.ring.contains(id)) {
+            writeln!(
+                f,
+                "key {id}: {} values, and it is not in the key ring",
+                self.uses.of(id)
+            )?;
+        }
+        if self.uses.plain > 0 {
+            writeln!(f, "not encrypted: {} values", self.uses.plain)?;
+        }
+        Ok(())
     }
-    if uses.plain > 0 {
-        said.push_str(&format!("not encrypted: {} values\n", uses.plain));
-    }
-    said
 }
 
 /// The keys: those of the files, the first of which encrypts, and at the end the one that follows from the secret key.
-pub(crate) fn ring(config: &Config, secret: &SecretKey) -> anyhow::Result<Arc<KeyRing>> {
-    let derived = |purpose| {
-        secret
-            .derive(purpose)
-            .context("the cryptographic library refuses its own key sizes")
-    };
+///
+/// # Errors
+/// When one cannot be read, or is there twice.
+pub(crate) fn keys(config: &Config, secret: &SecretKey) -> anyhow::Result<TextKeys> {
     let mut keys = Vec::with_capacity(config.encryption_key_files.len() + 1);
     for path in &config.encryption_key_files {
         keys.push(key(path)?);
     }
-    keys.push(derived(b"personal data")?);
-    let lookups = derived(b"look-ups of personal data")?;
-    KeyRing::new(&lookups, &keys)
-        .map(Arc::new)
-        .context("encryption.key_files")
+    let derived = secret.derive(b"personal data");
+    keys.push(derived.context("the cryptographic library refuses its own key sizes")?);
+    TextKeys::new(&keys).context("encryption.key_files")
+}
+
+/// The ring for this store, which every key that it needs must be in.
+///
+/// # Errors
+/// When one is missing, or the store cannot answer.
+pub(crate) async fn ring<S: PersonalStore + ?Sized>(
+    store: &S,
+    keys: TextKeys,
+) -> anyhow::Result<Arc<KeyRing>> {
+    let mut fresh = Zeroizing::new([0; 32]);
+    SystemRandom.fill(&mut *fresh)?;
+    let ring = open(store, keys, &fresh).await.map_err(|error| match error {
+        NotOpened::Store(_) => anyhow!(error),
+        NotOpened::MissingKey(_) => anyhow!(error).context(
+            "personal data cannot be decrypted with the keys of encryption.key_files and secret_key_file",
+        ),
+        _ => anyhow!(error).context("personal data"),
+    });
+    ring.map(Arc::new)
 }
 
 fn key(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
@@ -118,7 +177,7 @@ fn key(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
 /// # Errors
 /// When the store cannot answer.
 pub(crate) async fn complete<S: PersonalStore + ?Sized>(store: &S, ring: &KeyRing) -> anyhow::Result<()> {
-    if store.all_encrypted().await? {
+    if store.encryption_state().await?.all_encrypted {
         return Ok(());
     }
     let mut said = 0;

@@ -24,8 +24,9 @@ pub(crate) async fn durable(
     metrics: &Metrics,
     secret: &SecretKey,
 ) -> anyhow::Result<Arc<dyn DurableStore>> {
-    let ring = encryption::ring(config, secret)?;
+    let keys = encryption::keys(config, secret)?;
     let store = watched(config, metrics).await?;
+    let ring = encryption::ring(&*store, keys).await?;
     encryption::complete(&*store, &ring).await?;
     Ok(Arc::new(Encrypted::new(store, ring)))
 }

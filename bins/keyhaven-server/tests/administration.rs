@@ -39,10 +39,7 @@ impl Said {
 impl Site {
     fn start(database: Option<Database>) -> Self {
         let directory = TempDir::new("administration");
-        let key = directory.path().join("secret.key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let key = key.to_str().unwrap().to_owned();
+        let key = directory.secret_key();
         let sqlite = format!("sqlite:{}/keyhaven.db", directory.path().display());
         let url = database
             .as_ref()
@@ -151,7 +148,7 @@ fn the_first_administrator_is_made_by_command(site: &Site) {
     site.admin(&["revoke", "other"]).done();
     site.admin(&["lock", "root", "--reason", "a test"])
         .refused("no administrator");
-    let said = site.admin(&["users", "--prefix", "o", "--json"]).done();
+    let said = site.admin(&["users", "--username", "other", "--json"]).done();
     let listed: Value = serde_json::from_str(said.trim()).unwrap();
     assert_eq!(
         (&listed["username"], &listed["role"], &listed["state"]),
@@ -239,20 +236,29 @@ fn what_is_done_by_command_is_recorded_and_exported(site: &Site) {
         });
     assert!(by_command, "{export}");
     let file = site.directory.path().join("export.jsonl");
-    std::fs::write(&file, &export).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
-    assert!(verified.done().contains("verified"));
+    let keys = site.command(&["audit", "keys"]).done();
+    let key = keys.lines().next().unwrap();
+    let verify = |export: &str| {
+        std::fs::write(&file, export).unwrap();
+        site.command(&[
+            "audit",
+            "verify",
+            "--export",
+            file.to_str().unwrap(),
+            "--key",
+            key,
+        ])
+    };
+    assert!(verify(&export).done().contains("verified"));
     // What is not as it was written shows: also who did it.
     let forged = export.replace(
         "\"actor\":\"command_line\"",
         "\"actor\":\"00000000-0000-4000-8000-000000000000\"",
     );
     assert_ne!(forged, export);
-    std::fs::write(&file, forged).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
+    let verified = verify(&forged);
     assert_eq!(verified.code, Some(1), "{}", verified.text);
-    std::fs::write(&file, &export[..export.len() / 2]).unwrap();
-    let verified = site.command(&["audit", "verify", "--export", file.to_str().unwrap()]);
+    let verified = verify(&export[..export.len() / 2]);
     assert_eq!(verified.code, Some(2), "{}", verified.text);
 }
 
@@ -283,6 +289,8 @@ on_each_database! {
 fn without_a_database_that_lasts_there_is_nothing_to_administer() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_keyhaven"))
         .args(["admin", "users"])
+        // What the tests are started with is none of its configuration.
+        .env_clear()
         .env("KEYHAVEN_DATABASE_URL", "memory:")
         .output()
         .unwrap();

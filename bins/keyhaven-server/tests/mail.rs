@@ -1,8 +1,6 @@
 //! Mails, by a real server to a real mail server.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_testkit::client::{Client, finish};
 use keyhaven_testkit::postgres::Database;
@@ -69,12 +67,10 @@ fn an_address_is_proven_by_a_mail_that_was_really_delivered_on_sqlite() {
 fn an_address_is_proven_by_a_mail_that_was_really_delivered_on_postgresql() {
     let database = Database::fresh();
     let directory = TempDir::new("key");
-    let key = directory.path().join("keyhaven.key");
-    std::fs::write(&key, [7; 32]).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = directory.secret_key();
     an_address_is_proven(&[
         ("KEYHAVEN_DATABASE_URL", database.url()),
-        ("KEYHAVEN_SECRET_KEY_FILE", key.to_str().unwrap()),
+        ("KEYHAVEN_SECRET_KEY_FILE", &key),
     ]);
 }
 

@@ -1,7 +1,6 @@
 //! A second, independent client: 1Password's `passkey` crate, over HTTP, without a browser.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use keyhaven_testkit::postgres::Database;
@@ -52,14 +51,12 @@ async fn it_registers_and_signs_in_by_name_and_without() {
 async fn it_registers_and_signs_in_with_postgresql() {
     let database = Database::fresh();
     let directory = TempDir::new("key");
-    let key = directory.path().join("keyhaven.key");
-    std::fs::write(&key, [7; 32]).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let key = directory.secret_key();
     registers_and_signs_in(&[
         ("KEYHAVEN_DATABASE_URL", database.url()),
         ("KEYHAVEN_DATABASE_REPLICA_URL", database.url()),
         ("KEYHAVEN_DATABASE_CONNECTIONS", "2"),
-        ("KEYHAVEN_SECRET_KEY_FILE", key.to_str().unwrap()),
+        ("KEYHAVEN_SECRET_KEY_FILE", &key),
     ])
     .await;
 }

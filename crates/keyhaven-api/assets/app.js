@@ -1,33 +1,37 @@
 /**
- * The page at `/`: sign in, create an account, and the signed-in person's passkeys and sessions.
+ * The page: what is shown, and when. The parts are in `pages/`; they tell what happened (`context.js`), and here it is
+ * decided what follows.
  *
- * `document.documentElement.dataset.state` is `loading`, `signed-out` or `signed-in`, set when the view is complete;
- * `dataset.autofill` is `on` while the browser has been asked to offer passkeys in the name field.
- * `#status` is the live region; its `data-code` holds the code of what it says. All talk with the server goes through
- * `keyhaven.js`, all sentences for errors come from `messages.js`, all drawing is in `view.js`.
+ * `document.documentElement.dataset.state` is `loading`, `signed-out`, `signed-in` or `task`, set when the view is
+ * complete; `dataset.task` names the task, `dataset.autofill` is `on` while the browser has been asked to offer passkeys
+ * in the name field. `#status` is the live region; its `data-code` holds the code of what it says. All talk with the
+ * server goes through `keyhaven.js`; all sentences are in `messages.js`.
  *
  * @module app
  */
 
-import { Keyhaven, KeyhavenError } from "./keyhaven.js";
-import { kindOf, MESSAGES, sentenceFor } from "./messages.js";
-import * as view from "./view.js";
-
-const { byId } = view;
-const base = document.querySelector('meta[name="keyhaven-base"]').content;
-const keyhaven = new Keyhaven({ baseUrl: base });
+import { keyhaven, listen, report, run, state, succeed, tell } from "./context.js";
+import { choose, fill, otherLanguage, toDate, translate } from "./i18n.js";
+import { NAMES } from "./messages.js";
+import { accountCard, confirmNotice, dataCard, drawAccount, emailCard } from "./pages/account.js";
+import { administers, closeAdmin, drawAdmin } from "./pages/admin.js";
+import { drawOffers, resetDesk } from "./pages/desk.js";
+import { eventsCard, loadEvents } from "./pages/events.js";
+import { proveAddress, showCancelRecovery, showEnrolment, takeLink } from "./pages/links.js";
+import { showOffer } from "./pages/offer.js";
+import { loadPasskeys, passkeysCard } from "./pages/passkeys.js";
+import { loadProtections, protectionCards, showClientKey } from "./pages/protections.js";
+import { isRecovery, showRecovered } from "./pages/recover.js";
+import { resetRegistration, showMailedCode } from "./pages/register.js";
+import { drawSession, greet, loadSessions, sessionCard, sessionsCard } from "./pages/sessions.js";
+import { resetSignIn, startAutofill, stopAutofill } from "./pages/sign-in.js";
+import { closeTask, inTask } from "./pages/task.js";
+import { byId, clearStatus, closeDialogs, el, showStatus } from "./ui.js";
 
 /** Longest wait of `setTimeout`. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
-const state = {
-  /** One flow at a time: a second click while a prompt is open does nothing. */
-  busy: false,
-  signedIn: false,
-  capabilities: null,
-  autofillUnavailable: false,
-  expiryTimer: 0,
-};
+let expiryTimer = 0;
 
 // ── Views ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -36,113 +40,107 @@ function setState(name) {
 }
 
 function showView(id) {
+  closeTask();
   for (const other of ["loading", "signed-out", "signed-in"]) byId(other).hidden = other !== id;
   byId("sign-out").hidden = id !== "signed-in";
 }
 
-/**
- * @param {{ focus?: boolean, waitForFocus?: boolean }} [options] `waitForFocus`: no autofill until the name field is
- *   used. After a sign-out, an authenticator that answers without a gesture must not sign the person straight in again.
- */
+function setTitle(key) {
+  fill(document.querySelector("title"), key);
+}
+
+/** @param {{ focus?: boolean, waitForFocus?: boolean }} [options] `waitForFocus`: see `startAutofill` */
 function showSignedOut({ focus = false, waitForFocus = false } = {}) {
-  state.signedIn = false;
-  clearTimeout(state.expiryTimer);
-  closeDialogs();
-  // Nothing of the account stays in the page.
-  for (const list of ["passkey-list", "session-list", "account-facts", "session-facts"]) byId(list).replaceChildren();
-  byId("greeting-name").textContent = "";
-  byId("signin-form").reset();
-  byId("register-form").reset();
-  showPanel("signin");
+  state.current = null;
+  forgetAccount();
+  resetSignIn();
+  resetRegistration();
+  resetDesk();
   showView("signed-out");
-  document.title = "Sign in · Keyhaven";
+  setTitle("title.signed_out");
   if (focus) byId("welcome-title").focus();
   startAutofill({ waitForFocus });
   setState("signed-out");
 }
 
-function showPanel(name) {
-  byId("signin-panel").hidden = name !== "signin";
-  byId("register-panel").hidden = name !== "register";
-  for (const id of ["signin-username", "register-username"]) view.setFieldError(byId(id), null);
+/** Nothing of the account stays in the page. */
+function forgetAccount() {
+  state.review = null;
+  closeAdmin();
+  clearTimeout(expiryTimer);
+  closeDialogs();
+  for (const section of document.querySelectorAll("[data-section-body]")) section.replaceChildren();
+  byId("greeting").replaceChildren();
 }
 
-/** @param {import("./keyhaven.d.ts").SessionState} current */
-async function showSignedIn({ user, session }, { focus = false } = {}) {
-  state.signedIn = true;
-  byId("greeting-name").textContent = user.displayName || user.username;
-  drawAccount(user);
-  drawSession(session);
-  byId("passkey-list").setAttribute("aria-busy", "true");
+/** Shows the account of `state.current`. */
+async function showSignedIn({ focus = false } = {}) {
+  stopAutofill();
+  drawSections();
+  showSection();
+  greet();
+  drawAccount();
+  drawSession(state.current.session);
   showView("signed-in");
-  document.title = "Your account · Keyhaven";
+  setTitle("title.signed_in");
   if (focus) byId("greeting").focus();
-  watchExpiry(session);
-  await Promise.all([loadPasskeys(), loadSessions()]);
-  if (state.signedIn) setState("signed-in");
+  watchExpiry(state.current.session);
+  await Promise.all([loadPasskeys(), loadSessions(), loadProtections(), loadEvents()]);
+  if (state.current && !inTask()) setState("signed-in");
 }
 
-function drawAccount(user) {
-  const facts = [["User name", user.username]];
-  if (user.displayName && user.displayName !== user.username) facts.push(["Name", user.displayName]);
-  if (user.email) facts.push(["E-mail", `${user.email}${user.emailVerified ? "" : " (not verified)"}`]);
-  const id = document.createElement("code");
-  id.textContent = user.id;
-  facts.push(["Account id", id]);
-  view.fillFacts(byId("account-facts"), facts);
+function drawSections() {
+  const main = (...children) => el("div", { class: "column-main" }, ...children);
+  const side = (...children) => el("div", { class: "column-side" }, ...children);
+  byId("section-security").replaceChildren(
+    main(confirmNotice(), passkeysCard(), sessionsCard(), eventsCard()),
+    side(...protectionCards(), sessionCard()),
+  );
+  byId("section-account").replaceChildren(main(...[state.features.mail && emailCard(), dataCard()].filter(Boolean)), side(accountCard()));
 }
 
-function drawSession(session) {
-  const { level, methods } = view.describeAssurance(session.aal, session.amr);
-  view.fillFacts(byId("session-facts"), [
-    ["Signed in", view.time(session.authTime, "unknown")],
-    ["Ends", view.time(session.expiresAt, "unknown")],
-    ["Assurance", level],
-    ["Proved by", methods],
-  ]);
-}
-
-async function loadPasskeys() {
-  try {
-    const { credentials, rpId } = await keyhaven.credentials();
-    view.fillText("rp-id", rpId ?? location.hostname);
-    view.drawPasskeys(credentials, { onRename: askRename, onDelete: askDelete });
-  } catch (error) {
-    byId("passkey-list").setAttribute("aria-busy", "false");
-    report(error);
+/** Shows the section that the address names. */
+function showSection({ focus = false } = {}) {
+  const named = location.hash.slice(1).split("/")[0];
+  const sections = [...document.querySelectorAll("[data-section-body]")];
+  byId("admin-tab").hidden = !administers();
+  const allowed = named !== "admin" || administers();
+  const chosen = (allowed && sections.find((one) => one.dataset.sectionBody === named)) || sections[0];
+  for (const section of sections) section.hidden = section !== chosen;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    if (link.dataset.section === chosen.dataset.sectionBody) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
+  if (chosen.dataset.sectionBody === "admin") drawAdmin();
+  if (focus) chosen.querySelector("h2")?.focus();
 }
 
-async function loadSessions() {
-  try {
-    const sessions = await keyhaven.sessions();
-    view.drawSessions(sessions, revoke);
-    byId("sessions-card").hidden = sessions.length === 0;
-    byId("revoke-others").hidden = sessions.filter(({ current }) => !current).length < 2;
-  } catch (error) {
-    byId("sessions-card").hidden = true;
-    if (error.code !== "not_found") report(error);
-  }
-}
+// ── Sessions that come and go ───────────────────────────────────────────────────────────────────────────────────────
 
 /** Leaves the signed-in view when its session ends by itself. */
 function watchExpiry({ expiresAt }) {
-  clearTimeout(state.expiryTimer);
-  const end = view.toDate(expiresAt);
+  clearTimeout(expiryTimer);
+  const end = toDate(expiresAt);
   if (!end) return;
   const wait = Math.min(Math.max(end - Date.now(), 0) + 1_000, MAX_TIMEOUT);
-  state.expiryTimer = setTimeout(recheck, wait);
+  expiryTimer = setTimeout(recheck, wait);
 }
 
 /** Another tab may have signed in or out, and sessions end: asks again who is signed in. */
 async function recheck() {
-  if (state.busy || byId("signed-out").hidden === byId("signed-in").hidden) return;
+  if (state.busy || !byId("loading").hidden || inTask()) return;
+  const before = state.current;
   try {
     const current = await keyhaven.session();
-    if (state.busy) return;
-    if (current && !state.signedIn) await enter(current);
-    else if (!current && state.signedIn) sessionEnded("session_expired");
-    else if (current) {
+    // What happened in this tab meanwhile is newer than the answer.
+    if (state.busy || inTask() || state.current !== before) return;
+    if (current && !before) await enter(current);
+    else if (!current && before) sessionEnded("session_expired");
+    else if (current && isAnother(current, before)) {
+      forgetAccount();
+      await enter(current);
+    } else if (current) {
+      state.current = current;
       drawSession(current.session);
       watchExpiry(current.session);
     }
@@ -151,317 +149,183 @@ async function recheck() {
   }
 }
 
-async function enter(current, message) {
-  autofill?.stop();
-  await showSignedIn(current, { focus: true });
-  // The session may have ended meanwhile, and has been told so.
-  if (message && state.signedIn) succeed(message.code, message.text);
+/** Whether a session is of another account than the one before, or can only recover it. */
+function isAnother(current, before) {
+  return current.user.id !== before.user.id || (isRecovery(current) && !isRecovery(before));
+}
+
+/**
+ * What follows a sign-in.
+ *
+ * @param {import("./keyhaven.d.ts").SessionState & { message?: string, offerPasskey?: boolean, clientKey?: string }} result
+ */
+async function enter(result) {
+  state.current = { user: result.user, session: result.session };
+  stopAutofill();
+  clearStatus();
+  // Before anything that may fail: nobody can show it again.
+  const kept = result.clientKey ? showClientKey(result.clientKey) : null;
+  if (isRecovery(result)) return showRecovered();
+  if (result.offerPasskey) return showOffer();
+  await showSignedIn({ focus: true });
+  if (kept) {
+    await kept;
+    byId("greeting").focus();
+  }
+  if (!state.current) return;
+  if (state.emailToken) return prove();
+  if (result.message && state.current) succeed(result.message);
+}
+
+/** With the token of a mailed link at hand, and signed in. */
+async function prove() {
+  try {
+    await proveAddress();
+  } catch (error) {
+    report(error);
+  }
 }
 
 function sessionEnded(code) {
   showSignedOut({ focus: true, waitForFocus: true });
-  view.showStatus({ text: MESSAGES[code], code, kind: "hint" });
+  showStatus({ t: `error.${code}`, code, kind: "hint" });
 }
 
-// ── Saying what happened ────────────────────────────────────────────────────────────────────────────────────────────
+listen("signed-in", (result) => enter(result));
 
-function succeed(code, text) {
-  view.showStatus({ text, code, kind: "success" });
-}
-
-function report(error) {
-  if (!(error instanceof KeyhavenError)) console.error(error);
-  if (state.signedIn && (error.code === "unauthenticated" || error.code === "session_expired")) {
-    return sessionEnded("session_expired");
-  }
-  view.showStatus({ text: sentenceFor(error), code: error.code ?? "unknown", kind: kindOf(error) });
-}
-
-/**
- * Runs one flow from one button: marks it busy, says what is going on, reports what goes wrong.
- *
- * @param {HTMLElement} button
- * @param {string | null} prompt what the person is to do meanwhile
- * @param {() => Promise<void>} flow
- */
-async function run(button, prompt, flow) {
-  if (state.busy) return;
-  state.busy = true;
-  view.setBusy(button, true);
-  if (prompt) view.showStatus({ text: prompt, code: "prompt", kind: "info" });
-  else view.clearStatus();
-  try {
-    await flow();
-  } catch (error) {
-    report(error);
-  } finally {
-    state.busy = false;
-    view.setBusy(button, false);
-  }
-}
-
-// ── Signing in ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-let autofill = null;
-
-function startAutofill({ waitForFocus }) {
-  autofill?.stop();
-  autofill = null;
-  if (waitForFocus) {
-    byId("signin-username").addEventListener("focus", () => startAutofill({ waitForFocus: false }), { once: true });
-    return;
-  }
-  if (state.signedIn || state.autofillUnavailable) return;
-  autofill = keyhaven.autofill({
-    onSignIn: (result) => enter(result, { code: "signed_in", text: "You are signed in." }),
-    onError: (error) => {
-      if (error.code === "security_error") state.autofillUnavailable = true;
-      report(error);
-    },
-    onOffer: () => {
-      document.documentElement.dataset.autofill = "on";
-    },
-  });
-  const started = autofill;
-  autofill.finished.then(() => {
-    if (autofill === started || autofill === null) delete document.documentElement.dataset.autofill;
-  });
-}
-
-function signIn(button, username) {
-  return run(button, "Your browser is asking for your passkey.", async () => {
-    const result = await keyhaven.login({ username });
-    await enter(result, { code: "signed_in", text: "You are signed in." });
-  });
-}
-
-byId("signin-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const input = byId("signin-username");
-  const username = requireText(input, "username_required");
-  if (username) signIn(byId("signin-button"), username);
+listen("signed-out", (message) => {
+  showSignedOut({ focus: true, waitForFocus: true });
+  if (message) succeed(message);
 });
 
-byId("signin-passkey-button").addEventListener("click", (event) => {
-  view.setFieldError(byId("signin-username"), null);
-  signIn(event.currentTarget, undefined);
+listen("session-ended", sessionEnded);
+
+listen("sessions-changed", () => Promise.all([loadSessions(), loadEvents()]));
+
+listen("session", (session) => {
+  if (!state.current) return; // signed out meanwhile
+  state.current = { ...state.current, session };
+  drawSession(session);
+  watchExpiry(session);
+  loadEvents();
 });
 
-byId("register-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const input = byId("register-username");
-  const username = requireText(input, "username_required");
-  if (!username) return;
-  const displayName = byId("register-displayname").value.trim() || undefined;
-  run(byId("register-button"), "Your browser is asking where to keep your new passkey.", async () => {
-    try {
-      const result = await keyhaven.register({ username, displayName, deviceName: thisDevice() });
-      await enter(result, { code: "registered", text: "Your account and its first passkey are ready." });
-    } catch (error) {
-      if (error.code === "username_taken" || error.code === "invalid_request") {
-        view.setFieldError(input, sentenceFor(error));
-        input.focus();
-      }
-      throw error;
-    }
-  });
+listen("user", (user) => {
+  if (!state.current) return; // signed out meanwhile
+  state.current = { ...state.current, user };
+  greet();
+  drawAccount();
 });
 
-byId("show-register").addEventListener("click", () => {
-  view.clearStatus();
-  const typed = byId("signin-username").value;
-  showPanel("register");
-  if (!byId("register-username").value) byId("register-username").value = typed;
-  byId("register-username").focus();
+listen("task-done", async (message) => {
+  if (state.current) await showSignedIn({ focus: true });
+  else await find();
+  if (message) succeed(message);
 });
 
-byId("show-signin").addEventListener("click", () => {
-  view.clearStatus();
-  showPanel("signin");
-  byId("signin-username").focus();
-});
-
-for (const id of ["signin-username", "register-username", "rename-input"]) {
-  byId(id).addEventListener("input", ({ currentTarget }) => view.setFieldError(currentTarget, null));
-}
-
-byId("sign-out").addEventListener("click", (event) => {
-  run(event.currentTarget, null, async () => {
+byId("sign-out").addEventListener("click", ({ currentTarget }) => {
+  run(currentTarget, null, async () => {
     await keyhaven.signOut();
-    showSignedOut({ focus: true, waitForFocus: true });
-    succeed("signed_out", "You are signed out.");
-  });
-});
-
-/** The field's text, or `""` after saying that it is missing. */
-function requireText(input, code) {
-  const text = input.value.trim();
-  view.setFieldError(input, text ? null : MESSAGES[code]);
-  if (!text) {
-    if (!input.closest("dialog")) view.showStatus({ text: MESSAGES[code], code, kind: "hint" });
-    input.focus();
-  }
-  return text;
-}
-
-/** First name of a new passkey; its owner can change it. */
-function thisDevice() {
-  return view.describeUserAgent(navigator.userAgent);
-}
-
-// ── Passkeys ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-byId("add-passkey").addEventListener("click", (event) => {
-  run(event.currentTarget, "Your browser is asking where to keep the new passkey.", async () => {
-    await keyhaven.addPasskey({ deviceName: thisDevice() });
-    await loadPasskeys();
-    succeed("passkey_added", "The new passkey is ready.");
-  });
-});
-
-let chosen = null;
-
-function askRename(credential) {
-  view.clearStatus();
-  chosen = credential;
-  const input = byId("rename-input");
-  input.value = view.passkeyName(credential);
-  view.setFieldError(input, null);
-  byId("rename-dialog").showModal();
-  input.select();
-}
-
-byId("rename-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const name = requireText(byId("rename-input"), "name_required");
-  if (!name) return;
-  const { id } = chosen;
-  run(byId("rename-save"), null, async () => {
-    try {
-      await keyhaven.renameCredential(id, name);
-    } finally {
-      byId("rename-dialog").close();
-    }
-    await loadPasskeys();
-    focusRow(id, "rename");
-    succeed("renamed", `Renamed to “${name}”.`);
-  });
-});
-
-function askDelete(credential) {
-  view.clearStatus();
-  chosen = credential;
-  byId("delete-name").textContent = view.passkeyName(credential);
-  byId("delete-dialog").showModal();
-}
-
-byId("delete-confirm").addEventListener("click", () => {
-  const { id } = chosen;
-  const name = view.passkeyName(chosen);
-  byId("delete-dialog").close();
-  const button = document.querySelector(`[data-credential-id="${CSS.escape(id)}"] [data-testid="delete"]`);
-  run(button ?? byId("delete-confirm"), null, async () => {
-    await keyhaven.deleteCredential(id);
-    await loadPasskeys();
-    if (state.signedIn) await loadSessions(); // its sessions may have ended with it, this one included
-    if (!state.signedIn) return;
-    byId("passkeys-title").focus();
-    succeed("deleted", `“${name}” is deleted.`);
-  });
-});
-
-for (const name of ["rename", "delete"]) {
-  byId(`${name}-cancel`).addEventListener("click", () => byId(`${name}-dialog`).close());
-}
-
-function focusRow(id, part) {
-  document.querySelector(`[data-credential-id="${CSS.escape(id)}"] [data-testid="${part}"]`)?.focus();
-}
-
-function closeDialogs() {
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-}
-
-// ── Sessions ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function revoke({ id, userAgent }) {
-  const button = document.querySelector(`[data-session-id="${CSS.escape(id)}"] [data-testid="revoke-session"]`);
-  return run(button, null, async () => {
-    await keyhaven.revokeSession(id);
-    await loadSessions();
-    byId("sessions-title").focus();
-    succeed("session_revoked", `${view.describeUserAgent(userAgent)} is signed out.`);
-  });
-}
-
-byId("revoke-others").addEventListener("click", (event) => {
-  run(event.currentTarget, null, async () => {
-    await keyhaven.revokeOtherSessions();
-    await loadSessions();
-    byId("sessions-title").focus();
-    succeed("session_revoked", "All other devices are signed out.");
+    tell("signed-out", "signed_out");
   });
 });
 
 // ── Start ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Says what the browser lacks. Passkeys stay on offer wherever WebAuthn is: there are security keys and phones. */
-function explainCapabilities({ webauthn, secureContext, platformAuthenticator, conditionalGet }) {
-  let kind = "";
-  let text = "";
-  if (!webauthn && !secureContext) {
-    kind = "insecure";
-    text = "Browsers offer passkeys only on secure pages. Open this page over https, or on localhost.";
-  } else if (!webauthn) {
-    kind = "no-webauthn";
-    text = "This browser cannot use passkeys. Update it, or open this page in Chrome, Edge, Firefox or Safari.";
-  } else if (!platformAuthenticator) {
-    kind = "no-platform";
-    text =
-      "This device has no fingerprint reader, face recognition or screen lock set up for passkeys. Use a security " +
-      "key (USB or NFC), your phone, or a password manager instead.";
-    byId("register-guidance").textContent =
-      "Your browser will ask for your security key or phone. Touch the key and enter its PIN when asked: the account " +
-      "exists only once it has confirmed that it is you.";
+/** Follows a mailed link, where there is one. Tells whether it has taken the page. */
+function follow(link) {
+  if (link?.kind === "cancel-recovery") {
+    clearStatus();
+    showCancelRecovery(link.token);
+    return true;
   }
-  const notice = byId("capability-notice");
-  notice.dataset.kind = kind;
-  notice.hidden = kind === "";
-  byId("capability-text").textContent = text;
-  byId("signin-username-hint").hidden = !conditionalGet;
+  if (link?.kind === "enrolment") {
+    clearStatus();
+    showEnrolment(link.token);
+    return true;
+  }
+  if (link?.kind === "verify-email") state.emailToken = link.token;
+  if (link?.kind === "register") state.registrationCode = link.token;
+  return false;
 }
 
-byId("status-dismiss").addEventListener("click", () => {
-  view.clearStatus();
-  byId("main").focus();
-});
-
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") recheck();
-});
-
-async function start() {
-  view.fillText("domain", location.hostname);
-  keyhaven
-    .version()
-    .then(({ name, version }) => {
-      byId("version").textContent = `${capitalised(name)} ${version}`;
-    })
-    .catch(() => undefined);
-  state.capabilities = await keyhaven.capabilities();
-  explainCapabilities(state.capabilities);
+/** Asks who is signed in, and shows that. */
+async function find() {
   let current = null;
   try {
     current = await keyhaven.session();
   } catch (error) {
     report(error);
   }
-  if (current) await showSignedIn(current);
-  else showSignedOut();
+  state.current = current;
+  if (!current) {
+    showSignedOut();
+    goOnRegistering();
+    return;
+  }
+  if (isRecovery(current)) return showRecovered();
+  await showSignedIn();
+  if (state.emailToken && state.current) await prove();
 }
 
-function capitalised(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** With the code of a mailed link at hand, and nobody signed in. */
+function goOnRegistering() {
+  if (state.registrationCode) showMailedCode(state.registrationCode);
+  state.registrationCode = null;
+}
+
+window.addEventListener("hashchange", () => {
+  const link = takeLink();
+  if (follow(link)) return;
+  if (link?.kind === "register") {
+    if (!state.current) goOnRegistering();
+  } else if (link && state.current && !isRecovery(state.current)) prove();
+  else if (link) byId("link-notice").hidden = false;
+  else if (state.current && document.querySelector(`[data-section="${CSS.escape(location.hash.slice(1).split("/")[0])}"]`)) {
+    clearStatus();
+    showSection({ focus: true });
+  }
+});
+
+byId("status-dismiss").addEventListener("click", () => {
+  clearStatus();
+  byId("main").focus();
+});
+
+byId("language").addEventListener("click", () => {
+  choose(otherLanguage());
+  drawLanguage();
+});
+
+/** The switch says the other language's name, in that language. */
+function drawLanguage() {
+  byId("language").lang = otherLanguage();
+  byId("language").textContent = NAMES[otherLanguage()];
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") recheck();
+});
+
+async function start() {
+  const link = takeLink();
+  translate();
+  drawLanguage();
+  byId("domain").textContent = location.hostname;
+  keyhaven
+    .version()
+    .then(({ name, version }) => {
+      byId("version").textContent = `${name.charAt(0).toUpperCase()}${name.slice(1)} ${version}`;
+    })
+    .catch(() => undefined);
+  state.capabilities = await keyhaven.capabilities();
+  try {
+    state.features = await keyhaven.features();
+  } catch (error) {
+    report(error);
+  }
+  drawOffers();
+  if (!follow(link)) await find();
 }
 
 start();

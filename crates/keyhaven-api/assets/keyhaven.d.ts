@@ -13,6 +13,8 @@ export interface KeyhavenOptions {
   fetch?: typeof globalThis.fetch;
   /** Milliseconds until an unanswered request is a `network_error`. Default 30000. */
   requestTimeout?: number;
+  /** The language of mails that a request leads to, such as `de`, or what tells it. Default: the browser's. */
+  language?: string | (() => string);
 }
 
 /** Codes made in the browser. */
@@ -35,7 +37,7 @@ export type ClientErrorCode =
   | "prompt_failed"
   /** The page's origin may not use the RP ID. */
   | "security_error"
-  /** While a new passkey was asked for, one picked from the autofill list signed in: nothing was registered. */
+  /** A new account was asked for where somebody is signed in, or a passkey from the autofill list signed in just then. */
   | "signed_in_meanwhile"
   /** No WebAuthn in this browser, or the page is not a secure context. */
   | "webauthn_unsupported";
@@ -101,7 +103,34 @@ export interface User {
   displayName: string;
   email?: string;
   emailVerified: boolean;
-  role: "admin" | "user";
+  /** `admin` administers. */
+  role: "user" | "admin";
+}
+
+/** What the deployment offers. */
+export interface Features {
+  /** Mails are sent: addresses can be proven, and accounts recovered by them. */
+  mail: boolean;
+  /** What accounts are called by. */
+  identifier: "username" | "email";
+  /** A password alone makes an account and signs in. */
+  passwordFallback: boolean;
+  /** A sign-in with a passkey asks for the password too. */
+  passwordWithPasskey: Demand;
+  /** It asks for the client key too. */
+  clientKey: Demand;
+}
+
+/** Whether something is asked for: never, where the account's owner wants it, always. */
+export type Demand = "off" | "by-account" | "required";
+
+/** What guards an account beside its passkeys. */
+export interface AccountSecurity {
+  /** What its password is good for; `null`: it has none. */
+  password: "alone" | "with_passkey" | null;
+  /** Its passkeys are asked for a client key, too. */
+  clientKey: boolean;
+  recoveryCodesLeft: number;
 }
 
 /** A passkey, as the server knows it. */
@@ -126,6 +155,8 @@ export interface Credential {
   createdAt: string;
   lastUsedAt: string | null;
   userAgent: string | null;
+  /** A security key whose PIN is always asked for. */
+  pin: boolean;
   /** False: does not sign in. */
   active: boolean;
   /** Why not: `clone_suspended`, until its owner puts it back in use; `clone_revoked`, for good. */
@@ -155,8 +186,10 @@ export interface Session {
   expiresAt: string;
   /** Authenticator assurance level of NIST SP 800-63B, 1 to 3. */
   aal: number;
-  /** How the person proved themselves (RFC 8176). */
+  /** How the person proved themselves (RFC 8176); `recovery`: not yet, and the session can only add a passkey. */
   amr: string[];
+  /** Authentication context class: `phr`, `phrh`. */
+  acr?: string;
   authTime: string;
   /** Only where the server issues access tokens. Keep it in memory, never in storage. */
   accessToken?: string;
@@ -182,6 +215,149 @@ export interface SessionState {
 /** Outcome of a registration or sign-in. */
 export interface SignIn extends SessionState {
   credential: Credential;
+  signals: Signals;
+  /** By this the account was recovered: its other passkeys are to be looked at. */
+  recovered?: boolean;
+  /** A new account's client key: shown now, and never again. */
+  clientKey?: string;
+}
+
+/** Outcome of a sign-in with a password. */
+export interface PasswordSignIn extends SessionState {
+  /** The account has no passkey: offer {@link Keyhaven.addPasskey}. */
+  offerPasskey: boolean;
+}
+
+/** How a recovery stands. */
+export interface Recovery {
+  /** `pending`: the code is expected; `ready`: can be taken up; `recovered`: a recovery session is open. */
+  state: "pending" | "waiting" | "ready" | "recovered" | "ended";
+  /** With `waiting`: until when. */
+  readyAt?: string;
+  translationKey: string;
+  /** With `recovered`. */
+  user?: User;
+  /** With `recovered`. */
+  session?: Session;
+}
+
+/** A code is on its way to an address. */
+export interface AskedProof {
+  emailProofId: string;
+  expiresAt: string;
+  translationKey: string;
+}
+
+/** Something that happened to an account. */
+export interface AccountEvent {
+  id: string;
+  at: string;
+  /** For example `login.finish`. */
+  action: string;
+  outcome: "success" | "refused";
+  code?: string;
+  step?: string;
+  credentialId?: string;
+  sessionId?: string;
+  ip?: string;
+  userAgent?: string;
+  requestId?: string;
+}
+
+/** Answer of {@link Keyhaven.accountEvents}. */
+export interface EventList {
+  events: AccountEvent[];
+  /** `after` of the next page; absent at the end. */
+  next?: string;
+}
+
+/** One line of {@link Keyhaven.adminUsers}. */
+export interface AdminUser extends User {
+  state: "active" | "locked";
+  hasPasskey: boolean;
+  createdAt: string;
+  lastLoginAt: string | null;
+}
+
+/** Which accounts; at most one of `email`, `id`, `username`, each of them whole: none is found by a part of it. */
+export interface AdminUsersQuery {
+  email?: string;
+  id?: string;
+  username?: string;
+  /** `next` of the page before. */
+  cursor?: string;
+  /** 1 to 100. */
+  limit?: number;
+}
+
+/** Answer of {@link Keyhaven.adminUsers}. */
+export interface AdminUsers {
+  users: AdminUser[];
+  next?: string;
+}
+
+/** Answer of {@link Keyhaven.adminUser}. */
+export interface AdminUserDetails {
+  user: AdminUser;
+  credentials: Credential[];
+  sessions: SessionInfo[];
+  factors: { password: boolean; clientKey: boolean; recoveryCodes: number };
+  lock?: { reason: string; at: string };
+  enrolmentLink?: { createdAt: string; expiresAt: string };
+  recovery?: { readyAt: string };
+}
+
+/** Answer of {@link Keyhaven.adminEnrolmentLink}. */
+export interface EnrolmentLink {
+  /** Shown this once; absent where it was mailed. */
+  link?: string;
+  mailed: boolean;
+  expiresAt: string;
+}
+
+/** Answer of {@link Keyhaven.adminVerifyClientKey}. */
+export interface ClientKeyVerdict {
+  configured: boolean;
+  matches: boolean;
+  createdAt: string | null;
+  lastUsedAt: string | null;
+  fingerprint: string | null;
+}
+
+/** Which events. */
+export interface AdminEventsQuery {
+  account?: string;
+  action?: string;
+  outcome?: "success" | "refused" | "";
+  from?: string;
+  to?: string;
+  cursor?: string;
+  limit?: number;
+}
+
+/** One line of {@link Keyhaven.adminEvents}. */
+export interface AdminEvent {
+  id: string;
+  at: string;
+  action: string;
+  outcome: "success" | "refused";
+  code: string | null;
+  step: string | null;
+  account: string | null;
+  credential: string | null;
+  session: string | null;
+  ip: string | null;
+  userAgent: string | null;
+  requestId: string | null;
+  /** Who did it, where that was not the account's owner: an account's id, or `command_line`. */
+  actor: string | null;
+}
+
+/** Answer of {@link Keyhaven.adminEvents}. */
+export interface AdminEvents {
+  events: AdminEvent[];
+  /** There can be a next page although this one is empty. */
+  next?: string;
 }
 
 /** A started ceremony. */
@@ -223,27 +399,71 @@ export interface AddPasskeyOptions {
   hints?: Hint[];
   /** Only with a session a password made in the last 5 minutes. */
   mediation?: "conditional";
+  /** A security key whose PIN is always asked for. */
+  pin?: boolean;
   signal?: AbortSignal;
 }
 
 /** Options of {@link Keyhaven.register}. */
 export interface RegisterOptions {
-  username: string;
+  /** Where accounts are called by names. */
+  username?: string;
   displayName?: string;
   email?: string;
+  /** Where they are called by addresses: of {@link Keyhaven.requestRegistration}. */
+  emailProofId?: string;
+  /** With it: the mailed code. */
+  emailCode?: string;
   deviceName?: string;
+  /** Where a sign-in asks for a password beside the passkey: the one that the account is to have. */
+  password?: string;
+  /** A security key whose PIN is always asked for. */
+  pin?: boolean;
   authenticatorAttachment?: "platform" | "cross-platform";
   hints?: Hint[];
   captchaToken?: string;
+  /** The browser is about to ask for the passkey: from then on the mailed code is used up. */
+  onPrompt?: () => void;
   signal?: AbortSignal;
+}
+
+/** Options of {@link Keyhaven.registerWithPassword}. */
+export interface PasswordRegisterOptions {
+  username?: string;
+  emailProofId?: string;
+  emailCode?: string;
+  password: string;
+  displayName?: string;
+  email?: string;
+  captchaToken?: string;
+  signal?: AbortSignal;
+}
+
+/** Options of {@link Keyhaven.loginWithPassword}. */
+export interface PasswordLoginOptions {
+  username: string;
+  password: string;
+  captchaToken?: string;
+  signal?: AbortSignal;
+}
+
+/** Options of {@link Keyhaven.changePassword}. */
+export interface PasswordChange {
+  password: string;
+  /** Where the account has no passkey, or a sign-in asks for both. */
+  currentPassword?: string;
+  /** Whether it counts only together with a passkey; as before where absent. */
+  withPasskey?: boolean;
 }
 
 /** Options of {@link Keyhaven.login}. */
 export interface LoginOptions {
   /** Absent: any passkey of this site that the browser offers. */
   username?: string;
-  /** Where the deployment wants both. */
+  /** Where it is asked for beside the passkey (`password_required`). */
   password?: string;
+  /** Likewise (`client_key_mismatch`). */
+  clientKey?: string;
   captchaToken?: string;
   signal?: AbortSignal;
 }
@@ -297,8 +517,16 @@ export class Keyhaven {
   constructor(options?: KeyhavenOptions);
   /** What this browser and device can do. Never rejects. */
   capabilities(): Promise<Capabilities>;
-  /** Creates an account with its first passkey, and signs in. */
+  /** What the deployment offers. */
+  features(): Promise<Features>;
+  /** Creates an account with its first passkey, and signs in. Refused while somebody is signed in. */
   register(options: RegisterOptions): Promise<SignIn>;
+  /** Has a code mailed, where accounts are called by addresses. */
+  requestRegistration(email: string): Promise<AskedProof>;
+  /** Creates an account with a password, and signs in. */
+  registerWithPassword(options: PasswordRegisterOptions): Promise<PasswordSignIn>;
+  /** Signs in with a password alone. */
+  loginWithPassword(options: PasswordLoginOptions): Promise<PasswordSignIn>;
   /** Signs in by name, or with any passkey where `username` is absent. */
   login(options?: LoginOptions): Promise<SignIn>;
   /** Offers passkeys in the list of `<input autocomplete="username webauthn">` until one is used. */
@@ -319,6 +547,8 @@ export class Keyhaven {
   credentials(): Promise<CredentialList>;
   /** Renames a passkey. */
   renameCredential(id: string, deviceName: string): Promise<Credential>;
+  /** Puts a suspended passkey back in use, stepping up where needed. */
+  reactivateCredential(id: string): Promise<Credential>;
   /** Deletes a passkey, stepping up where needed; `last_credential` for the last way in. */
   deleteCredential(id: string): Promise<void>;
   /** Deletes every passkey, or all but one (a credential id). */
@@ -329,6 +559,58 @@ export class Keyhaven {
   revokeSession(id: string): Promise<void>;
   /** Ends all sessions but this one, and answers how many. */
   revokeOtherSessions(): Promise<number>;
+  /** Ends all sessions, and answers how many. */
+  revokeAllSessions(): Promise<number>;
+  /** Sets the account's password, stepping up where needed. */
+  changePassword(change: PasswordChange): Promise<void>;
+  /** Removes it. */
+  removePassword(options?: { currentPassword?: string }): Promise<void>;
+  /** Makes a client key, stepping up: 32 hexadecimal digits, shown once. */
+  makeClientKey(): Promise<string>;
+  /** Removes it. */
+  removeClientKey(): Promise<void>;
+  /** What guards the account beside its passkeys. */
+  accountSecurity(): Promise<AccountSecurity>;
+  /** Gives the account another name for people to read. */
+  changeDisplayName(displayName: string): Promise<User>;
+  /** What happened to the account, newest first. */
+  accountEvents(options?: { after?: string }): Promise<EventList>;
+  /** Everything that is held of the account, stepping up. */
+  exportAccount(): Promise<object>;
+  /** Deletes the account for good, stepping up. */
+  deleteAccount(): Promise<void>;
+  /** Proves the address by the token of the mailed link. */
+  verifyEmail(token: string): Promise<User>;
+  /** Mails that link again. */
+  resendEmail(): Promise<void>;
+  /** Claims another address, stepping up. */
+  changeEmail(email: string): Promise<void>;
+  /** Has a recovery code mailed: answers the recovery's id. */
+  requestRecovery(email: string): Promise<string>;
+  /** Shows that code, or takes up what is ready. */
+  verifyRecovery(recoveryId: string, otp?: string): Promise<Recovery>;
+  /** Shows one of the account's own recovery codes: nothing waits then. */
+  verifyRecoveryCode(recoveryId: string, code: string): Promise<Recovery>;
+  /** How a recovery stands. */
+  recovery(recoveryId: string): Promise<Recovery>;
+  /** Cancels it, by the token of the mailed link or signed in. */
+  cancelRecovery(token?: string): Promise<void>;
+  /** Makes ten recovery codes, stepping up where needed: shown once. */
+  makeRecoveryCodes(): Promise<string[]>;
+  /** Uses up an enrolment link: a session that can only add a passkey. */
+  redeemEnrolment(token: string): Promise<SessionState>;
+  /** For administrators: accounts. These step up for `admin`. */
+  adminUsers(query?: AdminUsersQuery): Promise<AdminUsers>;
+  adminUser(id: string): Promise<AdminUserDetails>;
+  adminLock(id: string, reason: string): Promise<void>;
+  adminUnlock(id: string): Promise<void>;
+  adminSignOut(id: string): Promise<void>;
+  adminRemovePasskey(id: string, credentialId: string, options?: { evenLast?: boolean }): Promise<void>;
+  adminEnrolmentLink(id: string, options?: { mail?: boolean }): Promise<EnrolmentLink>;
+  adminVerifyClientKey(id: string, candidate: string): Promise<ClientKeyVerdict>;
+  adminEvents(query?: AdminEventsQuery): Promise<AdminEvents>;
+  /** The sealed audit log as lines of JSON. */
+  adminExportAudit(): Promise<string>;
   /** Name and version of the server. */
   version(): Promise<Version>;
 }

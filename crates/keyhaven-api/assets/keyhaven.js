@@ -37,7 +37,7 @@ const CLIENT_DETAILS = {
   prompt_failed: "The browser could not run the passkey prompt.",
   security_error: "This page's address may not use passkeys of the configured domain.",
   session_expired: "The session has ended.",
-  signed_in_meanwhile: "A passkey picked from the autofill list has signed in meanwhile.",
+  signed_in_meanwhile: "Somebody is signed in already: no account was made.",
   webauthn_unsupported: "This browser, or this insecure page, has no WebAuthn.",
 };
 
@@ -69,6 +69,7 @@ export class Keyhaven {
   #base;
   #fetch;
   #requestTimeout;
+  #language;
   /** The last known user, for the Signal API. */
   #user = null;
   /** The running autofill, `{ stop, finished }`. */
@@ -82,13 +83,16 @@ export class Keyhaven {
   #waiters = new Set();
   /** Moves whenever a passkey is being made, so that an older list is never signalled as complete. */
   #registrations = 0;
+  /** Passkeys that are being made: meanwhile no list is signalled as complete. */
+  #making = 0;
 
   /** @param {import("./keyhaven.d.ts").KeyhavenOptions} [options] */
-  constructor({ baseUrl = "/", fetch = globalThis.fetch.bind(globalThis), requestTimeout = 30_000 } = {}) {
+  constructor({ baseUrl = "/", fetch = globalThis.fetch, requestTimeout = 30_000, language } = {}) {
     const base = new URL(baseUrl, globalThis.location?.href).href;
     this.#base = base.endsWith("/") ? base : `${base}/`;
     this.#fetch = fetch;
     this.#requestTimeout = requestTimeout;
+    this.#language = language;
   }
 
   /**
@@ -102,14 +106,26 @@ export class Keyhaven {
   }
 
   /**
-   * Creates an account with its first passkey, and signs in.
+   * Creates an account with its first passkey, and signs in. Rejects with `signed_in_meanwhile` where somebody is signed
+   * in: {@link Keyhaven#addPasskey} is what adds a passkey to an account.
    *
    * @param {import("./keyhaven.d.ts").RegisterOptions} options
    * @returns {Promise<SignIn>}
    */
-  async register({ username, displayName, email, deviceName, authenticatorAttachment, hints, captchaToken, signal }) {
-    const body = { username, displayName, email, authenticatorAttachment, hints, captchaToken };
-    return this.#create(body, { deviceName, signal });
+  async register(options) {
+    const { deviceName, password, signal, onPrompt, ...body } = options;
+    return this.#create(body, { deviceName, password, signal, onPrompt, newAccount: true });
+  }
+
+  /**
+   * Has a code mailed to an address, where accounts are called by theirs: `register({ emailProofId, emailCode })` follows,
+   * from this browser. The answer is the same for every address.
+   *
+   * @param {string} email
+   * @returns {Promise<import("./keyhaven.d.ts").AskedProof>}
+   */
+  async requestRegistration(email) {
+    return this.#post("register/start", { email });
   }
 
   /**
@@ -118,13 +134,14 @@ export class Keyhaven {
    * @param {import("./keyhaven.d.ts").AddPasskeyOptions} [options]
    * @returns {Promise<SignIn>}
    */
-  async addPasskey({ deviceName, authenticatorAttachment, hints, mediation, signal } = {}) {
-    const body = { authenticatorAttachment, hints, mediation };
+  async addPasskey({ deviceName, authenticatorAttachment, hints, mediation, pin, signal } = {}) {
+    const body = { authenticatorAttachment, hints, mediation, pin };
     try {
       return await this.#create(body, { deviceName, mediation, signal, stepUp: "add_passkey" });
     } catch (error) {
-      // Without a session the same route creates accounts, and misses a name.
-      if (error.code !== "invalid_request" || (await this.session())) throw error;
+      // Without a session the same route creates accounts, and misses a name, or an address.
+      const missed = error.code === "invalid_request" || error.code === "email_required";
+      if (!missed || (await this.session())) throw error;
       throw new KeyhavenError({ code: "session_expired", status: 401, requestId: error.requestId, cause: error });
     }
   }
@@ -132,25 +149,22 @@ export class Keyhaven {
   /**
    * Signs in with a passkey: by name, or, without `username`, with any passkey the browser offers for this site. Where
    * a passkey from the autofill list is signing in just then, its sign-in is the answer, and `onSignIn` is not called.
+   * Where more than the passkey is asked for, rejects with `password_required` or `client_key_mismatch`: call it again,
+   * with what is missing.
    *
    * @param {import("./keyhaven.d.ts").LoginOptions} [options]
    * @returns {Promise<SignIn>}
    */
-  async login({ username, password, captchaToken, signal } = {}) {
+  async login({ username, password, clientKey, captchaToken, signal } = {}) {
     requireWebAuthn();
-    this.#adopters += 1;
-    try {
-      return await this.#exclusively(async (signedIn) => {
-        if (signedIn) return signedIn;
-        const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
-        const assertion = await promptGet(ceremony.publicKey, { signal });
-        const result = await this.#finishLogin(ceremony, assertion, { password, signal });
-        this.#autofill?.stop();
-        return result;
-      });
-    } finally {
-      this.#adopters -= 1;
-    }
+    return this.#adopting(async (signedIn) => {
+      if (signedIn) return signedIn;
+      const ceremony = await this.#post("login/start", { username, captchaToken }, { signal });
+      const assertion = await promptGet(ceremony.publicKey, { signal });
+      const result = await this.#finishLogin(ceremony, assertion, { password, clientKey, signal });
+      this.#autofill?.stop();
+      return result;
+    });
   }
 
   /**
@@ -210,6 +224,15 @@ export class Keyhaven {
   }
 
   /**
+   * What the deployment offers beside passkeys: what a page need not show a button for.
+   *
+   * @returns {Promise<import("./keyhaven.d.ts").Features>}
+   */
+  async features() {
+    return this.#get("features");
+  }
+
+  /**
    * Renews the session cookie; answers a new access token where those are on.
    *
    * @returns {Promise<import("./keyhaven.d.ts").SessionState>}
@@ -244,7 +267,7 @@ export class Keyhaven {
   async credentials() {
     const before = this.#registrations;
     const list = await this.#get("credentials");
-    if (before === this.#registrations) signalAccount(list);
+    this.#signalSince(before, list);
     return list;
   }
 
@@ -256,7 +279,18 @@ export class Keyhaven {
    * @returns {Promise<import("./keyhaven.d.ts").Credential>}
    */
   async renameCredential(id, deviceName) {
-    return this.#request("PATCH", `credentials/${encodeURIComponent(id)}`, { body: { deviceName } });
+    return this.#changing(() => this.#request("PATCH", `credentials/${encodeURIComponent(id)}`, { body: { deviceName } }));
+  }
+
+  /**
+   * Puts a suspended passkey back in use; asks for one first where the sign-in is not fresh.
+   *
+   * @param {string} id base64url credential id
+   * @returns {Promise<import("./keyhaven.d.ts").Credential>}
+   */
+  async reactivateCredential(id) {
+    const change = () => this.#request("PATCH", `credentials/${encodeURIComponent(id)}`, { body: { active: true } });
+    return this.#changing(() => this.#steppingUp("add_passkey", change));
   }
 
   /**
@@ -266,8 +300,8 @@ export class Keyhaven {
    * @param {string} id base64url credential id
    */
   async deleteCredential(id) {
-    await this.#steppingUp("delete_passkey", () => this.#delete(`credentials/${encodeURIComponent(id)}`));
-    await this.credentials().catch(() => undefined);
+    const remove = () => this.#delete(`credentials/${encodeURIComponent(id)}`);
+    await this.#changing(() => this.#steppingUp("delete_passkey", remove));
   }
 
   /**
@@ -277,8 +311,7 @@ export class Keyhaven {
    */
   async deleteAllCredentials({ except } = {}) {
     const query = except === undefined ? "" : `?except=${encodeURIComponent(except)}`;
-    await this.#steppingUp("delete_passkey", () => this.#delete(`credentials${query}`));
-    await this.credentials().catch(() => undefined);
+    await this.#changing(() => this.#steppingUp("delete_passkey", () => this.#delete(`credentials${query}`)));
   }
 
   /** Where the account is signed in. @returns {Promise<import("./keyhaven.d.ts").SessionInfo[]>} */
@@ -296,6 +329,307 @@ export class Keyhaven {
     return (await this.#delete("sessions")).ended;
   }
 
+  /** Signs out everywhere, here too. @returns {Promise<number>} how many sessions that ended */
+  async revokeAllSessions() {
+    const { ended } = await this.#delete("sessions?all=true");
+    this.#user = null;
+    return ended;
+  }
+
+  // ── Passwords, where the deployment has them ──────────────────────────────────────────────────────────────────────
+
+  /**
+   * Creates an account with a password, and signs in. `offerPasskey` of the answer: offer {@link Keyhaven#addPasskey} now.
+   *
+   * @param {import("./keyhaven.d.ts").PasswordRegisterOptions} options
+   * @returns {Promise<import("./keyhaven.d.ts").PasswordSignIn>}
+   */
+  async registerWithPassword({ signal, ...body }) {
+    return this.#exclusively(async (signedIn) => {
+      if (signedIn) throw new KeyhavenError({ code: "signed_in_meanwhile" });
+      const result = await this.#post("password/register", body, { signal });
+      this.#autofill?.stop();
+      return this.#remember(result);
+    });
+  }
+
+  /**
+   * Signs in with a password alone. `offerPasskey` of the answer: offer {@link Keyhaven#addPasskey} now.
+   *
+   * @param {import("./keyhaven.d.ts").PasswordLoginOptions} options
+   * @returns {Promise<import("./keyhaven.d.ts").PasswordSignIn>}
+   */
+  async loginWithPassword({ username, password, captchaToken, signal }) {
+    return this.#adopting(async (signedIn) => {
+      if (signedIn) return { ...signedIn, offerPasskey: false };
+      const result = await this.#post("password/login", { username, password, captchaToken }, { signal });
+      this.#autofill?.stop();
+      return this.#remember(result);
+    });
+  }
+
+  /**
+   * Sets the account's password; asks for a passkey first where the account has one. Ends the other sessions. Rejects
+   * with `password_required` where the password so far is needed.
+   *
+   * @param {import("./keyhaven.d.ts").PasswordChange} change
+   */
+  async changePassword({ password, currentPassword, withPasskey }) {
+    const body = { password, currentPassword, withPasskey };
+    await this.#steppingUp("change_password", () => this.#request("PUT", "password", { body }));
+  }
+
+  /**
+   * Removes the account's password, as {@link Keyhaven#changePassword} sets one.
+   *
+   * @param {{ currentPassword?: string }} [options]
+   */
+  async removePassword({ currentPassword } = {}) {
+    const body = currentPassword === undefined ? undefined : { currentPassword };
+    await this.#steppingUp("change_password", () => this.#request("DELETE", "password", { body }));
+  }
+
+  // ── Client keys, where the deployment has them ────────────────────────────────────────────────────────────────────
+
+  /**
+   * Makes a client key, in place of the one before; asks for a passkey first. Show it: nobody can ever again.
+   *
+   * @returns {Promise<string>} 32 hexadecimal digits
+   */
+  async makeClientKey() {
+    const { clientKey } = await this.#steppingUp("change_password", () => this.#post("account/client-key"));
+    return clientKey;
+  }
+
+  /** Removes the account's client key; asks for a passkey first. */
+  async removeClientKey() {
+    await this.#steppingUp("change_password", () => this.#delete("account/client-key"));
+  }
+
+  /** What guards the account beside its passkeys. @returns {Promise<import("./keyhaven.d.ts").AccountSecurity>} */
+  async accountSecurity() {
+    return this.#get("account/security");
+  }
+
+  // ── The account ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gives the account another name for people to read, and tells the browser.
+   *
+   * @param {string} displayName 1 to 64 characters
+   * @returns {Promise<import("./keyhaven.d.ts").User>}
+   */
+  async changeDisplayName(displayName) {
+    const { signals, ...user } = await this.#request("PATCH", "account", { body: { displayName } });
+    signalUser({ signals });
+    return this.#remember({ user }).user;
+  }
+
+  /**
+   * What happened to the account, newest first, 50 at a time.
+   *
+   * @param {{ after?: string }} [options] `after`: `next` of the page before
+   * @returns {Promise<import("./keyhaven.d.ts").EventList>}
+   */
+  async accountEvents({ after } = {}) {
+    return this.#get(after === undefined ? "account/events" : `account/events?after=${encodeURIComponent(after)}`);
+  }
+
+  /** Everything that is held of the account, to be kept; asks for a passkey first. @returns {Promise<object>} */
+  async exportAccount() {
+    return this.#steppingUp("export", () => this.#get("account/export"));
+  }
+
+  /** Deletes the account, at once and for good; asks for a passkey first, and tells the browser that none counts. */
+  async deleteAccount() {
+    await this.#changing(() => this.#steppingUp("delete_account", () => this.#delete("account")));
+    this.#user = null;
+  }
+
+  // ── The e-mail address ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Proves the account's address by the token of the mailed link (`#verify-email=…`). Needs a session of the account that
+   * asked; anything else rejects with `not_found`.
+   *
+   * @param {string} token
+   * @returns {Promise<import("./keyhaven.d.ts").User>}
+   */
+  async verifyEmail(token) {
+    return this.#remember({ user: await this.#post("email/verify", { token }) }).user;
+  }
+
+  /** Mails the link again: once a minute. */
+  async resendEmail() {
+    await this.#post("email/resend");
+  }
+
+  /**
+   * Claims another address, and has a link mailed there; asks for a passkey first. The present one stays until then.
+   *
+   * @param {string} email
+   */
+  async changeEmail(email) {
+    await this.#steppingUp("change_email", () => this.#post("email/change", { email }));
+  }
+
+  // ── Recovery ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Has a code of six digits mailed to an account's proven address. The answer is the same where nobody has it.
+   *
+   * @param {string} email
+   * @returns {Promise<string>} the recovery's id, good in this browser only
+   */
+  async requestRecovery(email) {
+    return (await this.#post("recovery/request-otp", { email })).recoveryId;
+  }
+
+  /**
+   * Shows the mailed code; without one, takes up a recovery that is `ready`. Answers `recovered` (there is a session now
+   * that can add a passkey, and nothing else: {@link Keyhaven#addPasskey}), or `waiting`.
+   *
+   * @param {string} recoveryId
+   * @param {string} [otp]
+   * @returns {Promise<import("./keyhaven.d.ts").Recovery>}
+   */
+  async verifyRecovery(recoveryId, otp) {
+    return this.#remember(await this.#post("recovery/verify-otp", { recoveryId, otp }));
+  }
+
+  /**
+   * Shows one of the account's recovery codes: a recovery that waits then waits no longer.
+   *
+   * @param {string} recoveryId
+   * @param {string} code
+   * @returns {Promise<import("./keyhaven.d.ts").Recovery>}
+   */
+  async verifyRecoveryCode(recoveryId, code) {
+    return this.#remember(await this.#post("recovery/verify-code", { recoveryId, code }));
+  }
+
+  /**
+   * How a recovery stands that this browser asked for.
+   *
+   * @param {string} recoveryId
+   * @returns {Promise<import("./keyhaven.d.ts").Recovery>}
+   */
+  async recovery(recoveryId) {
+    return this.#get(`recovery/${encodeURIComponent(recoveryId)}`);
+  }
+
+  /**
+   * Cancels a recovery by the token of the mailed link (`#cancel-recovery=…`); without one, those of the account that is
+   * signed in.
+   *
+   * @param {string} [token]
+   */
+  async cancelRecovery(token) {
+    await this.#post("recovery/cancel", { token });
+  }
+
+  /**
+   * Makes recovery codes, in place of those before; asks for a passkey first where the sign-in is not fresh. Show them:
+   * nobody can ever again.
+   *
+   * @returns {Promise<string[]>}
+   */
+  async makeRecoveryCodes() {
+    return (await this.#steppingUp("add_passkey", () => this.#post("recovery/codes"))).codes;
+  }
+
+  /**
+   * Uses up the token of an enrolment link (`#enrolment=…`): there is a session then that can add a passkey, and nothing
+   * else ({@link Keyhaven#addPasskey}).
+   *
+   * @param {string} token
+   * @returns {Promise<import("./keyhaven.d.ts").SessionState>}
+   */
+  async redeemEnrolment(token) {
+    return this.#remember(await this.#post("enrolment/redeem", { token }));
+  }
+
+  // ── Administrators. Each asks for a passkey first; for everybody else nothing of this is there ────────────────────
+
+  /**
+   * Accounts, newest first, or those that are looked for.
+   *
+   * @param {import("./keyhaven.d.ts").AdminUsersQuery} [query]
+   * @returns {Promise<import("./keyhaven.d.ts").AdminUsers>}
+   */
+  async adminUsers(query) {
+    return this.#administering(() => this.#get(withQuery("admin/users", query)));
+  }
+
+  /** One account. @param {string} id @returns {Promise<import("./keyhaven.d.ts").AdminUserDetails>} */
+  async adminUser(id) {
+    return this.#administering(() => this.#get(adminUser(id)));
+  }
+
+  /** Locks an account: nobody signs in to it. @param {string} id @param {string} reason for other administrators */
+  async adminLock(id, reason) {
+    await this.#administering(() => this.#post(adminUser(id, "/lock"), { reason }));
+  }
+
+  /** Unlocks an account. @param {string} id */
+  async adminUnlock(id) {
+    await this.#administering(() => this.#post(adminUser(id, "/unlock")));
+  }
+
+  /** Signs an account out everywhere. @param {string} id */
+  async adminSignOut(id) {
+    await this.#administering(() => this.#delete(adminUser(id, "/sessions")));
+  }
+
+  /**
+   * Removes a passkey of an account.
+   *
+   * @param {string} id
+   * @param {string} credentialId
+   * @param {{ evenLast?: boolean }} [options] `evenLast`: also where no passkey would be left
+   */
+  async adminRemovePasskey(id, credentialId, options) {
+    const path = withQuery(adminUser(id, `/credentials/${encodeURIComponent(credentialId)}`), options);
+    await this.#administering(() => this.#delete(path));
+  }
+
+  /**
+   * Makes a link by which the owner of an account can add a passkey, once.
+   *
+   * @param {string} id
+   * @param {{ mail?: boolean }} [options] `mail`: it is mailed to the account's address, and not answered
+   * @returns {Promise<import("./keyhaven.d.ts").EnrolmentLink>}
+   */
+  async adminEnrolmentLink(id, { mail = false } = {}) {
+    return this.#administering(() => this.#post(adminUser(id, "/enrolment-link"), { mail }));
+  }
+
+  /**
+   * Whether something is an account's client key, where that can be asked.
+   *
+   * @param {string} id
+   * @param {string} candidate
+   * @returns {Promise<import("./keyhaven.d.ts").ClientKeyVerdict>}
+   */
+  async adminVerifyClientKey(id, candidate) {
+    return this.#administering(() => this.#post(adminUser(id, "/client-key/verify"), { candidate }));
+  }
+
+  /**
+   * Events of all accounts, newest first.
+   *
+   * @param {import("./keyhaven.d.ts").AdminEventsQuery} [query]
+   * @returns {Promise<import("./keyhaven.d.ts").AdminEvents>}
+   */
+  async adminEvents(query) {
+    return this.#administering(() => this.#get(withQuery("admin/audit", query)));
+  }
+
+  /** The whole sealed audit log, as lines of JSON for `keyhaven audit verify`. @returns {Promise<string>} */
+  async adminExportAudit() {
+    return this.#administering(() => this.#request("GET", "admin/audit/export", { plain: true }));
+  }
+
   /** Name and version of the server. @returns {Promise<import("./keyhaven.d.ts").Version>} */
   async version() {
     return this.#get("version");
@@ -303,42 +637,66 @@ export class Keyhaven {
 
   // ── Ceremonies ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #create(body, { deviceName, mediation, signal, stepUp }) {
+  async #create(body, { deviceName, password, mediation, signal, stepUp, onPrompt, newAccount = false }) {
     requireWebAuthn();
     const start = () => this.#post("register/start", body, { signal });
     return this.#exclusively(async (signedIn) => {
-      if (signedIn) throw new KeyhavenError({ code: "signed_in_meanwhile" });
+      // With a session the same route adds a passkey to its account, which is not what was asked for.
+      if (signedIn || (newAccount && (await this.session()))) throw new KeyhavenError({ code: "signed_in_meanwhile" });
       const ceremony = await (stepUp ? this.#steppingUp(stepUp, start, signal) : start());
+      notify(onPrompt);
       this.#registrations += 1;
+      this.#making += 1;
       try {
         const credential = await promptCreate(ceremony.publicKey, { mediation, signal });
-        const finish = { ceremonyId: ceremony.ceremonyId, credential, deviceName };
+        const finish = { ceremonyId: ceremony.ceremonyId, credential, deviceName, password };
         const result = await this.#post("register/finish", finish, { signal });
         this.#autofill?.stop();
+        // Its list may lack another one that is being made.
+        if (this.#making === 1) signalAccount(result);
         return this.#remember(result);
       } finally {
+        this.#making -= 1;
         this.#registrations += 1;
       }
     });
   }
 
-  async #finishLogin(ceremony, assertion, { password, signal } = {}) {
-    const result = await this.#finishAssertion("login/finish", ceremony, assertion, { password, signal });
+  async #finishLogin(ceremony, assertion, { password, clientKey, signal } = {}) {
+    const more = { password, clientKey, signal };
+    const result = await this.#finishAssertion("login/finish", ceremony, assertion, more);
     this.#remember(result);
     signalUser(result);
     return result;
   }
 
   /** Posts an assertion; a passkey the server certainly does not know is reported to the browser. */
-  async #finishAssertion(path, { ceremonyId, publicKey }, credential, { password, signal }) {
+  async #finishAssertion(path, { ceremonyId, publicKey }, credential, { password, clientKey, signal }) {
     try {
-      return await this.#post(path, { ceremonyId, credential, password }, { signal });
+      return await this.#post(path, { ceremonyId, credential, password, clientKey }, { signal });
     } catch (error) {
       if (error.code === "credential_not_found") {
         tellBrowser("signalUnknownCredential", { rpId: publicKey.rpId, credentialId: credential.id });
       }
       throw error;
     }
+  }
+
+  #administering(call) {
+    return this.#steppingUp("admin", call);
+  }
+
+  /** Runs a change of passkeys, and hands what its answer says to the browser, unless a passkey was made meanwhile. */
+  async #changing(call) {
+    const before = this.#registrations;
+    const answer = await call();
+    this.#signalSince(before, answer);
+    return answer;
+  }
+
+  /** Hands a list of passkeys to the browser, unless it may lack one that is being made, or was made since `before`. */
+  #signalSince(before, answer) {
+    if (this.#making === 0 && before === this.#registrations) signalAccount(answer);
   }
 
   /** Runs `call`; where the server wants a step-up first, does it and runs `call` once more. */
@@ -376,6 +734,16 @@ export class Keyhaven {
         for (const wake of this.#waiters) wake();
         this.#waiters.clear();
       }
+    }
+  }
+
+  /** Runs a sign-in, for which that of autofill will do. */
+  async #adopting(flow) {
+    this.#adopters += 1;
+    try {
+      return await this.#exclusively(flow);
+    } finally {
+      this.#adopters -= 1;
     }
   }
 
@@ -457,7 +825,8 @@ export class Keyhaven {
       },
       (error) => (prompt.signal.aborted ? {} : { error }),
     );
-    this.#conditional = { abort, signedIn: signIn.then(({ result }) => result) };
+    const conditional = { abort, signedIn: signIn.then(({ result }) => result) };
+    this.#conditional = conditional;
     notify(onOffer);
     let renewed;
     const renewal = this.#renewInTime(ceremony, prompt.signal).then((next) => {
@@ -468,7 +837,8 @@ export class Keyhaven {
       const outcome = await signIn;
       return { renewed, ...outcome };
     } finally {
-      this.#conditional = null;
+      // A run that replaced this one may have its own by now.
+      if (this.#conditional === conditional) this.#conditional = null;
       stop.removeEventListener("abort", abort);
       abort();
       renewal.catch(nothing);
@@ -522,18 +892,21 @@ export class Keyhaven {
     return this.#request("DELETE", path);
   }
 
-  async #request(method, path, { body, signal } = {}) {
+  async #request(method, path, { body, signal, plain = false } = {}) {
     const controller = new AbortController();
     const abort = () => controller.abort();
     if (signal?.aborted) abort();
     signal?.addEventListener("abort", abort, { once: true });
     const timer = setTimeout(abort, this.#requestTimeout);
+    const fetch = this.#fetch; // a browser's own does not run as the method of another object
     let response;
     let text;
     try {
       const headers = { Accept: "application/json" };
+      const language = typeof this.#language === "function" ? this.#language() : this.#language;
+      if (language) headers["Accept-Language"] = language;
       if (body !== undefined) headers["Content-Type"] = "application/json";
-      response = await this.#fetch(this.#base + path, {
+      response = await fetch(this.#base + path, {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -541,6 +914,7 @@ export class Keyhaven {
         credentials: "include",
         signal: controller.signal,
       });
+      if (plain) clearTimeout(timer); // it is streamed, and takes as long as it takes
       text = await response.text();
     } catch (cause) {
       throw new KeyhavenError({ code: signal?.aborted ? "cancelled" : "network_error", cause });
@@ -549,6 +923,7 @@ export class Keyhaven {
       signal?.removeEventListener("abort", abort);
     }
     if (!response.ok) throw problem(response, text);
+    if (plain) return text;
     if (text === "") return undefined;
     try {
       return JSON.parse(text);
@@ -556,6 +931,17 @@ export class Keyhaven {
       throw new KeyhavenError({ code: "invalid_answer", status: response.status, cause });
     }
   }
+}
+
+/** A path with what is known of a query. */
+function withQuery(path, query = {}) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const text = new URLSearchParams(pairs).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+function adminUser(id, rest = "") {
+  return `admin/users/${encodeURIComponent(id)}${rest}`;
 }
 
 // ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────────────

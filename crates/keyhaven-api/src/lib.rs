@@ -44,8 +44,8 @@ pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
 use routes::{
-    account, admin, client_key, credentials, dev_mails, email, enrolment, login, page, password, recovery,
-    register, session, step_up, system, well_known,
+    account, admin, client_key, credentials, dev_mails, email, enrolment, features, login, page, password,
+    protections, recovery, register, session, step_up, system, well_known,
 };
 use state::{ApiState, Shared};
 
@@ -67,7 +67,7 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
 
     let pages = Router::new()
         .route("/", get(page::index))
-        .route("/assets/{name}", get(page::asset));
+        .route("/assets/{*path}", get(page::asset));
     let pages = match &state.settings.mail_folder {
         None => pages,
         Some(_) => pages.route("/dev/mails", get(dev_mails::show)),
@@ -152,9 +152,11 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(admin::events))
         .routes(paths!(admin::export))
         .routes(paths!(client_key::rotate, client_key::remove))
+        .routes(paths!(protections::show))
         .routes(paths!(system::health))
         .routes(paths!(system::ready))
         .routes(paths!(system::version))
+        .routes(paths!(features::show))
 }
 
 /// Pages of the allowed origins may call, with cookies; nobody else learns anything.

@@ -16,11 +16,12 @@ use subtle::ConstantTimeEq as _;
 use crate::audit::Subject;
 use crate::ceremony::Kind;
 use crate::client::{Client, SecretToken};
+use crate::codes::digits;
 use crate::context::Context;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::mails::SECURITY;
-use crate::recovery::digits;
+use crate::moments::{DAY, ago};
 use crate::registration::Registrations;
 use crate::settings::Identifier;
 use crate::username::{self, Username};
@@ -35,8 +36,6 @@ const TRIES: u8 = 5;
 
 /// An address gets no more mails than these in a day, whoever asks.
 const MAILS_A_DAY: u32 = 5;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A code that was mailed, or not.
 #[derive(Debug)]
@@ -99,27 +98,18 @@ impl Registrations {
         context.random.fill(&mut id)?;
         let id = CeremonyId(id);
         let code_hash = context.keys.mailed_code_hash(&hash_of(id), &code);
-        let kind = Kind::AddressProof {
-            address: address.as_str().to_owned(),
-            // Nobody can prove what is somebody's already, not even by chance.
-            code_hash: taken.is_none().then(|| base64url::encode(&code_hash)),
-            tries: 0,
-        };
-        let challenge = context.new_challenge()?;
-        let started = context
-            .begin_as(id, client, kind, challenge, (), LIFETIME)
-            .await?;
         let now = context.clock.now();
         let content = match &taken {
             None => Content::RegistrationCode {
-                link: context.link(&format!("register={}.{code}", started.ceremony.to_text())),
+                link: context.link(&format!("register={}.{code}", id.to_text())),
                 code: Secret(code),
-                until: started.expires_at,
+                until: now.saturating_add(LIFETIME),
             },
             Some(_) => Content::AlreadyRegistered {
                 page: context.link(SECURITY),
             },
         };
+        let proven = address.as_str().to_owned();
         let mail = Mail {
             to: address,
             language: context.language_of(client),
@@ -127,6 +117,7 @@ impl Registrations {
             occasion: Some(context.occasion(client)),
             content,
         };
+        let nobodys = taken.is_none();
         let account = taken.map(|taken| taken.account);
         let subject = account.as_ref().map_or_else(Subject::default, Subject::account);
         let mut audit = context.success(client, ASK, subject)?;
@@ -146,12 +137,9 @@ impl Registrations {
             stage: RecoveryStage::Ended,
             expires_at: now.saturating_add(DAY),
         };
-        let yesterday = now
-            .as_millis()
-            .saturating_sub(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX));
         let stored = context
             .durable
-            .ask_recovery(counted, MAILS_A_DAY, UnixTime::from_millis(yesterday), audit)
+            .ask_recovery(counted, MAILS_A_DAY, ago(now, DAY), audit)
             .await?;
         if !stored {
             tracing::info!(
@@ -159,6 +147,18 @@ impl Registrations {
                 "an address had its mails for today; no further one is sent"
             );
         }
+        let provable = stored && nobodys;
+        let kind = Kind::AddressProof {
+            address: proven,
+            // A code that nobody was mailed proves nothing: guesses are as few as mails. Nor can anybody prove what is
+            // somebody's already, not even by chance.
+            code_hash: provable.then(|| base64url::encode(&code_hash)),
+            tries: 0,
+        };
+        let challenge = context.new_challenge()?;
+        let started = context
+            .begin_as(id, client, kind, challenge, (), LIFETIME)
+            .await?;
         Ok(AskedProof {
             id: started.ceremony,
             expires_at: started.expires_at,

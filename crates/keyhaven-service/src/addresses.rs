@@ -11,7 +11,6 @@ use keyhaven_mail::{Address, Content, Mail};
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, Aftermath, ClaimOutcome, NewClaim, ProofOutcome, QueuedMail,
 };
-use keyhaven_types::UnixTime;
 use subtle::ConstantTimeEq as _;
 
 use crate::audit::Subject;
@@ -19,6 +18,7 @@ use crate::client::{Client, SecretToken};
 use crate::context::Context;
 use crate::error::Error;
 use crate::mails::SECURITY;
+use crate::moments::{DAY, ago};
 use crate::sessions::SignedIn;
 use crate::settings::Identifier;
 use crate::step_up::Purpose;
@@ -39,8 +39,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// More mails than these nobody gets in a day for claims of one address, however many accounts claim it.
 const MAILS_A_DAY: u32 = 5;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Proves and changes addresses.
 #[derive(Clone)]
@@ -90,6 +88,7 @@ impl Addresses {
             .durable
             .prove_address(
                 current.account_id(),
+                current.session().id,
                 &token,
                 username.as_ref().map(Username::as_str),
                 now,
@@ -99,6 +98,7 @@ impl Addresses {
         match proven {
             ProofOutcome::ClaimMissing | ProofOutcome::Taken => Err(Error::NotFound),
             ProofOutcome::Proven(account) => Ok(account),
+            ProofOutcome::SessionEnded => Err(Error::SessionExpired),
         }
     }
 
@@ -264,10 +264,7 @@ impl Context {
     ) -> Result<(AddressClaim, Option<QueuedMail>), Error> {
         let now = self.clock.now();
         let address_hash = self.keys.address_hash(claimant.address.as_str());
-        let yesterday = UnixTime::from_millis(
-            now.as_millis()
-                .saturating_sub(i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX)),
-        );
+        let yesterday = ago(now, DAY);
         let owner = self.durable.address_owner(claimant.address.as_str()).await?;
         let owner = owner.filter(|owner| owner.id != claimant.account);
         let mailed = self.durable.mails_to(&address_hash, yesterday).await?;

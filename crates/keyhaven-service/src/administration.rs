@@ -115,8 +115,6 @@ pub enum UserQuery {
     Id(String),
     /// The one with this username.
     Username(String),
-    /// Those whose username begins so.
-    UsernamePrefix(String),
 }
 
 /// A part of a list.
@@ -167,7 +165,8 @@ impl Administration {
         }
     }
 
-    /// Accounts, a page at a time: all of them newest first, a search by the beginning of a name in the order of names.
+    /// Accounts, a page at a time: all of them, newest first, or the one that is meant exactly. Names and addresses are
+    /// encrypted where they are stored: there is no looking for a part of one.
     /// What comes meanwhile makes none appear twice, and none be left out that was there.
     ///
     /// # Errors
@@ -191,15 +190,6 @@ impl Administration {
                 Ok(page(found, limit, |last| {
                     place(last.account.created_at, last.account.id.0)
                 }))
-            }
-            UserQuery::UsernamePrefix(prefix) => {
-                if prefix.is_empty() || prefix.chars().count() > 50 {
-                    return Err(Error::invalid("usernamePrefix: 1 to 50 characters"));
-                }
-                // Names are stored in lower case; the beginning of one need not be one.
-                let prefix = prefix.to_lowercase();
-                let found = durable.accounts_named(&prefix, cursor, more).await?;
-                Ok(page(found, limit, |last| last.account.username.clone()))
             }
             UserQuery::Email(_) | UserQuery::Id(_) | UserQuery::Username(_) => {
                 let found = self.find(query).await?;
@@ -234,7 +224,7 @@ impl Administration {
                     found.map(|found| found.account)
                 }
             },
-            UserQuery::All | UserQuery::UsernamePrefix(_) => None,
+            UserQuery::All => None,
         })
     }
 

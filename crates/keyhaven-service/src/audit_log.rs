@@ -14,6 +14,7 @@ pub use export::{ExportError, LogSink, LogWriter, export_log, newest_batch, walk
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::moments::ago;
 use crate::ports::RandomUnavailable;
 use crate::secrets::{Keys, SecretKey};
 
@@ -67,8 +68,7 @@ impl AuditLog {
     /// [`Error::Storage`]; keys sealed under another secret are left alone and not used.
     pub async fn maintain(&self, rotation: Duration) -> Result<(), Error> {
         let now = self.context.clock.now();
-        let rotation = i64::try_from(rotation.as_millis()).unwrap_or(i64::MAX);
-        let fresh_since = UnixTime::from_millis(now.as_millis().saturating_sub(rotation));
+        let fresh_since = ago(now, rotation);
         let stored = self.context.durable.audit_keys().await?;
         let newest = self.newest_usable(&stored);
         let signing = match newest {

@@ -20,6 +20,7 @@ mod ceremony;
 mod client;
 mod client_keys;
 mod clones;
+mod codes;
 mod confirmation;
 mod context;
 mod decoy;
@@ -31,6 +32,7 @@ mod factors;
 mod known;
 mod limits;
 mod mails;
+mod moments;
 mod network;
 mod outbox;
 mod passkeys;
@@ -38,6 +40,7 @@ mod passwords;
 mod personal;
 mod ports;
 mod privacy;
+mod protections;
 mod recovery;
 mod registration;
 mod secrets;
@@ -82,6 +85,7 @@ pub use passkeys::Passkeys;
 pub use passwords::{ImportedPassword, NewPassword, PasswordSignIn, Passwords, RegisterPassword};
 pub use ports::{Anchors, Clock, Crosscheck, Observer, Random, RandomUnavailable, SecondVerdict};
 pub use privacy::{AccountExport, Privacy};
+pub use protections::{PasswordUse, Protection, Protections};
 pub use recovery::{
     AskedRecovery, OldPasskeys, Recoveries, RecoveryProgress, RecoverySettings, RecoveryState,
 };
@@ -122,6 +126,8 @@ pub struct Keyhaven {
     pub passwords: Passwords,
     /// An account in its owner's hands.
     pub privacy: Privacy,
+    /// What guards an account beside its passkeys.
+    pub protections: Protections,
     /// Recovering accounts.
     pub recoveries: Recoveries,
     /// Registering passkeys.
@@ -195,6 +201,7 @@ impl Keyhaven {
             passkeys: Passkeys(context.clone()),
             passwords: Passwords(context.clone()),
             privacy: Privacy(context.clone()),
+            protections: Protections(context.clone()),
             recoveries: Recoveries(context.clone()),
             registrations: Registrations(context.clone()),
             sessions: Sessions(context.clone()),
@@ -254,6 +261,7 @@ opaque_debug!(
     Passkeys,
     Passwords,
     Privacy,
+    Protections,
     Recoveries,
     Registrations,
     Sessions,

@@ -13,18 +13,20 @@ use std::time::Duration;
 use keyhaven_mail::{Content, Mail, Secret};
 use keyhaven_storage::{
     Account, AccountId, AuditOutcome, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage,
-    RecoveryStep, Session, StorageError, TokenHash,
+    RecoveryStep, Role, Session, StorageError, TokenHash,
 };
 use keyhaven_types::UnixTime;
 use subtle::ConstantTimeEq as _;
 
 use crate::audit::Subject;
 use crate::client::{Client, SecretToken, SessionToken};
+use crate::codes::{digits, normalised, recovery_code};
 use crate::context::Context;
 use crate::error::Error;
 use crate::limits::Attempt;
 use crate::mails::SECURITY;
-use crate::ports::{Random, RandomUnavailable};
+use crate::moments::{DAY, ago};
+use crate::ports::RandomUnavailable;
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
 use crate::username;
@@ -46,8 +48,6 @@ const CODES_A_DAY: u32 = 3;
 
 /// More tries than these all codes of one address do not have in a day.
 const TRIES_A_DAY: u32 = 10;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a recovery can be carried out once its wait is over.
 const GRACE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
@@ -151,7 +151,7 @@ impl Recoveries {
         let _ = context.recovery_settings()?;
         let (address, address_hash) = (address?, address_hash.unwrap_or_default());
         let owner = context.durable.address_owner(address.as_str()).await?;
-        let owner = owner.filter(|owner| owner.active);
+        let owner = owner.filter(|owner| owner.active && !is_barred(owner));
         let id = SecretToken::random(&*context.random)?;
         let browser = match (&client.origin, &client.browser) {
             (None, _) => None,
@@ -161,8 +161,12 @@ impl Recoveries {
         let code = digits(&*context.random)?;
         let now = context.clock.now();
         let until = now.saturating_add(CODE_LIFETIME);
+        // As the owner has proven it: a mail host may tell spellings apart.
+        let proven = owner
+            .as_ref()
+            .and_then(|owner| owner.email.as_deref()?.parse().ok());
         let mail = Mail {
-            to: address,
+            to: proven.unwrap_or(address),
             language: context.language_of(client),
             // As long as the name of who has the address, or as a name is.
             username: Some(
@@ -245,18 +249,16 @@ impl Recoveries {
     ) -> Result<RecoveryProgress, Failed> {
         let context = &self.0;
         let recovery = self.bound(client, id).await?;
-        // Nobody has this account: the look-ups are made all the same.
-        let id_looked_up = recovery.account.unwrap_or(AccountId(context.random_uuid()?));
-        let account = context.durable.account(id_looked_up).await?;
-        if let Some(account) = &account {
-            subject.is_about(account);
-        }
+        let (id_looked_up, account) = self.look_up(&recovery, subject).await?;
+        // An administrator's since the mail was sent: then no code is right.
+        let barred = account.as_ref().is_some_and(is_barred);
         let passkeys = context.durable.credentials_of(id_looked_up).await?;
         let now = context.clock.now();
         let (session, token) = context.open_recovery_session(client, id_looked_up)?;
         let cancel = SecretToken::random(&*context.random)?;
         let ready_at = now.saturating_add(context.recovery_settings()?.wait);
-        let waits = passkeys.iter().any(|passkey| passkey.active) && ready_at > now;
+        // Also one that is suspended: who has a copy of a passkey could have it suspended, and so spare the wait.
+        let waits = !passkeys.is_empty() && ready_at > now;
         let mut right = context.success(
             client,
             VERIFY,
@@ -277,7 +279,11 @@ impl Recoveries {
         right.mails.extend(notice.filter(|_| waits));
         let attempt = CodeAttempt {
             id_hash: *id,
-            code_hash: context.keys.mailed_code_hash(id, code),
+            code_hash: if barred {
+                [0; 32]
+            } else {
+                context.keys.mailed_code_hash(id, code)
+            },
             at: now,
             max_tries: TRIES,
             max_tries_of_address: TRIES_A_DAY,
@@ -350,11 +356,9 @@ impl Recoveries {
     ) -> Result<RecoveryProgress, Failed> {
         let context = &self.0;
         let recovery = self.bound(client, id).await?;
-        // Nobody has this account: the same is done, and comes to nothing.
-        let id_looked_up = recovery.account.unwrap_or(AccountId(context.random_uuid()?));
-        let account = context.durable.account(id_looked_up).await?;
-        if let Some(account) = &account {
-            subject.is_about(account);
+        let (id_looked_up, account) = self.look_up(&recovery, subject).await?;
+        if account.as_ref().is_some_and(is_barred) {
+            return Err(Error::AuthenticationFailed.into());
         }
         let (session, token) = context.open_recovery_session(client, id_looked_up)?;
         let event = context.success(
@@ -395,7 +399,7 @@ impl Recoveries {
             }
         };
         let id = self.limited(client, id).await.map_err(not_found)?;
-        let recovery = self.bound(client, &id).await.map_err(not_found)?;
+        let recovery = self.of_browser(client, &id).await.map_err(not_found)?;
         let now = self.0.clock.now();
         Ok(match recovery.stage {
             RecoveryStage::Waiting { ready_at, .. } if ready_at > now => RecoveryState::Waiting(ready_at),
@@ -517,14 +521,41 @@ impl Recoveries {
         id.ok_or(Error::AuthenticationFailed)
     }
 
+    /// The account that is recovered. Where there is none, an id that nobody has is looked up: what follows is done all the
+    /// same, and comes to nothing.
+    async fn look_up(
+        &self,
+        recovery: &Recovery,
+        subject: &mut Subject,
+    ) -> Result<(AccountId, Option<Account>), Error> {
+        // Drawn for everybody: it takes its time, too.
+        let nobody = AccountId(self.0.random_uuid()?);
+        let id = recovery.account.unwrap_or(nobody);
+        let account = self.0.durable.account(id).await?;
+        if let Some(account) = &account {
+            subject.is_about(account);
+        }
+        Ok((id, account))
+    }
+
     /// The recovery, where this client asked for it. Nobody else can use its tries up.
     async fn bound(&self, client: &Client, id: &TokenHash) -> Result<Recovery, Error> {
+        let recovery = self.of_browser(client, id).await?;
+        if recovery.browser.is_some() == client.origin.is_some() {
+            Ok(recovery)
+        } else {
+            Err(Error::AuthenticationFailed)
+        }
+    }
+
+    /// The recovery, where it was asked for in this browser. Enough for reading: then a browser names no page of its own.
+    async fn of_browser(&self, client: &Client, id: &TokenHash) -> Result<Recovery, Error> {
         let recovery = self.0.durable.recovery(id).await?;
         let recovery = recovery.ok_or(Error::AuthenticationFailed)?;
-        let same = match (&recovery.browser, &client.origin, &client.browser) {
-            (None, None, _) => true,
-            (Some(bound), Some(_), Some(presented)) => bound.0.ct_eq(&presented.hash().0).into(),
-            _ => false,
+        let same = match (&recovery.browser, &client.browser) {
+            (None, _) => client.origin.is_none(),
+            (Some(bound), Some(presented)) => bound.0.ct_eq(&presented.hash().0).into(),
+            (Some(_), None) => false,
         };
         if same {
             Ok(recovery)
@@ -552,6 +583,11 @@ impl Recoveries {
             Err(Failed::Error(error)) => Err(self.0.refuse(client, action, subject, error).await),
         }
     }
+}
+
+/// Who administers others comes back by an administrator's link or by the command line: a mailbox is not enough.
+fn is_barred(account: &Account) -> bool {
+    account.role == Role::Admin
 }
 
 /// Why a try came to nothing.
@@ -602,119 +638,5 @@ impl Context {
             None,
             subject,
         )
-    }
-}
-
-fn ago(now: UnixTime, time: Duration) -> UnixTime {
-    let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    UnixTime::from_millis(now.as_millis().saturating_sub(time))
-}
-
-/// Six digits, each million alike.
-pub(crate) fn digits(random: &dyn Random) -> Result<String, RandomUnavailable> {
-    const CODES: u32 = 1_000_000;
-    loop {
-        let mut bytes = [0; 4];
-        random.fill(&mut bytes)?;
-        let drawn = u32::from_be_bytes(bytes);
-        // The last, incomplete million would make some codes likelier.
-        if drawn < u32::MAX / CODES * CODES {
-            return Ok(format!("{:06}", drawn % CODES));
-        }
-    }
-}
-
-/// Crockford's base 32: no letter that looks like a digit.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/// 80 random bits in four groups of four.
-fn recovery_code(random: &dyn Random) -> Result<String, RandomUnavailable> {
-    let mut bytes = [0; 16];
-    random.fill(&mut bytes)?;
-    let mut code = String::with_capacity(19);
-    for (n, byte) in bytes.into_iter().enumerate() {
-        if n > 0 && n % 4 == 0 {
-            code.push('-');
-        }
-        let letter = ALPHABET.get(usize::from(byte % 32));
-        code.extend(letter.map(|letter| char::from(*letter)));
-    }
-    Ok(code)
-}
-
-/// A recovery code as people type it, without what they may leave out or mistake. `None`: it is none.
-fn normalised(code: &str) -> Option<String> {
-    let mut plain = String::with_capacity(16);
-    for character in code.chars() {
-        match character.to_ascii_uppercase() {
-            '-' | ' ' => {}
-            'O' => plain.push('0'),
-            'I' | 'L' => plain.push('1'),
-            character if ALPHABET.iter().any(|letter| char::from(*letter) == character) => {
-                plain.push(character);
-            }
-            _ => return None,
-        }
-        if plain.len() > 16 {
-            return None;
-        }
-    }
-    (plain.len() == 16).then_some(plain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Sequence(std::sync::Mutex<Vec<u8>>);
-
-    impl Random for Sequence {
-        fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomUnavailable> {
-            let mut left = self.0.lock().unwrap();
-            if left.len() < bytes.len() {
-                return Err(RandomUnavailable);
-            }
-            let rest = left.split_off(bytes.len());
-            bytes.copy_from_slice(&left);
-            *left = rest;
-            Ok(())
-        }
-    }
-
-    fn drawn(bytes: &[u8]) -> Sequence {
-        Sequence(std::sync::Mutex::new(bytes.to_vec()))
-    }
-
-    #[test]
-    fn codes_have_six_digits_and_none_is_likelier() {
-        assert_eq!(digits(&drawn(&[0, 0, 0, 7])).unwrap(), "000007");
-        assert_eq!(digits(&drawn(&[0, 15, 66, 64])).unwrap(), "000000");
-        // What is above the last whole million is drawn again.
-        let high = (u32::MAX / 1_000_000 * 1_000_000).to_be_bytes();
-        assert_eq!(
-            digits(&drawn(&[&high[..], &[0, 0, 0, 1]].concat())).unwrap(),
-            "000001"
-        );
-        assert!(digits(&drawn(&[])).is_err());
-    }
-
-    #[test]
-    fn a_recovery_code_is_read_as_people_type_it() {
-        let code = recovery_code(&drawn(&(0..16).collect::<Vec<u8>>())).unwrap();
-        assert_eq!(code, "0123-4567-89AB-CDEF");
-        let plain = normalised(&code).unwrap();
-        for typed in ["0123456789abcdef", "o1 23 4567 89AB cdef", "ol23-4567-89ab-cdef"] {
-            assert_eq!(normalised(typed).as_ref(), Some(&plain), "{typed}");
-        }
-        for odd in [
-            "",
-            "0123-4567-89AB-CDE",
-            "0123-4567-89AB-CDEF0",
-            "0123-4567-89AB-CDEU",
-            "ä",
-        ] {
-            assert_eq!(normalised(odd), None, "{odd}");
-        }
-        assert_eq!(normalised(&"0".repeat(100_000)), None);
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyhaven_core::{AuthenticationResponse, ExpectedUser};
+use keyhaven_core::{AssertionError, AuthenticationResponse, ExpectedUser};
 use keyhaven_storage::{CeremonyId, StepUpGrant};
 use keyhaven_types::options::{CredentialDescriptor, CredentialType, RequestOptions};
 use keyhaven_types::{UnixTime, base64url};
@@ -288,6 +288,10 @@ impl StepUps {
                     // The allow-list holds the account's own credentials only; this is the belt to those braces.
                     if owned.account.id != current.account_id() {
                         return Err(Error::ChallengeMissing);
+                    }
+                    // Whatever the deployment asks of everybody else.
+                    if *purpose == Purpose::Admin && !verified.user_verified() {
+                        return Err(AssertionError::UserVerificationMissing.into());
                     }
                     let grant = StepUpGrant {
                         session: current.session().id,

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::assurance::authentication_context;
 use crate::context::Context;
 use crate::error::Error;
+use crate::moments::ago;
 use crate::sessions::{Sessions, SignedIn};
 
 /// Issues and checks access tokens; publishes their keys.
@@ -47,10 +48,7 @@ impl AccessTokens {
             return Ok(());
         };
         let now = self.context.clock.now();
-        let fresh_since = UnixTime::from_millis(
-            now.as_millis()
-                .saturating_sub(i64::try_from(settings.rotation.as_millis()).unwrap_or(i64::MAX)),
-        );
+        let fresh_since = ago(now, settings.rotation);
         let stored = self.context.durable.signing_keys(now).await?;
         let usable = self.open(&stored);
         let has_fresh = stored

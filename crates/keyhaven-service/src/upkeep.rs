@@ -11,6 +11,7 @@ use keyhaven_types::UnixTime;
 use crate::audit::Subject;
 use crate::context::Context;
 use crate::error::Error;
+use crate::moments::ago;
 
 const EXPIRE: &str = "account.expire";
 
@@ -107,7 +108,7 @@ impl Upkeep {
         let next = self
             .0
             .durable
-            .forget_session_clients(after, before(now, kept), BATCH)
+            .forget_session_clients(after, ago(now, kept), BATCH)
             .await?;
         self.walks(|walks| walks.sessions = next);
         Ok(())
@@ -118,7 +119,7 @@ impl Upkeep {
         let Some(kept) = self.0.settings.retention.unused_accounts else {
             return Ok(0);
         };
-        let since = before(now, kept);
+        let since = ago(now, kept);
         let after = self.walks(|walks| walks.accounts);
         let page = self.0.durable.unused_accounts(after, since, BATCH).await?;
         let mut dropped = 0_u64;
@@ -162,10 +163,4 @@ impl Upkeep {
     pub async fn ceremony_store(&self) -> StoreState {
         self.0.ceremonies.ping().await.into()
     }
-}
-
-/// So long ago.
-fn before(now: UnixTime, kept: Duration) -> UnixTime {
-    let kept = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
-    UnixTime::from_millis(now.as_millis().saturating_sub(kept))
 }

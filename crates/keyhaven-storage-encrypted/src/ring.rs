@@ -108,11 +108,16 @@ pub enum BadRing {
     Library,
 }
 
-/// The key of look-ups, and the keys of texts: the first encrypts, all decrypt.
-pub struct KeyRing {
-    lookups: hmac::Key,
+/// The keys of texts: the first encrypts, all decrypt.
+pub struct TextKeys {
     first: Key,
     others: Vec<Key>,
+}
+
+/// The keys of texts, and the key of look-ups.
+pub struct KeyRing {
+    lookups: hmac::Key,
+    texts: TextKeys,
 }
 
 struct Key {
@@ -138,18 +143,48 @@ impl Key {
     /// The nonce follows from place and text (a synthetic nonce, as in SIV constructions): two texts of one place have one
     /// nonce no sooner than random ones would, and one text of one place is always encrypted alike, so that what is
     /// stored can be compared with what is expected there.
-    fn encrypt(&self, place: &[u8], plain: &str) -> Result<Vec<u8>, Unreadable> {
+    fn encrypt(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, Unreadable> {
         let mut context = hmac::Context::with_key(&self.nonces);
         context.update(&u64::try_from(place.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(place);
-        context.update(plain.as_bytes());
+        context.update(plain);
         let tag = context.sign();
         let nonce = *tag.as_ref().first_chunk::<12>().ok_or(Unreadable::Library)?;
-        let mut text = plain.as_bytes().to_vec();
+        let mut text = plain.to_vec();
         self.texts
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place), &mut text)
             .map_err(|_| Unreadable::Library)?;
         Ok([&[VERSION][..], &self.id.0, &nonce, &text].concat())
+    }
+
+    fn decrypt(&self, place: &[u8], sealed: Sealed) -> Result<Vec<u8>, Unreadable> {
+        let mut text = sealed.text;
+        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
+        let plain = self.texts.open_in_place(nonce, Aad::from(place), &mut text);
+        let length = plain.map_err(|_| Unreadable::Altered)?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+/// What a key has made of a text, taken apart.
+struct Sealed {
+    key: KeyId,
+    nonce: [u8; 12],
+    /// Ciphertext and tag.
+    text: Vec<u8>,
+}
+
+impl Sealed {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (&version, rest) = bytes.split_first()?;
+        let (&key, rest) = rest.split_first_chunk::<4>()?;
+        let (&nonce, text) = rest.split_first_chunk::<12>()?;
+        (version == VERSION).then(|| Self {
+            key: KeyId(key),
+            nonce,
+            text: text.to_vec(),
+        })
     }
 }
 
@@ -161,31 +196,101 @@ impl hkdf::KeyType for Length {
     }
 }
 
+/// The place of the key of look-ups. No column has this name.
+const LOOKUPS: &[u8] = b"encryption_keys.wrapped_lookups";
+
+impl TextKeys {
+    /// The first encrypts.
+    ///
+    /// # Errors
+    /// Where there is no key, or one twice.
+    pub fn new(secrets: &[Zeroizing<[u8; 32]>]) -> Result<Self, BadRing> {
+        let mut keys: Vec<Key> = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            let key = Key::derive(secret).ok_or(BadRing::Library)?;
+            if keys.iter().any(|other| other.id == key.id) {
+                return Err(BadRing::Twice(key.id));
+            }
+            keys.push(key);
+        }
+        let mut keys = keys.into_iter();
+        Ok(Self {
+            first: keys.next().ok_or(BadRing::Empty)?,
+            others: keys.collect(),
+        })
+    }
+
+    /// The key that encrypts.
+    #[must_use]
+    pub const fn first_id(&self) -> KeyId {
+        self.first.id
+    }
+
+    /// The key that encrypts, and then the others.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> {
+        self.all().map(|key| key.id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn find(&self, id: KeyId) -> Result<&Key, Unreadable> {
+        self.all()
+            .find(|key| key.id == id)
+            .ok_or(Unreadable::UnknownKey(id))
+    }
+
+    /// The key of look-ups, encrypted under the first key.
+    ///
+    /// # Errors
+    /// [`Unreadable::Library`] alone.
+    pub fn wrap_lookups(&self, lookups: &[u8; 32]) -> Result<Vec<u8>, Unreadable> {
+        self.first.encrypt(LOOKUPS, lookups)
+    }
+
+    /// The key of look-ups, from what [`Self::wrap_lookups`] has made of it under the key of this id.
+    ///
+    /// # Errors
+    /// Where that key is not here, or another one of the same id has made it.
+    pub fn open_lookups(&self, id: KeyId, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, Unreadable> {
+        let key = self.find(id)?;
+        let sealed = Sealed::of(wrapped).filter(|sealed| sealed.key == id);
+        let lookups = Zeroizing::new(key.decrypt(LOOKUPS, sealed.ok_or(Unreadable::Malformed)?)?);
+        let lookups = <[u8; 32]>::try_from(&lookups[..]).map_err(|_| Unreadable::Malformed)?;
+        Ok(Zeroizing::new(lookups))
+    }
+
+    /// With the key of look-ups they are a ring.
+    #[must_use]
+    pub fn ring(self, lookups: &[u8; 32]) -> KeyRing {
+        KeyRing {
+            lookups: hmac::Key::new(hmac::HMAC_SHA256, lookups),
+            texts: self,
+        }
+    }
+}
+
+impl fmt::Debug for TextKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = self.ids().map(|id| id.to_string());
+        f.debug_list().entries(ids).finish()
+    }
+}
+
 impl KeyRing {
     /// Of the key of look-ups and the keys of texts.
     ///
     /// # Errors
     /// Where there is no key, or one twice.
     pub fn new(lookups: &[u8; 32], keys: &[Zeroizing<[u8; 32]>]) -> Result<Self, BadRing> {
-        let mut ring: Vec<Key> = Vec::with_capacity(keys.len());
-        for key in keys {
-            let key = Key::derive(key).ok_or(BadRing::Library)?;
-            if ring.iter().any(|other| other.id == key.id) {
-                return Err(BadRing::Twice(key.id));
-            }
-            ring.push(key);
-        }
-        let mut ring = ring.into_iter();
-        Ok(Self {
-            lookups: hmac::Key::new(hmac::HMAC_SHA256, lookups),
-            first: ring.next().ok_or(BadRing::Empty)?,
-            others: ring.collect(),
-        })
+        Ok(TextKeys::new(keys)?.ring(lookups))
     }
 
-    /// The key that encrypts, and then the others.
-    pub fn key_ids(&self) -> impl Iterator<Item = KeyId> {
-        std::iter::once(self.first.id).chain(self.others.iter().map(|key| key.id))
+    /// The keys of texts.
+    #[must_use]
+    pub const fn texts(&self) -> &TextKeys {
+        &self.texts
     }
 
     /// Encrypts a text for its place.
@@ -193,15 +298,13 @@ impl KeyRing {
     /// # Errors
     /// [`Unreadable::Library`] alone.
     pub fn encrypt(&self, place: Place<'_>, plain: &str) -> Result<String, Unreadable> {
-        self.encrypt_under(&self.first, place, plain)
+        self.encrypt_under(&self.texts.first, place, plain)
     }
 
     /// The same text for the same place under each of the other keys: what may still be stored there.
     pub(crate) fn older_forms(&self, place: Place<'_>, plain: &str) -> Result<Vec<String>, Unreadable> {
-        self.others
-            .iter()
-            .map(|key| self.encrypt_under(key, place, plain))
-            .collect()
+        let others = self.texts.others.iter();
+        others.map(|key| self.encrypt_under(key, place, plain)).collect()
     }
 
     fn encrypt_under(&self, key: &Key, place: Place<'_>, plain: &str) -> Result<String, Unreadable> {
@@ -210,7 +313,7 @@ impl KeyRing {
         } else {
             ENCRYPTED_MARK.to_string()
         };
-        URL_SAFE_NO_PAD.encode_string(key.encrypt(&place.bytes(), plain)?, &mut text);
+        URL_SAFE_NO_PAD.encode_string(key.encrypt(&place.bytes(), plain.as_bytes())?, &mut text);
         Ok(text)
     }
 
@@ -243,24 +346,13 @@ impl KeyRing {
     /// Where it was not encrypted for this place by a key of the ring.
     pub fn decrypt(&self, place: Place<'_>, stored: &str) -> Result<String, Unreadable> {
         let parts = Parts::of(place.column, stored)?;
-        let key = std::iter::once(&self.first)
-            .chain(&self.others)
-            .find(|key| key.id == parts.key)
-            .ok_or(Unreadable::UnknownKey(parts.key))?;
-        let mut text = parts.text;
-        let plain = key
-            .texts
-            .open_in_place(
-                Nonce::assume_unique_for_key(parts.nonce),
-                Aad::from(place.bytes()),
-                &mut text,
-            )
-            .map_err(|_| Unreadable::Altered)?;
-        let plain = std::str::from_utf8(plain).map_err(|_| Unreadable::Malformed)?;
-        if place.column.is_looked_up() && parts.lookup != self.lookup(place.column, plain) {
+        let key = self.texts.find(parts.sealed.key)?;
+        let plain = key.decrypt(&place.bytes(), parts.sealed)?;
+        let plain = String::from_utf8(plain).map_err(|_| Unreadable::Malformed)?;
+        if place.column.is_looked_up() && parts.lookup != self.lookup(place.column, &plain) {
             return Err(Unreadable::Altered);
         }
-        Ok(plain.to_owned())
+        Ok(plain)
     }
 
     /// What is to be stored in place of this, whether it is encrypted or not: `None`, where the first key has encrypted it.
@@ -271,7 +363,7 @@ impl KeyRing {
         if !stored.starts_with(ENCRYPTED_MARK) {
             return self.encrypt(place, stored).map(Some);
         }
-        if Parts::of(place.column, stored)?.key == self.first.id {
+        if Parts::of(place.column, stored)?.sealed.key == self.texts.first.id {
             return Ok(None);
         }
         self.encrypt(place, &self.decrypt(place, stored)?).map(Some)
@@ -285,25 +377,20 @@ impl KeyRing {
         if !stored.starts_with(ENCRYPTED_MARK) {
             return Ok(None);
         }
-        Parts::of(column, stored).map(|parts| Some(parts.key))
+        Parts::of(column, stored).map(|parts| Some(parts.sealed.key))
     }
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.key_ids().map(|id| id.to_string()))
-            .finish()
+        self.texts.fmt(f)
     }
 }
 
 /// A stored text, taken apart.
 struct Parts<'a> {
     lookup: &'a str,
-    key: KeyId,
-    nonce: [u8; 12],
-    /// Ciphertext and tag.
-    text: Vec<u8>,
+    sealed: Sealed,
 }
 
 impl<'a> Parts<'a> {
@@ -321,15 +408,9 @@ impl<'a> Parts<'a> {
             ENCRYPTED_MARK.len_utf8()
         };
         let (lookup, body) = stored.split_at_checked(begin)?;
-        let bytes = URL_SAFE_NO_PAD.decode(body).ok()?;
-        let (&version, rest) = bytes.split_first()?;
-        let (&key, rest) = rest.split_first_chunk::<4>()?;
-        let (&nonce, text) = rest.split_first_chunk::<12>()?;
-        (version == VERSION).then(|| Self {
+        Some(Self {
             lookup,
-            key: KeyId(key),
-            nonce,
-            text: text.to_vec(),
+            sealed: Sealed::of(&URL_SAFE_NO_PAD.decode(body).ok()?)?,
         })
     }
 }
@@ -417,7 +498,7 @@ mod tests {
     fn a_key_that_is_not_in_the_ring_is_named() {
         let place = place(Column::UserAgent, b"row");
         let stored = ring(&[1]).encrypt(place, "Firefox").unwrap();
-        let id = ring(&[1]).key_ids().next().unwrap();
+        let id = ring(&[1]).texts().first_id();
         assert_eq!(
             ring(&[2]).decrypt(place, &stored),
             Err(Unreadable::UnknownKey(id))
@@ -440,7 +521,7 @@ mod tests {
         assert_eq!(KeyRing::key_of(Column::Username, "anna"), Ok(None));
         assert_eq!(
             KeyRing::key_of(Column::Username, &second),
-            Ok(after.key_ids().next())
+            Ok(Some(after.texts().first_id()))
         );
     }
 
@@ -461,6 +542,30 @@ mod tests {
         let lookup = ring.lookup(Column::Address, "anna@example.org");
         assert_eq!(lookup.len(), LOOKUP_KEY_LENGTH);
         assert_ne!(lookup, ring.lookup(Column::Username, "anna@example.org"));
+    }
+
+    #[test]
+    fn the_key_of_look_ups_is_wrapped_under_the_first_key_and_opens_with_it_alone() {
+        let texts = |keys: &[u8]| TextKeys::new(&keys.iter().copied().map(key).collect::<Vec<_>>()).unwrap();
+        let (first, id) = (texts(&[1, 2]), texts(&[1]).first_id());
+        let wrapped = first.wrap_lookups(&[9; 32]).unwrap();
+        assert_eq!(*texts(&[3, 1]).open_lookups(id, &wrapped).unwrap(), [9; 32]);
+        assert_eq!(
+            texts(&[2]).open_lookups(id, &wrapped),
+            Err(Unreadable::UnknownKey(id))
+        );
+        // Not under a key that has not made it, not when it was changed or cut off, and a text of a column is none.
+        let other = texts(&[2]).first_id();
+        assert!(first.open_lookups(other, &wrapped).is_err());
+        for at in 0..wrapped.len() {
+            let mut changed = wrapped.clone();
+            changed[at] ^= 1;
+            assert!(first.open_lookups(id, &changed).is_err(), "{at}");
+            assert!(first.open_lookups(id, &wrapped[..at]).is_err(), "{at}");
+        }
+        let text = ring(&[1]).encrypt(place(Column::UserAgent, b""), &"a".repeat(32));
+        let text = URL_SAFE_NO_PAD.decode(&text.unwrap()[1..]).unwrap();
+        assert_eq!(first.open_lookups(id, &text), Err(Unreadable::Altered));
     }
 
     #[test]

@@ -38,8 +38,7 @@ impl<'a, S: PersonalStore + ?Sized> Walk<'a, S> {
         Self { store, ring, rows }
     }
 
-    /// Has the first key of the ring encrypt whatever it has not; at the end the store remembers that nothing is left in
-    /// the clear. `told` hears how far it is, after each step.
+    /// Has the first key of the ring encrypt whatever it has not. `told` hears how far it is, after each step.
     ///
     /// # Errors
     /// When the store cannot answer, or a text does not open: that one stays as it is, and so does everything after it.
@@ -65,34 +64,6 @@ impl<'a, S: PersonalStore + ?Sized> Walk<'a, S> {
             }
         }
         Ok(walked)
-    }
-
-    /// Which keys all texts are encrypted under.
-    ///
-    /// # Errors
-    /// When the store cannot answer, or a text is damaged.
-    pub async fn key_use(&self) -> Result<KeyUse, StorageError> {
-        let mut uses = KeyUse::default();
-        for table in PersonalTable::ALL {
-            let mut after: Option<Vec<u8>> = None;
-            loop {
-                let rows = self
-                    .store
-                    .personal_rows(table, after.as_deref(), self.rows)
-                    .await?;
-                let Some(last) = rows.last().map(|row| row.id.clone()) else {
-                    break;
-                };
-                for (column, text) in rows.iter().flat_map(|row| texts(table, row)) {
-                    match KeyRing::key_of(column, text).map_err(unreadable)? {
-                        None => uses.plain += 1,
-                        Some(id) => uses.count(id),
-                    }
-                }
-                after = Some(last);
-            }
-        }
-        Ok(uses)
     }
 
     fn rewrites(
@@ -123,7 +94,39 @@ impl<'a, S: PersonalStore + ?Sized> Walk<'a, S> {
     }
 }
 
+/// Which keys all texts are encrypted under; reads `rows` at a time.
+///
+/// # Errors
+/// When the store cannot answer, or a text is damaged.
+pub async fn key_use<S: PersonalStore + ?Sized>(store: &S, rows: u32) -> Result<KeyUse, StorageError> {
+    let mut uses = KeyUse::default();
+    for table in PersonalTable::ALL {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = store.personal_rows(table, after.as_deref(), rows).await?;
+            let Some(last) = page.last().map(|row| row.id.clone()) else {
+                break;
+            };
+            for (column, text) in page.iter().flat_map(|row| texts(table, row)) {
+                match KeyRing::key_of(column, text).map_err(unreadable)? {
+                    None => uses.plain += 1,
+                    Some(id) => uses.count(id),
+                }
+            }
+            after = Some(last);
+        }
+    }
+    Ok(uses)
+}
+
 impl KeyUse {
+    /// How many texts need this key.
+    #[must_use]
+    pub fn of(&self, id: KeyId) -> u64 {
+        let found = self.keys.iter().find(|(key, _)| *key == id);
+        found.map_or(0, |(_, texts)| *texts)
+    }
+
     fn count(&mut self, id: KeyId) {
         match self.keys.iter_mut().find(|(key, _)| *key == id) {
             Some((_, texts)) => *texts += 1,

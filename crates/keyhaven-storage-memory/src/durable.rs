@@ -13,6 +13,7 @@ mod recovery;
 mod sealed;
 mod sessions;
 mod signing_keys;
+mod standing;
 mod state;
 
 use std::fmt;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, columns, lookup_key,
+    SessionId, StorageError, TokenHash, columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query, query_scalar};
@@ -9,7 +9,7 @@ use sqlx::{PgConnection, query, query_scalar};
 use crate::error::{Failure, unique_violation};
 use crate::pool::Transaction;
 use crate::standing::{lock_active, lock_live, use_grant};
-use crate::{PostgresStore, audit};
+use crate::{PostgresStore, audit, recovery};
 
 #[async_trait]
 impl AddressStore for PostgresStore {
@@ -34,13 +34,14 @@ impl AddressStore for PostgresStore {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
         self.answer("address.prove", || {
-            self.prove(account, token_hash, username, at, &audit)
+            self.prove(account, session, token_hash, username, at, &audit)
         })
         .await
     }
@@ -121,6 +122,7 @@ impl PostgresStore {
     async fn prove(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -129,12 +131,7 @@ impl PostgresStore {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         // Account before claim, as all commits do.
-        query!(
-            "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-            account.0
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
+        let active = lock_active(&mut transaction, account).await?;
         let address = query_scalar!(
             "DELETE FROM address_claims WHERE account_id = $1 AND token_hash = $2 AND token_expires_at > $3
             RETURNING address",
@@ -148,6 +145,10 @@ impl PostgresStore {
             transaction.rollback().await?;
             return lent.settle(Ok(ProofOutcome::ClaimMissing));
         };
+        if !active || !lock_live(&mut transaction, session, account, at).await? {
+            transaction.rollback().await?;
+            return lent.settle(Ok(ProofOutcome::SessionEnded));
+        }
         let row = query!(
             "UPDATE accounts
             SET email = $2, email_verified = true, updated_at = $3, username = coalesce($4::text, username)
@@ -173,6 +174,8 @@ impl PostgresStore {
             }
             row => row?,
         };
+        // Codes that went to the address before, and waits that began there.
+        recovery::end_all(&mut transaction, account).await?;
         let proven = columns::account!(row);
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AccountLock, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore,
-    Aftermath, AuditEvent, ClientKey, Enrolment, EventId, ListedAccount, Role, Session, StorageError,
-    TokenHash, columns,
+    AccountId, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Aftermath,
+    AuditEvent, Enrolment, EventId, ListedAccount, Role, Session, StorageError, TokenHash, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{query, query_scalar};
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::pool::Transaction;
 use crate::standing::{lock_active, lock_live, use_grant};
-use crate::{PostgresStore, audit, sessions};
+use crate::{PostgresStore, audit, recovery, sessions};
 
 #[async_trait]
 impl AdminStore for PostgresStore {
@@ -21,16 +20,6 @@ impl AdminStore for PostgresStore {
         limit: u32,
     ) -> Result<Vec<ListedAccount>, StorageError> {
         self.answer("account.list", || self.list_accounts(after, limit))
-            .await
-    }
-
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError> {
-        self.answer("account.search", || self.search_accounts(prefix, after, limit))
             .await
     }
 
@@ -104,39 +93,6 @@ impl PostgresStore {
             .collect()
     }
 
-    /// The one place that looks for the beginning of a name.
-    async fn search_accounts(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, Failure> {
-        let (end, after) = (format!("{prefix}\u{10ffff}"), after.unwrap_or(""));
-        let mut lent = self.primary.lend().await?;
-        let rows = query!(
-            "SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
-                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at,
-                has_passkey
-            FROM accounts WHERE lookup_key(username) >= $1::text AND lookup_key(username) < $2::text
-                AND lookup_key(username) > $3::text
-            ORDER BY lookup_key(username) LIMIT $4",
-            prefix,
-            end,
-            after,
-            i64::from(limit)
-        )
-        .fetch_all(&mut *lent)
-        .await;
-        let rows = lent.settle(rows)?;
-        rows.into_iter()
-            .map(|row| {
-                let has_passkey = row.has_passkey;
-                let account = columns::account!(row);
-                Ok(ListedAccount { account, has_passkey })
-            })
-            .collect()
-    }
-
     async fn find_standing(&self, account: AccountId, now: UnixTime) -> Result<AccountStanding, Failure> {
         let mut lent = self.primary.lend().await?;
         let row = query!(
@@ -158,35 +114,7 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(AccountStanding::default());
         };
-        Ok(AccountStanding {
-            lock: match (row.reason, row.locked_at) {
-                (Some(reason), Some(at)) => Some(AccountLock {
-                    reason,
-                    at: UnixTime::from_millis(at),
-                }),
-                (_, _) => None,
-            },
-            enrolment: match (&row.token_hash, row.created_at, row.expires_at) {
-                (Some(token), Some(created_at), Some(expires_at)) => Some(Enrolment {
-                    account,
-                    token: columns::token_hash(token)?,
-                    created_at: UnixTime::from_millis(created_at),
-                    expires_at: UnixTime::from_millis(expires_at),
-                }),
-                (_, _, _) => None,
-            },
-            recovery_ready_at: row.ready_at.map(UnixTime::from_millis),
-            has_password: row.has_password,
-            client_key: match (&row.mac, row.key_created_at) {
-                (Some(mac), Some(created_at)) => Some(ClientKey {
-                    account,
-                    mac: columns::bytes(mac, "client key")?,
-                    created_at: UnixTime::from_millis(created_at),
-                    last_used_at: row.key_last_used_at.map(UnixTime::from_millis),
-                }),
-                (_, _) => None,
-            },
-        })
+        Ok(columns::standing!(row, account))
     }
 
     async fn write_change(&self, change: &AdminChange) -> Result<AdminOutcome, Failure> {
@@ -213,12 +141,7 @@ impl PostgresStore {
         let Some(row) = lent.settle(row)? else {
             return Ok(None);
         };
-        Ok(Some(Enrolment {
-            account: AccountId(row.account_id),
-            token: columns::token_hash(&row.token_hash)?,
-            created_at: UnixTime::from_millis(row.created_at),
-            expires_at: UnixTime::from_millis(row.expires_at),
-        }))
+        Ok(Some(columns::enrolment!(row)))
     }
 
     async fn redeem(
@@ -458,12 +381,7 @@ async fn lock(
     query!("DELETE FROM enrolments WHERE account_id = $1", account.0)
         .execute(&mut **transaction)
         .await?;
-    query!(
-        "UPDATE recoveries SET stage = 'ended' WHERE account_id = $1 AND stage <> 'ended'",
-        account.0
-    )
-    .execute(&mut **transaction)
-    .await?;
+    recovery::end_all(transaction, account).await?;
     end_sessions(transaction, account).await
 }
 

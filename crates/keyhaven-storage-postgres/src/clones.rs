@@ -7,6 +7,7 @@ use sqlx::query;
 
 use crate::error::Failure;
 use crate::pool::Transaction;
+use crate::standing::lock_account;
 use crate::{PostgresStore, audit, credentials};
 
 #[async_trait]
@@ -98,12 +99,7 @@ async fn write_reinstatement(
     transaction: &mut Transaction<'_>,
     wanted: &Reinstatement,
 ) -> Result<ReinstatementOutcome, sqlx::Error> {
-    query!(
-        "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        wanted.account.0
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    lock_account(transaction, wanted.account).await?;
     let updated = query!(
         "UPDATE credentials SET active = true, inactive_reason = NULL, sign_count = 0
         WHERE credential_id = $1 AND account_id = $2 AND inactive_reason = $3::text",

@@ -8,6 +8,7 @@ use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
 use crate::pool::Transaction;
+use crate::standing::lock_account;
 use crate::{PostgresStore, audit};
 
 #[async_trait]
@@ -147,12 +148,7 @@ async fn write_removal(
     ids.dedup();
 
     // First the lock, then the look: of racing removals each sees what the one before has left.
-    query!(
-        "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
-        account
-    )
-    .fetch_optional(&mut **transaction)
-    .await?;
+    lock_account(transaction, removal.account).await?;
     let owned = query_scalar!(
         r#"SELECT count(*) AS "count!" FROM credentials WHERE credential_id = ANY($1) AND account_id = $2"#,
         &ids,

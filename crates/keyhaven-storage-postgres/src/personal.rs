@@ -1,5 +1,8 @@
 use async_trait::async_trait;
-use keyhaven_storage::{PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError};
+use keyhaven_storage::{
+    Damaged, EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable,
+    StorageError,
+};
 use sqlx::{query, query_scalar};
 use uuid::Uuid;
 
@@ -28,9 +31,22 @@ impl PersonalStore for PostgresStore {
             .await
     }
 
-    async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        self.answer("personal.all_encrypted", || self.find_all_encrypted())
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError> {
+        self.answer("personal.encryption_state", || self.find_encryption_state())
             .await
+    }
+
+    async fn add_encryption_key(
+        &self,
+        key: &EncryptionKey,
+        beside: &[[u8; 4]],
+    ) -> Result<bool, StorageError> {
+        self.answer("personal.add_key", || self.add_key(key, beside))
+            .await
+    }
+
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError> {
+        self.answer("personal.drop_key", || self.drop_key(id)).await
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {
@@ -115,12 +131,66 @@ impl PostgresStore {
         lent.settle(Ok(done))
     }
 
-    async fn find_all_encrypted(&self) -> Result<bool, Failure> {
+    async fn find_encryption_state(&self) -> Result<EncryptionState, Failure> {
         let mut lent = self.primary.lend().await?;
-        let all = query_scalar!("SELECT all_encrypted FROM encryption_state WHERE one")
-            .fetch_one(&mut *lent)
-            .await;
-        lent.settle(all)
+        let rows = query!(
+            r#"SELECT s.all_encrypted, k.id AS "id?", k.wrapped_lookups AS "wrapped_lookups?"
+            FROM encryption_state s LEFT JOIN encryption_keys k ON true WHERE s.one ORDER BY k.id"#
+        )
+        .fetch_all(&mut *lent)
+        .await;
+        let rows = lent.settle(rows)?;
+        let mut state = EncryptionState::default();
+        for row in rows {
+            state.all_encrypted = row.all_encrypted;
+            if let (Some(id), Some(wrapped_lookups)) = (row.id, row.wrapped_lookups) {
+                let id = id.try_into().map_err(|_| Damaged("id of a key"))?;
+                state.keys.push(EncryptionKey { id, wrapped_lookups });
+            }
+        }
+        Ok(state)
+    }
+
+    /// Whoever adds or drops one waits for whoever does so already.
+    async fn add_key(&self, key: &EncryptionKey, beside: &[[u8; 4]]) -> Result<bool, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let mut transaction = lent.begin().await?;
+        query!("SELECT all_encrypted FROM encryption_state WHERE one FOR UPDATE")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let known = query_scalar!("SELECT id FROM encryption_keys")
+            .fetch_all(&mut *transaction)
+            .await?;
+        let among = |id: &[u8; 4]| known.iter().any(|known| known == id);
+        let as_read = known.len() == beside.len() && beside.iter().all(among) && !among(&key.id);
+        if as_read {
+            query!(
+                "INSERT INTO encryption_keys (id, wrapped_lookups) VALUES ($1::bytea, $2::bytea)",
+                &key.id[..],
+                &key.wrapped_lookups[..]
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        lent.settle(Ok(as_read))
+    }
+
+    async fn drop_key(&self, id: [u8; 4]) -> Result<(), Failure> {
+        let mut lent = self.primary.lend().await?;
+        let mut transaction = lent.begin().await?;
+        query!("SELECT all_encrypted FROM encryption_state WHERE one FOR UPDATE")
+            .fetch_one(&mut *transaction)
+            .await?;
+        query!(
+            "DELETE FROM encryption_keys
+            WHERE id = $1::bytea AND EXISTS (SELECT FROM encryption_keys WHERE id <> $1::bytea)",
+            &id[..]
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        lent.settle(Ok(()))
     }
 
     async fn put_all_encrypted(&self) -> Result<(), Failure> {

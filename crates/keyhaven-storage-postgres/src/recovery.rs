@@ -433,3 +433,17 @@ async fn prove(
         }
     }
 }
+
+/// Ends what is under way to recover an account.
+pub(crate) async fn end_all(
+    transaction: &mut Transaction<'_>,
+    account: AccountId,
+) -> Result<(), sqlx::Error> {
+    query!(
+        "UPDATE recoveries SET stage = 'ended' WHERE account_id = $1 AND stage <> 'ended'",
+        account.0
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}

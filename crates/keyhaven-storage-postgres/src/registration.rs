@@ -7,11 +7,11 @@ use keyhaven_types::{AuthenticatorTransport, UnixTime};
 use sqlx::{PgConnection, query, query_scalar};
 use uuid::Uuid;
 
-use crate::PostgresStore;
 use crate::error::{Failure, unique_violation};
 use crate::outbox::Mails;
 use crate::pool::Transaction;
 use crate::standing::{lock_active, lock_live, use_grant};
+use crate::{PostgresStore, recovery};
 
 impl PostgresStore {
     pub(crate) async fn register(
@@ -39,6 +39,9 @@ impl PostgresStore {
                 let refusal = verdict(&written);
                 if refusal.is_none() {
                     written?;
+                    if registration.recovery.is_some() {
+                        recovery::end_all(&mut transaction, addition.account).await?;
+                    }
                 }
                 refusal
             }

@@ -7,6 +7,20 @@ use sqlx::{query, query_scalar};
 
 use crate::pool::Transaction;
 
+/// Has everybody else wait who would change the account: first this lock, then the look at what changes.
+pub(crate) async fn lock_account(
+    transaction: &mut Transaction<'_>,
+    account: AccountId,
+) -> Result<(), sqlx::Error> {
+    query!(
+        "SELECT 1 AS one FROM accounts WHERE id = $1 FOR NO KEY UPDATE",
+        account.0
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 /// Whether the account may sign in; until the transaction ends that stays so. First this lock, then the look at what
 /// changes: of racing changes each sees what the one before has left.
 pub(crate) async fn lock_active(

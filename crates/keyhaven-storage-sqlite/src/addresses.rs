@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, columns, lookup_key,
+    SessionId, StorageError, TokenHash, columns, lookup_key,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::standing::{is_active, is_live, use_grant};
-use crate::{SqliteStore, audit};
+use crate::{SqliteStore, audit, recovery};
 
 #[async_trait]
 impl AddressStore for SqliteStore {
@@ -41,12 +41,13 @@ impl AddressStore for SqliteStore {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        self.prove(account, token_hash, username, at, &audit)
+        self.prove(account, session, token_hash, username, at, &audit)
             .await
             .map_err(Failure::of("address.prove"))
     }
@@ -145,6 +146,7 @@ impl SqliteStore {
     async fn prove(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -157,6 +159,12 @@ impl SqliteStore {
             transaction.rollback().await?;
             return Ok(ProofOutcome::ClaimMissing);
         };
+        if !is_active(&mut transaction, account).await?
+            || !is_live(&mut transaction, session, account, at).await?
+        {
+            transaction.rollback().await?;
+            return Ok(ProofOutcome::SessionEnded);
+        }
         let other = owner(&mut transaction, &claim.address).await?;
         if other.is_some_and(|other| other.id != account) {
             transaction.rollback().await?;
@@ -195,6 +203,8 @@ impl SqliteStore {
         .fetch_one(&mut *transaction)
         .await?;
         let proven = columns::account!(row);
+        // Codes that went to the address before, and waits that began there.
+        recovery::end_all(&mut transaction, account).await?;
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         Ok(ProofOutcome::Proven(proven))

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, AccountLock, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore,
-    Aftermath, AuditEvent, ClientKey, Enrolment, EventId, ListedAccount, Role, Session, StorageError,
-    TokenHash, columns,
+    AccountId, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Aftermath,
+    AuditEvent, Enrolment, EventId, ListedAccount, Role, Session, StorageError, TokenHash, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -10,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::Failure;
 use crate::standing::{is_active, is_live, use_grant};
-use crate::{SqliteStore, audit, sessions};
+use crate::{SqliteStore, audit, recovery, sessions};
 
 #[async_trait]
 impl AdminStore for SqliteStore {
@@ -22,17 +21,6 @@ impl AdminStore for SqliteStore {
         self.list_accounts(after, limit)
             .await
             .map_err(Failure::of("account.list"))
-    }
-
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError> {
-        self.search_accounts(prefix, after, limit)
-            .await
-            .map_err(Failure::of("account.search"))
     }
 
     async fn account_standing(
@@ -117,37 +105,6 @@ impl SqliteStore {
             .collect()
     }
 
-    /// The one place that looks for the beginning of a name.
-    async fn search_accounts(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, Failure> {
-        let (end, after) = (format!("{prefix}\u{10ffff}"), after.unwrap_or(""));
-        let rows = query!(
-            r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
-                email_verified AS "email_verified!: bool", active AS "account_active!: bool",
-                is_admin AS "is_admin!: bool", created_at AS "account_created_at!", updated_at, last_login_at,
-                has_passkey AS "has_passkey!: bool"
-            FROM accounts WHERE username_key >= ?1 AND username_key < ?2 AND username_key > ?3
-            ORDER BY username_key LIMIT ?4"#,
-            prefix,
-            end,
-            after,
-            limit
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let has_passkey = row.has_passkey;
-                let account = columns::account!(row);
-                Ok(ListedAccount { account, has_passkey })
-            })
-            .collect()
-    }
-
     async fn find_standing(&self, account: AccountId, now: UnixTime) -> Result<AccountStanding, Failure> {
         let now = now.as_millis();
         let row = query!(
@@ -169,35 +126,7 @@ impl SqliteStore {
         let Some(row) = row else {
             return Ok(AccountStanding::default());
         };
-        Ok(AccountStanding {
-            lock: match (row.reason, row.locked_at) {
-                (Some(reason), Some(at)) => Some(AccountLock {
-                    reason,
-                    at: UnixTime::from_millis(at),
-                }),
-                (_, _) => None,
-            },
-            enrolment: match (&row.token_hash, row.created_at, row.expires_at) {
-                (Some(token), Some(created_at), Some(expires_at)) => Some(Enrolment {
-                    account,
-                    token: columns::token_hash(token)?,
-                    created_at: UnixTime::from_millis(created_at),
-                    expires_at: UnixTime::from_millis(expires_at),
-                }),
-                (_, _, _) => None,
-            },
-            recovery_ready_at: row.ready_at.map(UnixTime::from_millis),
-            has_password: row.has_password,
-            client_key: match (&row.mac, row.key_created_at) {
-                (Some(mac), Some(created_at)) => Some(ClientKey {
-                    account,
-                    mac: columns::bytes(mac, "client key")?,
-                    created_at: UnixTime::from_millis(created_at),
-                    last_used_at: row.key_last_used_at.map(UnixTime::from_millis),
-                }),
-                (_, _) => None,
-            },
-        })
+        Ok(columns::standing!(row, account))
     }
 
     async fn write_change(&self, change: &AdminChange) -> Result<AdminOutcome, Failure> {
@@ -222,12 +151,7 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(Enrolment {
-            account: AccountId(row.account_id),
-            token: columns::token_hash(&row.token_hash)?,
-            created_at: UnixTime::from_millis(row.created_at),
-            expires_at: UnixTime::from_millis(row.expires_at),
-        }))
+        Ok(Some(columns::enrolment!(row)))
     }
 
     async fn redeem(
@@ -438,12 +362,7 @@ async fn lock(
     query!("DELETE FROM enrolments WHERE account_id = ?1", account.0)
         .execute(&mut *connection)
         .await?;
-    query!(
-        "UPDATE recoveries SET stage = 'ended' WHERE account_id = ?1 AND stage <> 'ended'",
-        account.0
-    )
-    .execute(&mut *connection)
-    .await?;
+    recovery::end_all(&mut *connection, account).await?;
     end_sessions(connection, account).await
 }
 

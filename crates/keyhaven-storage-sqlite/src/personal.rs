@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError, lookup_key,
+    Damaged, EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable,
+    StorageError, lookup_key,
 };
 use sqlx::{SqliteConnection, query, query_scalar};
 
@@ -30,10 +31,24 @@ impl PersonalStore for SqliteStore {
             .map_err(Failure::of("personal.rewrite"))
     }
 
-    async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        let all = query_scalar!(r#"SELECT all_encrypted AS "all!: bool" FROM encryption_state"#);
-        let all = all.fetch_one(&self.readers).await.map_err(Failure::from);
-        all.map_err(Failure::of("personal.all_encrypted"))
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError> {
+        self.find_encryption_state()
+            .await
+            .map_err(Failure::of("personal.encryption_state"))
+    }
+
+    async fn add_encryption_key(
+        &self,
+        key: &EncryptionKey,
+        beside: &[[u8; 4]],
+    ) -> Result<bool, StorageError> {
+        self.add_key(key, beside)
+            .await
+            .map_err(Failure::of("personal.add_key"))
+    }
+
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError> {
+        self.drop_key(id).await.map_err(Failure::of("personal.drop_key"))
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {
@@ -43,7 +58,57 @@ impl PersonalStore for SqliteStore {
     }
 }
 
+async fn keys(connection: &mut SqliteConnection) -> Result<Vec<EncryptionKey>, Failure> {
+    let rows = query!("SELECT id, wrapped_lookups FROM encryption_keys ORDER BY id");
+    let rows = rows.fetch_all(connection).await?;
+    let keys = rows.into_iter().map(|row| {
+        Ok(EncryptionKey {
+            id: row.id.try_into().map_err(|_| Damaged("id of a key"))?,
+            wrapped_lookups: row.wrapped_lookups,
+        })
+    });
+    keys.collect()
+}
+
 impl SqliteStore {
+    async fn find_encryption_state(&self) -> Result<EncryptionState, Failure> {
+        let mut moment = self.readers.begin().await?;
+        let all = query_scalar!(r#"SELECT all_encrypted AS "all!: bool" FROM encryption_state"#);
+        Ok(EncryptionState {
+            all_encrypted: all.fetch_one(&mut *moment).await?,
+            keys: keys(&mut moment).await?,
+        })
+    }
+
+    async fn add_key(&self, key: &EncryptionKey, beside: &[[u8; 4]]) -> Result<bool, Failure> {
+        let mut transaction = self.write().await?;
+        let known = keys(&mut transaction).await?;
+        let among = |id: &[u8; 4]| known.iter().any(|known| known.id == *id);
+        if known.len() != beside.len() || !beside.iter().all(among) || among(&key.id) {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        query!(
+            "INSERT INTO encryption_keys (id, wrapped_lookups) VALUES (?1, ?2)",
+            &key.id[..],
+            key.wrapped_lookups
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    async fn drop_key(&self, id: [u8; 4]) -> Result<(), Failure> {
+        query!(
+            "DELETE FROM encryption_keys WHERE id = ?1 AND EXISTS (SELECT 1 FROM encryption_keys WHERE id <> ?1)",
+            &id[..]
+        )
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
     /// No id is empty: all are after that.
     async fn list_personal(
         &self,

@@ -394,3 +394,14 @@ async fn prove(
         }
     }
 }
+
+/// Ends what is under way to recover an account.
+pub(crate) async fn end_all(connection: &mut SqliteConnection, account: AccountId) -> Result<(), Failure> {
+    query!(
+        "UPDATE recoveries SET stage = 'ended' WHERE account_id = ?1 AND stage <> 'ended'",
+        account.0
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -9,7 +9,7 @@ use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
 use crate::standing::{is_active, is_live, use_grant};
-use crate::{SqliteStore, addresses, audit, factors, passwords, sessions};
+use crate::{SqliteStore, addresses, audit, factors, passwords, recovery, sessions};
 
 impl SqliteStore {
     pub(crate) async fn register(
@@ -51,12 +51,13 @@ async fn write_registration(
             }
         }
     }
-    if let Some(recovery) = &registration.recovery {
+    if let Some(recovered) = &registration.recovery {
+        recovery::end_all(&mut *connection, registration.account_id()).await?;
         let account = registration.account_id().0;
         query!("DELETE FROM sessions WHERE account_id = ?1", account)
             .execute(&mut *connection)
             .await?;
-        if recovery.drops_passkeys {
+        if recovered.drops_passkeys {
             query!("DELETE FROM credentials WHERE account_id = ?1", account)
                 .execute(&mut *connection)
                 .await?;

@@ -200,6 +200,8 @@ async fn no_query_scans_a_table() {
                 "signing_keys",
                 "audit_keys",
                 "audit_prunes",
+                "encryption_keys",
+                "encryption_state",
                 "SCAN kinds",
                 "SCAN place",
                 "SCAN (",

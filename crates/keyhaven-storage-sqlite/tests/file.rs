@@ -354,9 +354,10 @@ async fn wrong_states_cannot_be_stored() {
     }
     connection
         .execute(
-            "INSERT INTO accounts (id, user_handle, username, display_name, email, email_verified, active, created_at,
-                updated_at)
-            VALUES (x'00000000000000000000000000000002', x'02', 'berta', 'Berta', 'anna@example.org', 0, 1, 0, 0)",
+            "INSERT INTO accounts (id, user_handle, username, username_key, display_name, email, email_key,
+                email_verified, active, created_at, updated_at)
+            VALUES (x'00000000000000000000000000000002', x'02', 'berta', 'berta', 'Berta', 'anna@example.org',
+                'anna@example.org', 0, 1, 0, 0)",
         )
         .await
         .unwrap();
@@ -375,12 +376,79 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE credentials SET aaguid = x'00'",
         "UPDATE accounts SET user_handle = x'03'",
         "UPDATE accounts SET id = x'00000000000000000000000000000003' WHERE username = 'berta'",
-        "UPDATE accounts SET username = 'anna' WHERE username = 'berta'",
+        "UPDATE accounts SET username = 'anna', username_key = 'anna' WHERE username = 'berta'",
         // Addresses belong to whoever proved them, whatever their case.
         "UPDATE accounts SET email_verified = 1 WHERE username = 'berta'",
-        "UPDATE accounts SET email = NULL WHERE username = 'anna'",
+        "UPDATE accounts SET email = NULL, email_key = NULL WHERE username = 'anna'",
+        "UPDATE accounts SET email = 'ANNA@example.org', email_key = 'ANNA@example.org', email_verified = 1
+            WHERE username = 'berta'",
+        // What a text is looked up by is the text, or the beginning of an encrypted one.
+        "UPDATE accounts SET username = 'clara' WHERE username = 'berta'",
+        "UPDATE accounts SET username_key = 'clara' WHERE username = 'berta'",
+        "UPDATE accounts SET username = char(1) || printf('%060d', 0) WHERE username = 'berta'",
+        "UPDATE accounts SET username = char(1) || printf('%060d', 0), username_key = char(1) || printf('%060d', 0)
+            WHERE username = 'berta'",
+        "UPDATE accounts SET username = char(1) || printf('%060d', 0), username_key = char(1) || printf('%048d', 1)
+            WHERE username = 'berta'",
+        "UPDATE accounts SET email = 'other@example.org' WHERE username = 'berta'",
+        "UPDATE accounts SET email_key = 'other@example.org' WHERE username = 'berta'",
+        "UPDATE accounts SET email = NULL WHERE username = 'berta'",
+        "UPDATE accounts SET email_key = NULL WHERE username = 'berta'",
+        "UPDATE accounts SET email = char(1) || printf('%060d', 0) WHERE username = 'berta'",
+        "UPDATE accounts SET email = char(1) || printf('%060d', 0), email_key = char(1) || printf('%048d', 1)
+            WHERE username = 'berta'",
+        "INSERT INTO accounts (id, user_handle, username, username_key, display_name, email_verified, active,
+            created_at, updated_at)
+            VALUES (x'00000000000000000000000000000003', x'03', 'clara', 'dora', 'Clara', 0, 1, 0, 0)",
+        "INSERT INTO accounts (id, user_handle, username_key, display_name, email_verified, active, created_at,
+            updated_at)
+            VALUES (x'00000000000000000000000000000003', x'03', 'clara', 'Clara', 0, 1, 0, 0)",
+        "INSERT INTO accounts (id, user_handle, username, username_key, email_verified, active, created_at, updated_at)
+            VALUES (x'00000000000000000000000000000003', x'03', 'clara', 'clara', 0, 1, 0, 0)",
+        // An encrypted text has a body, and its bounds.
+        "UPDATE accounts SET username = char(1) || printf('%048d', 0), username_key = char(1) || printf('%048d', 0)
+            WHERE username = 'berta'",
+        "UPDATE accounts SET username = char(1) || printf('%02048d', 0), username_key = char(1) || printf('%048d', 0)
+            WHERE username = 'berta'",
+        "UPDATE accounts SET display_name = char(1)",
+        "UPDATE accounts SET display_name = char(1) || printf('%02048d', 0)",
+        "UPDATE credentials SET device_name = char(1)",
+        "UPDATE credentials SET device_name = char(1) || printf('%02048d', 0)",
+        "UPDATE credentials SET user_agent = char(1)",
+        "UPDATE credentials SET user_agent = char(1) || printf('%02048d', 0)",
+        "UPDATE sessions SET ip = char(1)",
+        "UPDATE sessions SET ip = char(1) || printf('%02048d', 0)",
+        "UPDATE sessions SET user_agent = char(1)",
+        "UPDATE sessions SET user_agent = char(1) || printf('%02048d', 0)",
+        "INSERT INTO address_claims SELECT id, char(1) || printf('%048d', 0), zeroblob(32), zeroblob(32), 0, 0, 0, 0
+            FROM accounts",
+        "INSERT INTO address_claims SELECT id, 'a@', zeroblob(32), zeroblob(32), 0, 0, 0, 0 FROM accounts",
+        "INSERT INTO address_claims SELECT id, printf('%0255d', 0), zeroblob(32), zeroblob(32), 0, 0, 0, 0
+            FROM accounts",
+        // One in the clear is as long as it says what it is.
+        "UPDATE accounts SET username = printf('%051d', 0), username_key = printf('%051d', 0) WHERE username = 'berta'",
+        "UPDATE accounts SET email = 'a@', email_key = 'a@' WHERE username = 'berta'",
+        "UPDATE accounts SET email = printf('%0256d', 0), email_key = printf('%0256d', 0) WHERE username = 'berta'",
+        "UPDATE accounts SET display_name = printf('%065d', 0)",
+        "UPDATE credentials SET device_name = ''",
+        "UPDATE credentials SET device_name = NULL",
+        "UPDATE credentials SET device_name = printf('%065d', 0)",
+        "UPDATE credentials SET user_agent = printf('%0257d', 0)",
+        "UPDATE sessions SET ip = printf('%065d', 0)",
+        "UPDATE sessions SET user_agent = printf('%0257d', 0)",
+        "INSERT INTO credentials (credential_id, account_id, rp_id, public_key, algorithm, sign_count, aaguid,
+                transports, backup_eligible, backup_state, uv_initialized, attestation_format, attestation_type,
+                attestation_trusted, created_at, active)
+            SELECT x'02', account_id, rp_id, public_key, algorithm, sign_count, aaguid, transports, 0, 0, 1,
+                attestation_format, attestation_type, 0, 0, 0
+            FROM credentials",
+        "INSERT INTO encryption_keys VALUES (x'000000', x'00')",
+        "INSERT INTO encryption_keys VALUES (x'00000000', x'')",
+        "INSERT INTO encryption_keys VALUES (x'00000000', zeroblob(257))",
+        "UPDATE encryption_state SET all_encrypted = 2",
+        "INSERT INTO encryption_state VALUES (2, 0)",
         // Lengths, ranges and booleans.
-        "UPDATE accounts SET username = ''",
+        "UPDATE accounts SET username = '', username_key = ''",
         "UPDATE accounts SET display_name = ''",
         "UPDATE accounts SET active = 2",
         "UPDATE accounts SET is_admin = 2",

@@ -224,8 +224,9 @@ async fn several_processes_tidy_up_at_once() {
     let first = SqliteStore::open(&options).await.unwrap();
     let mut connection = raw(&options.path).await;
     let rows = "
-        INSERT INTO accounts (id, user_handle, username, display_name, email_verified, active, created_at, updated_at)
-        VALUES (zeroblob(16), x'01', 'anna', 'Anna', 0, 1, 0, 0);
+        INSERT INTO accounts (id, user_handle, username, username_key, display_name, email_verified, active, created_at,
+            updated_at)
+        VALUES (zeroblob(16), x'01', 'anna', 'anna', 'Anna', 0, 1, 0, 0);
         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
         INSERT INTO sessions (id, account_id, token_family_hash, token_hash, created_at, last_seen_at, expires_at,
             authenticated_at, aal, amr)

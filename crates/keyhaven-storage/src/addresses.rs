@@ -70,6 +70,8 @@ pub enum ProofOutcome {
     ClaimMissing,
     /// The address is the account's, which is now so.
     Proven(Account),
+    /// The session is not the account's or over, or the account may not sign in; nothing was written.
+    SessionEnded,
     /// Another account has proven the address, or has the username; nothing was written.
     Taken,
 }
@@ -102,7 +104,7 @@ pub trait AddressStore: Send + Sync {
     async fn claim_address(&self, claim: NewClaim) -> Result<ClaimOutcome, StorageError>;
 
     /// Makes the claimed address the account's proven one, if the claim still has this token and that is good at `at`;
-    /// the claim is gone. Of racing accounts one proves an address. With `username` the account is called that from then
+    /// the claim is gone. The session has to be live at `at`. Of racing accounts one proves an address. With `username` the account is called that from then
     /// on, which must be nobody else's.
     ///
     /// # Errors
@@ -110,6 +112,7 @@ pub trait AddressStore: Send + Sync {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,

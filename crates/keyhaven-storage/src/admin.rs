@@ -161,18 +161,6 @@ pub trait AdminStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<ListedAccount>, StorageError>;
 
-    /// Accounts whose username begins so, in the order of their usernames by code points, at most `limit`; when given,
-    /// from after this username. A store before which names are encrypted finds the account of exactly this name alone.
-    ///
-    /// # Errors
-    /// When the store cannot answer.
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError>;
-
     /// How an account stands at `now`; of one that does not exist there is nothing to tell.
     ///
     /// # Errors

@@ -180,11 +180,14 @@ pub use crate::session_columns as session;
 #[macro_export]
 macro_rules! event_columns {
     ($row:ident) => {
+        $crate::event_columns!($row, $row.id, $row.at, $row.action, $row.outcome, $row.mac)
+    };
+    ($row:ident, $id:expr, $at:expr, $action:expr, $outcome:expr, $mac:expr) => {
         $crate::AuditEvent {
-            id: $crate::EventId($row.id),
-            at: $crate::columns::types::UnixTime::from_millis($row.at),
-            action: $row.action,
-            outcome: $crate::columns::outcome(&$row.outcome)?,
+            id: $crate::EventId($id),
+            at: $crate::columns::types::UnixTime::from_millis($at),
+            action: $action,
+            outcome: $crate::columns::outcome(&$outcome)?,
             code: $row.code,
             step: $row.step,
             account: $row.account_id.map($crate::AccountId),
@@ -199,7 +202,7 @@ macro_rules! event_columns {
             request_id: $row.request_id,
             personal: $row.personal,
             actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
-            mac: $crate::columns::mac($row.mac)?,
+            mac: $crate::columns::mac($mac)?,
         }
     };
 }
@@ -296,27 +299,7 @@ macro_rules! found_event_columns {
             (None, _, _, _, _) => $crate::StoredEvent::Missing,
             (Some(id), Some(at), Some(action), Some(outcome), Some(mac)) => {
                 let read = || -> Result<$crate::AuditEvent, $crate::Damaged> {
-                    Ok($crate::AuditEvent {
-                        id: $crate::EventId(id),
-                        at: $crate::columns::types::UnixTime::from_millis(at),
-                        action,
-                        outcome: $crate::columns::outcome(&outcome)?,
-                        code: $row.code,
-                        step: $row.step,
-                        account: $row.account_id.map($crate::AccountId),
-                        credential: $row
-                            .credential_id
-                            .as_deref()
-                            .map($crate::columns::credential_id)
-                            .transpose()?,
-                        session: $row.session_id.map($crate::SessionId),
-                        ip: $row.ip,
-                        user_agent: $row.user_agent,
-                        request_id: $row.request_id,
-                        personal: $row.personal,
-                        actor: $row.actor.as_deref().map($crate::columns::actor).transpose()?,
-                        mac: $crate::columns::mac(mac)?,
-                    })
+                    Ok($crate::event_columns!($row, id, at, action, outcome, mac))
                 };
                 read().map_or_else($crate::StoredEvent::Damaged, $crate::StoredEvent::Whole)
             }
@@ -546,3 +529,61 @@ macro_rules! recovery_columns {
 }
 #[doc(inline)]
 pub use crate::recovery_columns as recovery;
+
+/// `account_id, token_hash, created_at, expires_at`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! enrolment_columns {
+    ($row:ident) => {
+        $crate::Enrolment {
+            account: $crate::AccountId($row.account_id),
+            token: $crate::columns::token_hash(&$row.token_hash)?,
+            created_at: $crate::columns::types::UnixTime::from_millis($row.created_at),
+            expires_at: $crate::columns::types::UnixTime::from_millis($row.expires_at),
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::enrolment_columns as enrolment;
+
+/// `reason, locked_at`, `token_hash, created_at, expires_at` of the enrolment link, `ready_at` of a recovery, `has_password`,
+/// and `mac, key_created_at, key_last_used_at` of the client key: each null where there is none.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! standing_columns {
+    ($row:ident, $account:expr) => {
+        $crate::AccountStanding {
+            lock: $row
+                .reason
+                .zip($row.locked_at)
+                .map(|(reason, at)| $crate::AccountLock {
+                    reason,
+                    at: $crate::columns::types::UnixTime::from_millis(at),
+                }),
+            enrolment: match (&$row.token_hash, $row.created_at, $row.expires_at) {
+                (Some(token), Some(created_at), Some(expires_at)) => Some($crate::Enrolment {
+                    account: $account,
+                    token: $crate::columns::token_hash(token)?,
+                    created_at: $crate::columns::types::UnixTime::from_millis(created_at),
+                    expires_at: $crate::columns::types::UnixTime::from_millis(expires_at),
+                }),
+                (_, _, _) => None,
+            },
+            recovery_ready_at: $row.ready_at.map($crate::columns::types::UnixTime::from_millis),
+            has_password: $row.has_password,
+            client_key: match (&$row.mac, $row.key_created_at) {
+                (Some(mac), Some(created_at)) => Some($crate::ClientKey {
+                    account: $account,
+                    mac: $crate::columns::bytes(mac, "client key")?,
+                    created_at: $crate::columns::types::UnixTime::from_millis(created_at),
+                    last_used_at: $row
+                        .key_last_used_at
+                        .map($crate::columns::types::UnixTime::from_millis),
+                }),
+                (_, _) => None,
+            },
+        }
+    };
+}
+#[doc(inline)]
+pub use crate::standing_columns as standing;

@@ -192,9 +192,10 @@ macro_rules! personal_store_contract {
         $crate::contract_tests! {
             $open();
             a_store_remembers_that_all_is_encrypted
-            accounts_are_found_by_the_beginning_of_their_name
+            a_store_remembers_which_keys_are_needed
             an_encrypted_address_is_looked_up_by_its_key
             an_encrypted_username_is_looked_up_by_its_key
+            one_of_many_adds_the_first_key
             personal_texts_are_listed_row_by_row
             personal_texts_are_rewritten_where_they_still_stand
         }
@@ -218,6 +219,7 @@ macro_rules! durable_store_contract {
             usernames_are_compared_exactly
             // addresses
             a_proof_brings_its_name_along
+            a_proof_needs_a_live_session
             a_claim_is_the_new_accounts_own
             a_claim_needs_who_asked
             a_claim_reads_back
@@ -331,6 +333,7 @@ macro_rules! durable_store_contract {
             a_cancelled_recovery_is_over
             a_code_of_nobody_opens_nothing
             a_failed_try_leaves_nothing
+            a_proven_address_ends_recoveries
             a_recovered_account_is_signed_out_elsewhere
             a_recovery_code_is_good_once
             a_recovery_reads_back

@@ -40,7 +40,6 @@ impl<T> DurableStore for T where
         + OutboxStore
         + PasswordStore
         + PersonalStore
-        + PersonalStore
         + PrivacyStore
         + RecoveryStore
         + SessionStore

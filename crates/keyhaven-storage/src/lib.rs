@@ -74,7 +74,8 @@ pub use passwords::{
     PasswordRegistration, PasswordRegistrationOutcome, PasswordStore, PasswordVerifier,
 };
 pub use personal::{
-    ENCRYPTED_MARK, LOOKUP_KEY_LENGTH, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, lookup_key,
+    ENCRYPTED_MARK, EncryptionKey, EncryptionState, LOOKUP_KEY_LENGTH, PersonalRewrite, PersonalRow,
+    PersonalStore, PersonalTable, lookup_key,
 };
 pub use privacy::{Deletion, DeletionGround, DeletionOutcome, PrivacyStore, UnusedPage};
 pub use records::{

@@ -65,6 +65,24 @@ pub struct PersonalRewrite {
     pub to: Vec<Option<String>>,
 }
 
+/// A key that texts may be encrypted under: where a store has one, whoever works with it needs that key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EncryptionKey {
+    /// Follows from the key.
+    pub id: [u8; 4],
+    /// The key of look-ups, encrypted under this key. 1 to 256 bytes.
+    pub wrapped_lookups: Vec<u8>,
+}
+
+/// What a store knows of how its texts are encrypted.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EncryptionState {
+    /// Whether [`PersonalStore::set_all_encrypted`] was called: false of a store whose schema has just come to this step.
+    pub all_encrypted: bool,
+    /// In order of their ids.
+    pub keys: Vec<EncryptionKey>,
+}
+
 /// Personal texts, whatever they belong to: for who encrypts what is stored already.
 #[async_trait]
 pub trait PersonalStore: Send + Sync {
@@ -90,11 +108,25 @@ pub trait PersonalStore: Send + Sync {
         rewrites: &[PersonalRewrite],
     ) -> Result<u64, StorageError>;
 
-    /// Whether [`Self::set_all_encrypted`] was called: false of a store whose schema has just come to this step.
+    /// How the texts are encrypted.
     ///
     /// # Errors
     /// When the store cannot answer.
-    async fn all_encrypted(&self) -> Result<bool, StorageError>;
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError>;
+
+    /// Adds a key where the store's keys are those of these ids, in whatever order, and it is none of them; tells whether
+    /// they were. Of several processes that add a first one at once, one does.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn add_encryption_key(&self, key: &EncryptionKey, beside: &[[u8; 4]])
+    -> Result<bool, StorageError>;
+
+    /// Drops a key that no text needs any more. The last one stays: it holds the key of look-ups.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError>;
 
     /// Remembers that no row is left that is not encrypted.
     ///

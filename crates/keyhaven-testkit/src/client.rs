@@ -82,14 +82,25 @@ impl Client {
     /// A client that waits so long for an answer.
     #[must_use]
     pub fn with_patience(origin: impl Into<String>, patience: Duration) -> Self {
-        let agent = Agent::config_builder()
+        Self::build(origin.into(), patience, None)
+    }
+
+    /// A client that sends this user agent header.
+    #[must_use]
+    pub fn with_user_agent(origin: impl Into<String>, user_agent: &str) -> Self {
+        Self::build(origin.into(), Duration::from_secs(20), Some(user_agent))
+    }
+
+    fn build(origin: String, patience: Duration, user_agent: Option<&str>) -> Self {
+        let mut agent = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(patience))
-            .build()
-            .into();
+            .timeout_global(Some(patience));
+        if let Some(user_agent) = user_agent {
+            agent = agent.user_agent(user_agent);
+        }
         Self {
-            agent,
-            origin: origin.into(),
+            agent: agent.build().into(),
+            origin,
         }
     }
 

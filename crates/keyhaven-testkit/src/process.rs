@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +28,17 @@ impl TempDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Puts a deployment's secret key into it, readable by its owner alone as servers demand, and tells its path. The same
+    /// each time.
+    #[must_use]
+    pub fn secret_key(&self) -> String {
+        let path = self.0.join("keyhaven.key");
+        std::fs::write(&path, [7; 32]).expect("a secret key");
+        let owner_alone = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, owner_alone).expect("a secret key");
+        path.display().to_string()
     }
 }
 

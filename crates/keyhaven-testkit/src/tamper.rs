@@ -69,6 +69,26 @@ impl Intruder {
         });
     }
 
+    /// Applies the schema's steps up to this one, as a version of then would have; SQLite's file is made.
+    pub fn migrate(&self, steps: &std::path::Path, last: i64) {
+        self.block_on(async {
+            let steps = sqlx::migrate::Migrator::new(steps).await.expect("the steps");
+            let done = if let Some(path) = self.url.strip_prefix("sqlite:") {
+                let options = SqliteConnectOptions::new().filename(path);
+                let mut connection = options.create_if_missing(true).connect().await.expect("the file");
+                let done = steps.run_direct(Some(last), &mut connection, false).await;
+                connection.close().await.expect("the file");
+                done
+            } else {
+                let mut connection = PgConnection::connect(&self.url).await.expect("the server");
+                let done = steps.run_direct(Some(last), &mut connection, false).await;
+                connection.close().await.expect("the server");
+                done
+            };
+            done.expect("the schema");
+        });
+    }
+
     /// The first column of what a query answers, as text.
     #[must_use]
     pub fn texts(&self, query: &str) -> Vec<String> {

@@ -22,11 +22,11 @@ const PAGE: u32 = 100;
 #[derive(clap::Args)]
 pub(crate) struct Users {
     /// One account: a username, a proven e-mail address, or an id.
-    #[arg(conflicts_with = "prefix")]
+    #[arg(conflicts_with = "username")]
     user: Option<String>,
-    /// Those whose username begins so.
+    /// The account with this username, even where it looks like an address or an id.
     #[arg(long)]
-    prefix: Option<String>,
+    username: Option<String>,
     /// No more than these.
     #[arg(long)]
     limit: Option<u32>,
@@ -38,9 +38,9 @@ pub(crate) struct Users {
 impl Users {
     pub(super) fn run(&self, flags: &Flags) -> anyhow::Result<ExitCode> {
         let config = Config::load(flags)?;
-        let query = match (&self.user, &self.prefix) {
+        let query = match (&self.user, &self.username) {
             (Some(user), _) => meant(user),
-            (None, Some(prefix)) => UserQuery::UsernamePrefix(prefix.clone()),
+            (None, Some(username)) => UserQuery::Username(username.clone()),
             (None, None) => UserQuery::All,
         };
         serve::runtime()?.block_on(async {
@@ -177,7 +177,7 @@ async fn about(keyhaven: &Keyhaven, command: &str, user: &str) -> Result<(Client
     ))
 }
 
-/// A username has no `@`. One that looks like an id is found by its prefix.
+/// A handle has no `@`.
 fn meant(user: &str) -> UserQuery {
     if user.contains('@') {
         UserQuery::Email(user.to_owned())

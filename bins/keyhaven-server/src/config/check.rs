@@ -160,7 +160,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         audit: audit::audit(&raw.audit)?,
         crosscheck: acceptance::crosscheck(raw.crosscheck)?,
         secret_key_file: raw.secret_key_file,
-        encryption_key_files: raw.encryption.key_files,
+        encryption_key_files: raw.encryption.key_files.into_iter().map(Into::into).collect(),
         mail: mail.transport,
         max_connections_per_address: raw.max_connections_per_address,
         migrate: raw.database_migrate == Switch::On,

@@ -140,7 +140,8 @@ pub(crate) enum Identifier {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Encryption {
-    pub(crate) key_files: Vec<PathBuf>,
+    #[serde(deserialize_with = "list")]
+    pub(crate) key_files: Vec<String>,
 }
 
 /// How long what is not needed any more is kept.

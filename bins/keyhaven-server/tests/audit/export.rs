@@ -68,7 +68,7 @@ pub(crate) fn an_export_is_verified_without_a_database(log: &Log) {
     let shorter = lines[..lines.len() - 1].join("\n");
     assert_eq!(verify(&shorter, &["--key", &key]).code, Some(2));
     // A value changed in it is named.
-    let spoiled = whole.replacen("\"userAgent\":\"a test\"", "\"userAgent\":\"a tent\"", 1);
+    let spoiled = whole.replacen("\"action\":\"login.finish\"", "\"action\":\"login.start\"", 1);
     assert_ne!(spoiled, whole);
     verify(&spoiled, &["--key", &key]).is_bad("export", &["batch 1, position 0", "edited"]);
 }
@@ -94,7 +94,8 @@ pub(crate) fn a_proof_is_checked_without_a_database(log: &Log) {
     check(&proof.text, &["--key", &key]).is_verified();
     assert_eq!(check(&proof.text, &[]).code, Some(2));
     for (from, to) in [
-        ("\"userAgent\": \"a test\"", "\"userAgent\": \"a tent\""),
+        ("\"action\": \"login.finish\"", "\"action\": \"login.start\""),
+        ("\"actor\": null", "\"actor\": \"command_line\""),
         ("\"index\": 1", "\"index\": 0"),
         ("\"number\": 2", "\"number\": 3"),
         ("\"outcome\": \"refused\"", "\"outcome\": \"success\""),

@@ -69,10 +69,8 @@ impl Log {
             home,
             directory: TempDir::new("audit"),
         };
-        let key = log.secret();
-        std::fs::write(&key, [7; 32]).unwrap();
-        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let (url, key, checkpoints) = (log.url(), text(&key), text(&log.checkpoints()));
+        let key = log.directory.secret_key();
+        let (url, checkpoints) = (log.url(), text(&log.checkpoints()));
         let mut server = Server::start(
             env!("CARGO_BIN_EXE_keyhaven"),
             &[

@@ -53,6 +53,7 @@ fn edits(log: &Log) -> Vec<(&'static str, String)> {
         ("user_agent", "'another'".into()),
         ("request_id", "'another'".into()),
         ("personal", database.bytes(&[9; 32])),
+        ("actor", "'command_line'".into()),
         ("mac", database.bytes(&[9; 32])),
     ]
 }

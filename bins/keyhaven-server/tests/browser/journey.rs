@@ -1,6 +1,5 @@
 //! What people do.
 
-use keyhaven_testkit::browser::AuthenticatorOptions;
 use serde_json::json;
 
 use crate::Visit;
@@ -114,22 +113,16 @@ fn a_second_passkey_is_added_renamed_and_deleted() {
         visit.browser.click("#add-passkey");
         visit.says("already_registered");
     });
-    visit.browser.add_authenticator(AuthenticatorOptions {
-        transport: "usb",
-        ..AuthenticatorOptions::default()
-    });
-    visit.browser.set_automatic_presence(false);
+    visit.plug_in("usb");
     visit.touching(|visit| {
         visit.browser.click("#add-passkey");
-        visit
-            .browser
-            .wait_for("document.querySelectorAll('[data-testid=passkey]').length === 2");
+        visit.passkeys(2);
     });
     visit
         .browser
         .click("[data-testid=passkey]:last-child [data-testid=rename]");
     visit.browser.fill("#rename-input", "Blue key");
-    visit.browser.click("#rename-save");
+    visit.browser.click("#rename-confirm");
     visit.browser.wait_for(
         "[...document.querySelectorAll('[data-testid=passkey-name]')].some(e => e.innerText === 'Blue key')",
     );
@@ -141,9 +134,7 @@ fn a_second_passkey_is_added_renamed_and_deleted() {
         .browser
         .click("[data-testid=passkey]:last-child [data-testid=delete]");
     visit.browser.click("#delete-confirm");
-    visit
-        .browser
-        .wait_for("document.querySelectorAll('[data-testid=passkey]').length === 1");
+    visit.passkeys(1);
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! The product as a person meets it: the real binary, the real page, a real browser with a virtual authenticator.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod account;
+mod administration;
 mod attacks;
 mod journey;
 mod looks;
+mod mailed;
+mod own_data;
+mod page_attacks;
 mod site;
+mod words;
 
 use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
 use serde_json::{Value, json};
@@ -58,7 +64,7 @@ impl Visit {
 
     fn settled(&mut self) {
         self.browser
-            .wait_for("['signed-in', 'signed-out'].includes(document.documentElement.dataset.state)");
+            .wait_for("['signed-in', 'signed-out', 'task'].includes(document.documentElement.dataset.state)");
     }
 
     fn state(&mut self, state: &str) {
@@ -85,8 +91,16 @@ impl Visit {
     }
 
     fn register(&mut self, username: &str) {
+        self.register_with(username, &[]);
+    }
+
+    /// Registers, with other fields filled in, too.
+    fn register_with(&mut self, username: &str, fields: &[(&str, &str)]) {
         self.browser.click("#show-register");
         self.browser.fill("#register-username", username);
+        for (field, text) in fields {
+            self.browser.fill(field, text);
+        }
         self.touching(|visit| {
             visit.browser.click("#register-button");
             visit.state("signed-in");
@@ -107,6 +121,30 @@ impl Visit {
             visit.browser.click("#signin-button");
             visit.state("signed-in");
         });
+    }
+
+    /// Waits for a task, alone on the page.
+    fn task(&mut self, name: &str) {
+        self.browser.wait_for(&format!(
+            "document.documentElement.dataset.task === {}",
+            json!(name)
+        ));
+    }
+
+    /// Waits until there are so many passkeys in the list.
+    fn passkeys(&mut self, count: usize) {
+        self.browser.wait_for(&format!(
+            "document.querySelectorAll('[data-testid=passkey]').length === {count}"
+        ));
+    }
+
+    /// Adds an authenticator, which waits for a touch.
+    fn plug_in(&mut self, transport: &'static str) {
+        self.browser.add_authenticator(AuthenticatorOptions {
+            transport,
+            ..AuthenticatorOptions::default()
+        });
+        self.browser.set_automatic_presence(false);
     }
 
     fn sign_out(&mut self) {

@@ -4,8 +4,6 @@
     reason = "which stores to test with is not the configuration of what is tested"
 )]
 
-use std::os::unix::fs::PermissionsExt;
-
 use keyhaven_testkit::postgres::Database;
 use keyhaven_testkit::process::{Server, TempDir, free_port};
 use keyhaven_testkit::redis::Redis;
@@ -54,9 +52,7 @@ impl Site {
         let database = Database::fresh();
         let redis = Redis::start().unwrap();
         let files = TempDir::new("site");
-        let key = files.path().join("key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        let key = files.secret_key();
         let ports = [free_port(), free_port()];
         let proxy = TcpProxy::per_request(&ports);
         let origin = format!("http://localhost:{}", proxy.port());
@@ -64,7 +60,7 @@ impl Site {
         let shared = [
             ("KEYHAVEN_DATABASE_URL", database.url()),
             ("KEYHAVEN_CHALLENGES_URL", &redis_url),
-            ("KEYHAVEN_SECRET_KEY_FILE", key.to_str().unwrap()),
+            ("KEYHAVEN_SECRET_KEY_FILE", &key),
             ("KEYHAVEN_ORIGINS", &origin),
         ];
         let environment = [&shared[..], environment].concat();
@@ -85,6 +81,13 @@ impl Site {
     pub(crate) fn all_were_asked(&self) -> bool {
         let asked = self.shared.as_ref().map(|shared| shared.proxy.counts().given);
         asked.is_none_or(|given| given.iter().all(|requests| *requests > 1))
+    }
+
+    /// Runs the binary's own command line on the same stores.
+    pub(crate) fn operate(&self, arguments: &[&str]) {
+        let output = self.servers.first().unwrap().command(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
     }
 
     /// Kills every process and starts it again.

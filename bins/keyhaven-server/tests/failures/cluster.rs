@@ -1,6 +1,5 @@
 //! Server processes on one PostgreSQL and, where wanted, one Redis, which they reach through proxies.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use keyhaven_storage_postgres::PostgresStore;
@@ -64,16 +63,14 @@ impl Cluster {
             |proxy| format!("redis://127.0.0.1:{}", proxy.port()),
         );
         let files = TempDir::new("cluster");
-        let key = files.path().join("key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        let key = files.secret_key();
         let direct = postgres.url(DATABASE);
         let own_port = format!(":{}/", postgres.port());
         let url = direct.replace(&own_port, &format!(":{}/", to_postgres.port()));
         let shared = [
             ("KEYHAVEN_DATABASE_URL", url.as_str()),
             ("KEYHAVEN_CHALLENGES_URL", &challenges),
-            ("KEYHAVEN_SECRET_KEY_FILE", key.to_str().unwrap()),
+            ("KEYHAVEN_SECRET_KEY_FILE", &key),
         ];
         let start = |own: &[(&str, &str)]| {
             let settings = [&SETTINGS[..], &shared, own].concat();

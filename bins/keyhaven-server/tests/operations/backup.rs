@@ -98,14 +98,12 @@ fn the_embedded_database() {
 fn postgresql_with_its_own_tools() {
     let (database, other) = (Database::fresh(), Database::fresh());
     let keys = TempDir::new("keys");
-    let key = keys.path().join("keyhaven.key");
-    std::fs::write(&key, [9; 32]).unwrap();
-    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let key = keys.secret_key();
     let environment = |url: &str| {
         vec![
             unlimited(),
             ("KEYHAVEN_DATABASE_URL", url.to_owned()),
-            ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
+            ("KEYHAVEN_SECRET_KEY_FILE", key.clone()),
         ]
     };
     let dump = keys.path().join("keyhaven.dump");

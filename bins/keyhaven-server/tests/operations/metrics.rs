@@ -25,12 +25,10 @@ fn number(text: &str, name: &str) -> f64 {
 fn a_sign_in_takes_two_round_trips_to_postgresql_and_shows_in_the_numbers() {
     let database = Database::fresh();
     let keys = TempDir::new("keys");
-    let key = keys.path().join("keyhaven.key");
-    std::fs::write(&key, [9; 32]).unwrap();
-    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let key = keys.secret_key();
     let process = Process::start(&[
         ("KEYHAVEN_DATABASE_URL", database.url().to_owned()),
-        ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
+        ("KEYHAVEN_SECRET_KEY_FILE", key.clone()),
         ("KEYHAVEN_RATE_LIMIT", "off".to_owned()),
     ]);
     let mut device = SoftwareAuthenticator::new("device");

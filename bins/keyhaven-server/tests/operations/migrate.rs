@@ -42,15 +42,13 @@ fn eight_processes_migrate_one_file() {
 #[test]
 fn a_server_that_is_not_to_migrate_leaves_the_database_alone() {
     let directory = TempDir::new("unmigrated");
-    let key = directory.path().join("keyhaven.key");
-    std::fs::write(&key, [7; 32]).unwrap();
-    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let key = directory.secret_key();
     let database = Database::fresh();
     let file = format!("sqlite:{}/keyhaven.db", directory.path().display());
     for url in [database.url(), &file] {
         let environment = [
             ("KEYHAVEN_DATABASE_URL", url.to_owned()),
-            ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
+            ("KEYHAVEN_SECRET_KEY_FILE", key.clone()),
             ("KEYHAVEN_LISTEN", "127.0.0.1:0".to_owned()),
         ];
         let mut server = keyhaven(directory.path(), &environment)

@@ -211,13 +211,11 @@ fn no_secret_is_in_lines_of_text() {
 fn no_secret_is_in_lines_of_json_on_postgresql() {
     let database = Database::fresh();
     let keys = TempDir::new("keys");
-    let key = keys.path().join("keyhaven.key");
-    std::fs::write(&key, [9; 32]).unwrap();
-    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let key = keys.secret_key();
     is_not_logged(
         &[
             ("KEYHAVEN_DATABASE_URL", database.url().to_owned()),
-            ("KEYHAVEN_SECRET_KEY_FILE", key.display().to_string()),
+            ("KEYHAVEN_SECRET_KEY_FILE", key.clone()),
         ],
         "json",
     );

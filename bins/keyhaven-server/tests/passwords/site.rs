@@ -26,10 +26,7 @@ impl Site {
 
     fn start(database: Option<Database>) -> Self {
         let directory = TempDir::new("passwords");
-        let key = directory.path().join("secret.key");
-        std::fs::write(&key, [7; 32]).unwrap();
-        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let key = key.to_str().unwrap().to_owned();
+        let key = directory.secret_key();
         let sqlite = format!("sqlite:{}/keyhaven.db", directory.path().display());
         let url = database
             .as_ref()

@@ -25,19 +25,18 @@ use crate::state::ApiState;
 /// As many lines as a page has where nothing is said.
 const LIMIT: u32 = 50;
 
-/// Which accounts to list; at most one of `email`, `id`, `username` and `usernamePrefix`.
+/// Which accounts to list; at most one of `email`, `id` and `username`, each of which is the whole of it: names and
+/// addresses are stored encrypted, so that none is found by a part.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct UsersQuery {
-    /// The account that has proven this address.
+    /// The account that has proven exactly this address, upper and lower case alike.
     email: Option<String>,
     /// The account with this id.
     id: Option<String>,
-    /// The account with this username.
+    /// The account with exactly this username.
     username: Option<String>,
-    /// Accounts whose username begins so.
-    username_prefix: Option<String>,
     /// As a page before answered it.
     cursor: Option<String>,
     /// 1 to 100; 50 where it is left out.
@@ -50,20 +49,17 @@ impl UsersQuery {
             self.email.clone().map(UserQuery::Email),
             self.id.clone().map(UserQuery::Id),
             self.username.clone().map(UserQuery::Username),
-            self.username_prefix.clone().map(UserQuery::UsernamePrefix),
         ];
         let mut given = given.into_iter().flatten();
         match (given.next(), given.next()) {
             (None, _) => Ok(UserQuery::All),
             (Some(query), None) => Ok(query),
-            (Some(_), Some(_)) => Err(ApiError::invalid(
-                "query: one of email, id, username and usernamePrefix",
-            )),
+            (Some(_), Some(_)) => Err(ApiError::invalid("query: one of email, id and username")),
         }
     }
 }
 
-/// Accounts, newest first, a page at a time; or those that are looked for.
+/// Accounts, newest first, a page at a time; or the one that is looked for, or none.
 #[utoipa::path(
     get, path = "/admin/users", tag = "admin", operation_id = "adminUsers",
     params(UsersQuery),

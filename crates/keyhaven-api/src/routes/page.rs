@@ -14,7 +14,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 macro_rules! assets {
     ($($name:literal => $kind:literal),* $(,)?) => {
-        /// Name, type and bytes of each file.
+        /// Path, type and bytes of each file.
         const ASSETS: &[(&str, &str, &[u8])] =
             &[$(($name, $kind, include_bytes!(concat!("../../assets/", $name)))),*];
     };
@@ -23,11 +23,27 @@ macro_rules! assets {
 assets! {
     "app.css" => "text/css; charset=utf-8",
     "app.js" => "text/javascript; charset=utf-8",
+    "context.js" => "text/javascript; charset=utf-8",
     "favicon.svg" => "image/svg+xml",
+    "i18n.js" => "text/javascript; charset=utf-8",
     "keyhaven.d.ts" => "text/plain; charset=utf-8",
     "keyhaven.js" => "text/javascript; charset=utf-8",
     "messages.js" => "text/javascript; charset=utf-8",
-    "view.js" => "text/javascript; charset=utf-8",
+    "pages/account.js" => "text/javascript; charset=utf-8",
+    "pages/admin-user.js" => "text/javascript; charset=utf-8",
+    "pages/admin.js" => "text/javascript; charset=utf-8",
+    "pages/desk.js" => "text/javascript; charset=utf-8",
+    "pages/events.js" => "text/javascript; charset=utf-8",
+    "pages/links.js" => "text/javascript; charset=utf-8",
+    "pages/offer.js" => "text/javascript; charset=utf-8",
+    "pages/passkeys.js" => "text/javascript; charset=utf-8",
+    "pages/protections.js" => "text/javascript; charset=utf-8",
+    "pages/recover.js" => "text/javascript; charset=utf-8",
+    "pages/register.js" => "text/javascript; charset=utf-8",
+    "pages/sessions.js" => "text/javascript; charset=utf-8",
+    "pages/sign-in.js" => "text/javascript; charset=utf-8",
+    "pages/task.js" => "text/javascript; charset=utf-8",
+    "ui.js" => "text/javascript; charset=utf-8",
 }
 
 /// The page itself.
@@ -42,10 +58,10 @@ pub(crate) async fn index(State(state): State<ApiState>) -> impl IntoResponse {
 }
 
 /// One of its files.
-pub(crate) async fn asset(Path(name): Path<String>) -> Result<impl IntoResponse, ApiError> {
+pub(crate) async fn asset(Path(path): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let (_, kind, bytes) = ASSETS
         .iter()
-        .find(|(known, _, _)| *known == name)
+        .find(|(known, _, _)| *known == path)
         .ok_or_else(|| ApiError::new("not_found", "there is no such file"))?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(kind)),

@@ -413,3 +413,36 @@ async fn a_security_key_is_registered_with_its_pin_and_never_signs_without() {
             .refused(400, "invalid_request");
     }
 }
+
+#[tokio::test]
+async fn the_owner_sees_what_guards_the_account_and_nobody_else() {
+    let app = App::with(with(Demand::ByAccount, Demand::ByAccount)).await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let guards = |password: Value, client_key: bool, codes: u64| json!({"password": password, "clientKey": client_key, "recoveryCodesLeft": codes});
+    let seen = browser.get("/account/security").await.expect(200);
+    assert_eq!(seen, guards(Value::Null, false, 0));
+    browser.post("/recovery/codes", json!({})).await.expect(201);
+    browser.step_up(&mut device, "change_password").await;
+    browser.post("/account/client-key", json!({})).await.expect(200);
+    browser.step_up(&mut device, "change_password").await;
+    let set = json!({"password": PASSWORD, "withPasskey": true});
+    browser.json(Method::PUT, "/password", set).await.expect(204);
+    let seen = browser.get("/account/security").await.expect(200);
+    assert_eq!(seen, guards(json!("with_passkey"), true, 10));
+    app.browser()
+        .get("/account/security")
+        .await
+        .refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_page_can_ask_what_there_is_to_offer() {
+    let app = App::with(with(Demand::ByAccount, Demand::Required)).await;
+    let offered = app.browser().get("/features").await.expect(200);
+    let expected = json!({
+        "mail": false, "identifier": "username", "passwordFallback": false, "passwordWithPasskey": "by-account", "clientKey": "required",
+    });
+    assert_eq!(offered, expected);
+}

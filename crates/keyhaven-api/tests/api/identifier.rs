@@ -280,6 +280,37 @@ async fn an_address_gets_five_such_mails_a_day_and_the_answer_does_not_say_so() 
     assert!(statuses.contains(&429), "{statuses:?}");
 }
 
+/// Five asks about one address, then one about the victim's; and what was mailed for that.
+async fn sixth(first_five: &str) -> (Client, Value, Option<String>) {
+    let app = App::with(by_address()).await;
+    for _ in 0..5 {
+        ask(&mut app.browser(), first_five).await.expect(202);
+    }
+    app.mails().await;
+    let mut browser = app.browser();
+    let asked = ask(&mut browser, "victim@example.com").await.expect(202);
+    let code = app.mails().await.first().and_then(code);
+    (browser, asked, code)
+}
+
+/// Else guesses were as many as asks: a mailbox that has heard of it five times would hear no more.
+#[tokio::test]
+async fn a_code_that_was_not_mailed_proves_nothing() {
+    // The random source draws alike in both: the codes are the same.
+    let (mut mailed, asked, code) = sixth("somebody@example.com").await;
+    let (mut silent, unmailed, none) = sixth("victim@example.com").await;
+    assert_eq!((&asked["emailProofId"], none), (&unmailed["emailProofId"], None));
+    let code = code.unwrap();
+    silent
+        .post("/register/start", with_code(&unmailed, &code))
+        .await
+        .refused(401, "authentication_failed");
+    mailed
+        .post("/register/start", with_code(&asked, &code))
+        .await
+        .expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_account_proves_its_address_first_too() {
     let app = &App::with(by_address()).await;

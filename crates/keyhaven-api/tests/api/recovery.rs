@@ -2,10 +2,12 @@
 
 use axum::http::Method;
 use keyhaven_mail::Rendered;
-use keyhaven_service::{OldPasskeys, RecoverySettings, Settings};
+use keyhaven_service::{ClonePolicy, OldPasskeys, RecoverySettings, Settings};
+use keyhaven_storage::Role;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
+use crate::admin::set_role;
 use crate::support::{Answer, App, Client, finish, mailing};
 
 const ANNA: &str = "anna@example.com";
@@ -208,6 +210,61 @@ async fn a_recovery_session_adds_a_passkey_and_nothing_else() {
     app.pass(15 * 60);
     browser.get("/session").await.refused(401, "session_expired");
     app.browser().login(&mut device, None).await.expect(200);
+}
+
+/// Who has a copy of a passkey can have it taken out of use: that must not spare the wait.
+#[tokio::test]
+async fn an_account_whose_passkey_is_suspended_waits_too() {
+    let app = App::with(Settings {
+        clones: ClonePolicy::Suspend,
+        ..mailing()
+    })
+    .await;
+    let (mut browser, mut device) = anna(&app).await;
+    let mut copy = device.clone();
+    browser.login(&mut device, None).await.expect(200);
+    app.pass(1);
+    let by_copy = app.browser().login(&mut copy, None).await;
+    by_copy.refused(401, "authentication_failed");
+    app.mails().await;
+    let mut thief = app.browser();
+    let (id, code) = asked(&app, &mut thief).await;
+    let waiting = verify(&mut thief, &id, &code).await.expect(202);
+    assert_eq!(waiting["state"], "waiting");
+    assert!(thief.session_cookie().is_none());
+}
+
+/// Where the code goes is what was proven, not what somebody typed: a mail host may tell spellings apart.
+#[tokio::test]
+async fn a_code_goes_to_the_address_as_it_was_proven() {
+    let app = App::with(mailing()).await;
+    anna(&app).await;
+    request(&mut app.browser(), &ANNA.to_uppercase())
+        .await
+        .expect(200);
+    let mails = app.mails().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to.as_str(), ANNA);
+}
+
+/// Whoever administers the accounts of others: a mailbox is not enough for that.
+#[tokio::test]
+async fn an_administrator_is_not_recovered_by_a_mailbox() {
+    let app = App::with(mailing()).await;
+    let (mut browser, _device) = anna(&app).await;
+    let me = browser.get("/account").await.expect(200);
+    let mut before = app.browser();
+    let (id, code) = asked(&app, &mut before).await;
+    set_role(&app, me["id"].as_str().unwrap(), Role::Admin).await;
+    app.mails().await;
+    // Neither by a code that was mailed before, nor by another.
+    verify(&mut before, &id, &code)
+        .await
+        .refused(401, "authentication_failed");
+    let mut after = app.browser();
+    let answer = request(&mut after, ANNA).await.expect(200);
+    assert!(answer["recoveryId"].is_string());
+    assert!(app.mails().await.is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use super::Encrypted;
 use crate::ring::Column;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash,
+    SessionId, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -38,6 +38,7 @@ impl<S: AddressStore + ?Sized> AddressStore for Encrypted<S> {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -48,11 +49,11 @@ impl<S: AddressStore + ?Sized> AddressStore for Encrypted<S> {
             .transpose()?;
         let outcome = self
             .store
-            .prove_address(account, token_hash, username.as_deref(), at, audit)
+            .prove_address(account, session, token_hash, username.as_deref(), at, audit)
             .await?;
         Ok(match outcome {
             ProofOutcome::Proven(account) => ProofOutcome::Proven(self.account_out(account)?),
-            other @ (ProofOutcome::ClaimMissing | ProofOutcome::Taken) => other,
+            other @ (ProofOutcome::ClaimMissing | ProofOutcome::SessionEnded | ProofOutcome::Taken) => other,
         })
     }
 

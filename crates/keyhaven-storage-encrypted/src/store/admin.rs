@@ -18,23 +18,6 @@ impl<S: AdminStore + ?Sized> AdminStore for Encrypted<S> {
         found.into_iter().map(|listed| self.listed_out(listed)).collect()
     }
 
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError> {
-        // Of an encrypted name the beginning is not known: it is found by all of it.
-        if after.is_some_and(|after| prefix <= after) {
-            return Ok(Vec::new());
-        }
-        let found = self
-            .store
-            .accounts_named(&self.username_key(prefix), None, limit)
-            .await?;
-        found.into_iter().map(|listed| self.listed_out(listed)).collect()
-    }
-
     async fn account_standing(
         &self,
         account: AccountId,

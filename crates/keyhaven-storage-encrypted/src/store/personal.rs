@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 
 use super::Encrypted;
-use keyhaven_storage::{PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError};
+use keyhaven_storage::{
+    EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError,
+};
 
 #[async_trait]
 impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
@@ -22,8 +24,20 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Encrypted<S> {
         self.store.rewrite_personal(table, rewrites).await
     }
 
-    async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        self.store.all_encrypted().await
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError> {
+        self.store.encryption_state().await
+    }
+
+    async fn add_encryption_key(
+        &self,
+        key: &EncryptionKey,
+        beside: &[[u8; 4]],
+    ) -> Result<bool, StorageError> {
+        self.store.add_encryption_key(key, beside).await
+    }
+
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError> {
+        self.store.drop_encryption_key(id).await
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {

@@ -105,15 +105,14 @@ fn commit_registration(
 
     match account {
         RegistrationAccount::Existing(addition) => {
-            if let (Some(session), Some(purpose)) = (addition.session, addition.uses_grant)
-                && let Some(grants) = state.grants.get_mut(&session)
-            {
-                grants.remove(&purpose);
+            if let (Some(session), Some(purpose)) = (addition.session, addition.uses_grant) {
+                state.drop_grant(session, &purpose);
             }
         }
         RegistrationAccount::New(account) => state.insert_account(account),
     }
     if let Some(recovery) = recovery {
+        state.end_recoveries(account_id);
         let sessions: Vec<_> = state
             .sessions_of(account_id)
             .iter()
@@ -148,26 +147,20 @@ fn commit_registration(
 
 /// Why one more passkey cannot be added, in the order of the contract's outcomes; `None`: it can.
 fn refused_addition(state: &State, addition: &Addition) -> Option<RegistrationOutcome> {
-    let account = state.accounts.get(&addition.account);
-    if !account.is_some_and(|account| account.active) {
+    if !state.is_active(addition.account) {
         return Some(RegistrationOutcome::AccountUnavailable);
     }
-    if let Some(session) = addition.session {
-        let live = state
-            .sessions
-            .get(&session)
-            .is_some_and(|session| session.account == addition.account && session.expires_at > addition.at);
-        if !live {
-            return Some(RegistrationOutcome::SessionEnded);
-        }
+    if let Some(session) = addition.session
+        && !state.is_live(session, addition.account, addition.at)
+    {
+        return Some(RegistrationOutcome::SessionEnded);
     }
-    if let Some(purpose) = &addition.uses_grant {
-        let end = addition
+    if let Some(purpose) = &addition.uses_grant
+        && !addition
             .session
-            .and_then(|session| state.grants.get(&session)?.get(purpose).copied());
-        if end.is_none_or(|end| end <= addition.at) {
-            return Some(RegistrationOutcome::GrantMissing);
-        }
+            .is_some_and(|session| state.has_grant(session, purpose, addition.at))
+    {
+        return Some(RegistrationOutcome::GrantMissing);
     }
     let held = u32::try_from(state.credentials_of(addition.account).len()).unwrap_or(u32::MAX);
     (held >= addition.max_credentials).then_some(RegistrationOutcome::TooManyCredentials)
@@ -213,14 +206,10 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
             return Ok(AssertionOutcome::RecordChanged);
         }
     }
-    if let Some(grant) = &commit.grant {
-        let live = state
-            .sessions
-            .get(&grant.session)
-            .is_some_and(|session| session.account == commit.account && session.expires_at > commit.used_at);
-        if !live {
-            return Ok(AssertionOutcome::SessionEnded);
-        }
+    if let Some(grant) = &commit.grant
+        && !state.is_live(grant.session, commit.account, commit.used_at)
+    {
+        return Ok(AssertionOutcome::SessionEnded);
     }
     if let Some(session) = &commit.session {
         state.check_session(session, None)?;

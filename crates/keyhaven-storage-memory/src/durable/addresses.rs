@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash, lookup_key,
+    SessionId, StorageError, TokenHash, lookup_key,
 };
 use keyhaven_types::UnixTime;
 
@@ -46,6 +46,7 @@ impl AddressStore for MemoryStore {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
@@ -57,6 +58,9 @@ impl AddressStore for MemoryStore {
             let Some(claim) = good.cloned() else {
                 return Ok(ProofOutcome::ClaimMissing);
             };
+            if !state.is_active(account) || !state.is_live(session, account, at) {
+                return Ok(ProofOutcome::SessionEnded);
+            }
             let owned = |other: &&Account| {
                 other.id != account
                     && other.email_verified
@@ -75,6 +79,8 @@ impl AddressStore for MemoryStore {
             }
             state.check_aftermath(&audit)?;
             state.claims.remove(&account);
+            // Codes that went to the address before, and waits that began there.
+            state.end_recoveries(account);
             if let Some(username) = username {
                 state.rename(account, username);
             }
@@ -116,15 +122,10 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
         at,
         audit,
     } = new;
-    if !state
-        .accounts
-        .get(&claim.account)
-        .is_some_and(|account| account.active)
-    {
+    if !state.is_active(claim.account) {
         return Ok(ClaimOutcome::AccountUnavailable);
     }
-    let live = state.sessions.get(&session);
-    if !live.is_some_and(|session| session.account == claim.account && session.expires_at > at) {
+    if !state.is_live(session, claim.account, at) {
         return Ok(ClaimOutcome::SessionEnded);
     }
     if let Some(token) = renews
@@ -135,18 +136,15 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
     {
         return Ok(ClaimOutcome::ClaimMissing);
     }
-    if let Some(purpose) = &uses_grant {
-        let end = state.grants.get(&session).and_then(|grants| grants.get(purpose));
-        if end.is_none_or(|end| *end <= at) {
-            return Ok(ClaimOutcome::GrantMissing);
-        }
+    if let Some(purpose) = &uses_grant
+        && !state.has_grant(session, purpose, at)
+    {
+        return Ok(ClaimOutcome::GrantMissing);
     }
     state.check_aftermath(&audit)?;
 
-    if let Some(purpose) = &uses_grant
-        && let Some(grants) = state.grants.get_mut(&session)
-    {
-        grants.remove(purpose);
+    if let Some(purpose) = &uses_grant {
+        state.drop_grant(session, purpose);
     }
     if let Some(account) = state.accounts.get_mut(&claim.account)
         && !account.email_verified

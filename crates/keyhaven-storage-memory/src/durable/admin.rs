@@ -33,25 +33,6 @@ impl AdminStore for MemoryStore {
         })
     }
 
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError> {
-        self.with("account.search", |state| {
-            let named = state.usernames.iter().filter(|(name, _)| {
-                name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after)
-            });
-            let mut named: Vec<_> = named.collect();
-            named.sort();
-            Ok(first(
-                named.into_iter().filter_map(|(_, id)| listed(state, *id)),
-                limit,
-            ))
-        })
-    }
-
     async fn account_standing(
         &self,
         account: AccountId,
@@ -106,11 +87,7 @@ impl AdminStore for MemoryStore {
                 .enrolments
                 .get(&session.account)
                 .is_some_and(|enrolment| enrolment.token == *token && enrolment.expires_at > at);
-            let active = state
-                .accounts
-                .get(&session.account)
-                .is_some_and(|account| account.active);
-            if !good || !active {
+            if !good || !state.is_active(session.account) {
                 return Ok(false);
             }
             state.check_aftermath(&audit)?;
@@ -164,15 +141,10 @@ fn refusal(state: &State, by: &AdminSession, at: UnixTime) -> Option<AdminOutcom
     if !admin.is_some_and(|admin| admin.active && admin.role == Role::Admin) {
         return Some(AdminOutcome::NotAdmin);
     }
-    let session = state.sessions.get(&by.session);
-    if !session.is_some_and(|session| session.account == by.account && session.expires_at > at) {
+    if !state.is_live(by.session, by.account, at) {
         return Some(AdminOutcome::SessionEnded);
     }
-    let grants = state.grants.get(&by.session);
-    let live = grants
-        .and_then(|grants| grants.get(&by.grant))
-        .is_some_and(|end| *end > at);
-    (!live).then_some(AdminOutcome::GrantMissing)
+    (!state.has_grant(by.session, &by.grant, at)).then_some(AdminOutcome::GrantMissing)
 }
 
 fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Conflict> {
@@ -218,11 +190,7 @@ fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Co
             state.end(id, &Ending::Everywhere { keep: None });
             state.enrolments.remove(&id);
             state.locks.insert(id, AccountLock { reason, at });
-            for recovery in state.recoveries.values_mut() {
-                if recovery.account == Some(id) {
-                    recovery.stage = RecoveryStage::Ended;
-                }
-            }
+            state.end_recoveries(id);
             if let Some(account) = state.accounts.get_mut(&id) {
                 account.active = false;
                 account.updated_at = at;
@@ -262,10 +230,8 @@ fn administer(state: &mut State, change: AdminChange) -> Result<AdminOutcome, Co
             }
         }
     }
-    if let Some(by) = change.by.filter(|by| by.uses_grant)
-        && let Some(grants) = state.grants.get_mut(&by.session)
-    {
-        grants.remove(&by.grant);
+    if let Some(by) = change.by.filter(|by| by.uses_grant) {
+        state.drop_grant(by.session, &by.grant);
     }
     state.append(change.audit);
     Ok(AdminOutcome::Done)

@@ -66,29 +66,18 @@ fn remove_credentials(state: &mut State, removal: Removal) -> Result<RemovalOutc
     if !removal.credentials.iter().all(owned) {
         return Ok(RemovalOutcome::NotFound);
     }
-    if let Some((session, purpose, now)) = &removal.uses_grant {
-        let owned = state
-            .sessions
-            .get(session)
-            .is_some_and(|found| found.account == removal.account);
-        let live = state
-            .grants
-            .get(session)
-            .and_then(|grants| grants.get(purpose))
-            .is_some_and(|end| end > now);
-        if !(owned && live) {
-            return Ok(RemovalOutcome::GrantMissing);
-        }
+    if let Some((session, purpose, now)) = &removal.uses_grant
+        && !state.has_grant_of(removal.account, *session, purpose, *now)
+    {
+        return Ok(RemovalOutcome::GrantMissing);
     }
     let stays = |credential: &&Credential| credential.active && !removal.credentials.contains(&credential.id);
     if !state.credentials_of(removal.account).iter().any(stays) {
         return Ok(RemovalOutcome::LastCredential);
     }
 
-    if let Some((session, purpose, _)) = &removal.uses_grant
-        && let Some(grants) = state.grants.get_mut(session)
-    {
-        grants.remove(purpose);
+    if let Some((session, purpose, _)) = &removal.uses_grant {
+        state.drop_grant(*session, purpose);
     }
     let opened = |credential: &Option<CredentialId>| {
         credential

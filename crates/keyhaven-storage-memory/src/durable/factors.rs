@@ -40,28 +40,16 @@ fn change_client_key(state: &mut State, change: ClientKeyChange) -> Result<Clien
         return Err(Conflict("a change speaks of one account"));
     }
     state.check_aftermath(&change.audit)?;
-    if !state.accounts.get(&account).is_some_and(|account| account.active) {
+    if !state.is_active(account) {
         return Ok(ClientKeyChangeOutcome::AccountUnavailable);
     }
-    let live = state
-        .sessions
-        .get(&change.session)
-        .is_some_and(|session| session.account == account && session.expires_at > change.at);
-    if !live {
+    if !state.is_live(change.session, account, change.at) {
         return Ok(ClientKeyChangeOutcome::SessionEnded);
     }
     if change.to.is_none() && !state.client_keys.contains_key(&account) {
         return Ok(ClientKeyChangeOutcome::NotFound);
     }
-    let grants = state.grants.get_mut(&change.session);
-    let granted = grants.is_some_and(|grants| {
-        let live = grants.get(&change.uses_grant).is_some_and(|end| *end > change.at);
-        if live {
-            grants.remove(&change.uses_grant);
-        }
-        live
-    });
-    if !granted {
+    if !state.use_grant(account, change.session, &change.uses_grant, change.at) {
         return Ok(ClientKeyChangeOutcome::GrantMissing);
     }
     match change.to {

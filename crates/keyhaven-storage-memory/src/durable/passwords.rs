@@ -140,14 +140,10 @@ fn change_password(state: &mut State, change: PasswordChange) -> Result<Password
         return Err(Conflict("a change speaks of one account"));
     }
     state.check_aftermath(&change.audit)?;
-    if !state.accounts.get(&account).is_some_and(|account| account.active) {
+    if !state.is_active(account) {
         return Ok(PasswordChangeOutcome::AccountUnavailable);
     }
-    let live = state
-        .sessions
-        .get(&change.session)
-        .is_some_and(|session| session.account == account && session.expires_at > change.at);
-    if !live {
+    if !state.is_live(change.session, account, change.at) {
         return Ok(PasswordChangeOutcome::SessionEnded);
     }
     if state.passwords.get(&account).map(|known| &known.hash) != change.from.as_ref() {
@@ -156,18 +152,10 @@ fn change_password(state: &mut State, change: PasswordChange) -> Result<Password
     if change.to.is_none() && !has_passkey(state, account) {
         return Ok(PasswordChangeOutcome::NoPasskey);
     }
-    if let Some(purpose) = &change.uses_grant {
-        let grants = state.grants.get_mut(&change.session);
-        let granted = grants.is_some_and(|grants| {
-            let live = grants.get(purpose).is_some_and(|end| *end > change.at);
-            if live {
-                grants.remove(purpose);
-            }
-            live
-        });
-        if !granted {
-            return Ok(PasswordChangeOutcome::GrantMissing);
-        }
+    if let Some(purpose) = &change.uses_grant
+        && !state.use_grant(account, change.session, purpose, change.at)
+    {
+        return Ok(PasswordChangeOutcome::GrantMissing);
     }
     match change.to {
         None => state.passwords.remove(&account),

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, SessionId, StorageError,
+    AccountId, EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable,
+    SessionId, StorageError,
 };
 use keyhaven_types::CredentialId;
 
@@ -44,13 +45,43 @@ impl PersonalStore for MemoryStore {
         })
     }
 
-    async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        self.with("personal.all_encrypted", |state| Ok(state.all_encrypted))
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError> {
+        self.with("personal.encryption_state", |state| Ok(state.encryption.clone()))
+    }
+
+    async fn add_encryption_key(
+        &self,
+        key: &EncryptionKey,
+        beside: &[[u8; 4]],
+    ) -> Result<bool, StorageError> {
+        self.with("personal.add_key", |state| {
+            if !(1..=256).contains(&key.wrapped_lookups.len()) {
+                return Err(Conflict("a wrapped key has 1 to 256 bytes"));
+            }
+            let keys = &mut state.encryption.keys;
+            let among = |id: &[u8; 4]| keys.iter().any(|known| known.id == *id);
+            if keys.len() != beside.len() || !beside.iter().all(among) || among(&key.id) {
+                return Ok(false);
+            }
+            keys.push(key.clone());
+            keys.sort_by_key(|known| known.id);
+            Ok(true)
+        })
+    }
+
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError> {
+        self.with("personal.drop_key", |state| {
+            let keys = &mut state.encryption.keys;
+            if keys.len() > 1 {
+                keys.retain(|known| known.id != id);
+            }
+            Ok(())
+        })
     }
 
     async fn set_all_encrypted(&self) -> Result<(), StorageError> {
         self.with("personal.set_all_encrypted", |state| {
-            state.all_encrypted = true;
+            state.encryption.all_encrypted = true;
             Ok(())
         })
     }

@@ -104,8 +104,7 @@ fn delete(state: &mut State, deletion: Deletion) -> Result<DeletionOutcome, Conf
             uses_grant,
             at,
         } => {
-            let live = state.sessions.get(session);
-            if !live.is_some_and(|session| session.account == id && session.expires_at > *at) {
+            if !state.is_live(*session, id, *at) {
                 return Ok(DeletionOutcome::SessionEnded);
             }
             if !state.use_grant(id, *session, uses_grant, *at) {

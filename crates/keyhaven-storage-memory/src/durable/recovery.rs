@@ -98,8 +98,7 @@ impl RecoveryStore for MemoryStore {
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
         self.with("recovery.replace_codes", |state| {
-            let live = state.sessions.get(&session);
-            if !live.is_some_and(|session| session.account == account && session.expires_at > at) {
+            if !state.is_live(session, account, at) {
                 return Ok(false);
             }
             state.check_aftermath(&audit)?;
@@ -154,10 +153,6 @@ fn failures(recovery: &Recovery) -> u32 {
     }
 }
 
-fn is_active(state: &State, account: AccountId) -> bool {
-    state.accounts.get(&account).is_some_and(|account| account.active)
-}
-
 fn try_code(state: &mut State, attempt: CodeAttempt) -> Result<RecoveryOutcome, Conflict> {
     let Some(recovery) = state.recoveries.get(&attempt.id_hash).cloned() else {
         return Ok(RecoveryOutcome::Refused);
@@ -176,7 +171,7 @@ fn try_code(state: &mut State, attempt: CodeAttempt) -> Result<RecoveryOutcome, 
         return Ok(RecoveryOutcome::Refused);
     }
     let right = recovery.code_hash == attempt.code_hash
-        && recovery.account.is_some_and(|account| is_active(state, account));
+        && recovery.account.is_some_and(|account| state.is_active(account));
     if right {
         state.check_aftermath(&attempt.right)?;
         if let RecoveryStep::Open(session) = &attempt.step {
@@ -227,7 +222,7 @@ fn carry_out(
     }) else {
         return Ok(RecoveryOutcome::Refused);
     };
-    if expires_at <= at || !is_active(state, account) || session.account != account {
+    if expires_at <= at || !state.is_active(account) || session.account != account {
         return Ok(RecoveryOutcome::Refused);
     }
     match proof {

@@ -105,10 +105,7 @@ impl SessionStore for MemoryStore {
         purpose: &str,
         now: UnixTime,
     ) -> Result<bool, StorageError> {
-        self.with("grant.find", |state| {
-            let end = state.grants.get(&session).and_then(|grants| grants.get(purpose));
-            Ok(end.is_some_and(|end| *end > now))
-        })
+        self.with("grant.find", |state| Ok(state.has_grant(session, purpose, now)))
     }
 
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {

@@ -2,8 +2,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use keyhaven_storage::{
     Account, AccountId, AccountLock, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf,
-    AuditPrune, ClientKey, Credential, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId, PasswordVerifier,
-    Recovery, Session, SessionId, SigningKey, TakenMail, TokenHash, lookup_key,
+    AuditPrune, ClientKey, Credential, EncryptionState, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId,
+    PasswordVerifier, Recovery, RecoveryStage, Session, SessionId, SigningKey, TakenMail, TokenHash,
+    lookup_key,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -43,7 +44,7 @@ pub(super) struct State {
     pub(super) batch_of: HashMap<EventId, u64>,
     pub(super) audit_keys: Vec<AuditKey>,
     pub(super) audit_prunes: Vec<AuditPrune>,
-    pub(super) all_encrypted: bool,
+    pub(super) encryption: EncryptionState,
 }
 
 /// What an address is looked up by, upper and lower case alike.
@@ -211,6 +212,15 @@ impl State {
         true
     }
 
+    /// Ends what is under way to recover an account.
+    pub(super) fn end_recoveries(&mut self, account: AccountId) {
+        for recovery in self.recoveries.values_mut() {
+            if recovery.account == Some(account) {
+                recovery.stage = RecoveryStage::Ended;
+            }
+        }
+    }
+
     /// Ends what a commit of this account ends with it, and tells how many.
     pub(super) fn end(&mut self, account: AccountId, ending: &Ending) -> u64 {
         let ids: Vec<_> = match ending {
@@ -229,32 +239,6 @@ impl State {
         };
         let ended = ids.into_iter().filter(|id| self.remove_session(*id)).count();
         u64::try_from(ended).unwrap_or(u64::MAX)
-    }
-
-    /// Uses up a grant of a session of this account that is live; tells whether there was one.
-    pub(super) fn use_grant(
-        &mut self,
-        account: AccountId,
-        session: SessionId,
-        purpose: &str,
-        now: UnixTime,
-    ) -> bool {
-        let owned = self
-            .sessions
-            .get(&session)
-            .is_some_and(|session| session.account == account);
-        let live = self
-            .grants
-            .get(&session)
-            .and_then(|grants| grants.get(purpose))
-            .is_some_and(|end| *end > now);
-        if owned
-            && live
-            && let Some(grants) = self.grants.get_mut(&session)
-        {
-            grants.remove(purpose);
-        }
-        owned && live
     }
 
     /// Newest first; of equally new ones the last to come.

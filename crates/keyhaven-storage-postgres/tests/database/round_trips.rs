@@ -8,8 +8,10 @@ use keyhaven_storage::{
     RegistrationOutcome, Removal, RemovalOutcome, SessionStore as _, SigningKey, SigningKeyStore as _,
     TokenHash,
 };
+use keyhaven_storage_encrypted::{Encrypted, KeyRing, Walk};
 use keyhaven_testkit::postgres::Database;
 use keyhaven_types::CredentialId;
+use zeroize::Zeroizing;
 
 use crate::proxy::Proxy;
 use crate::records::{AT, addition, anna, event, login, session};
@@ -63,6 +65,44 @@ async fn each_call_is_one_round_trip() {
         store.ping().await.unwrap();
     }
     assert_eq!(proxy.round_trips(), 2, "an event, and a ping");
+}
+
+/// Encryption asks the database nothing. Only where the passkey's name is still under an older key of the ring is the
+/// commit refused once and made again, until the name was encrypted anew.
+#[tokio::test]
+async fn a_sign_in_costs_the_same_where_personal_data_is_encrypted() {
+    let database = Database::fresh();
+    let proxy = Proxy::before(database.url()).await;
+    let store = Arc::new(open(&proxy.url).await);
+    let (old, new) = (Zeroizing::new([1; 32]), Zeroizing::new([2; 32]));
+    let ring = |keys: &[Zeroizing<[u8; 32]>]| Arc::new(KeyRing::new(&[9; 32], keys).unwrap());
+    let id = anna().credential.id;
+    let sign_in = async |store: &Encrypted<_>, n| {
+        store.login_candidates("anna").await.unwrap().unwrap();
+        store.credential(&id).await.unwrap().unwrap();
+        let outcome = store.commit_assertion(login(n)).await.unwrap();
+        assert_eq!(outcome, AssertionOutcome::Committed);
+    };
+    let before = Encrypted::new(Arc::clone(&store), ring(std::slice::from_ref(&old)));
+    let registered = before.commit_registration(anna()).await.unwrap();
+    assert_eq!(registered, RegistrationOutcome::Committed);
+    sign_in(&before, 0).await;
+    proxy.round_trips();
+    sign_in(&before, 1).await;
+    assert_eq!(proxy.round_trips(), 3, "under the one key");
+
+    let ring = ring(&[new, old]);
+    let after = Encrypted::new(Arc::clone(&store), Arc::clone(&ring));
+    // Prepares the statement that judges.
+    sign_in(&after, 2).await;
+    proxy.round_trips();
+    sign_in(&after, 3).await;
+    assert_eq!(proxy.round_trips(), 3 + 2, "under an older key");
+    let walked = Walk::new(&*store, &ring, 100).renew(|_| ()).await.unwrap();
+    assert!(walked.rewritten >= 2);
+    proxy.round_trips();
+    sign_in(&after, 4).await;
+    assert_eq!(proxy.round_trips(), 3, "encrypted anew");
 }
 
 /// Keeps what was called, and how many round trips it is said to have taken.

@@ -22,7 +22,7 @@ fn claim(account: AccountId, n: u8) -> AddressClaim {
 }
 
 /// Claim `n` by this session; event and mail `700 + n`.
-fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
+pub(super) fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
     NewClaim {
         claim: claim(account, n),
         session,
@@ -33,10 +33,15 @@ fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
     }
 }
 
-async fn prove(store: &dyn DurableStore, account: AccountId, n: u8, event: u128) -> ProofOutcome {
+async fn prove(
+    store: &dyn DurableStore,
+    (account, session): (AccountId, SessionId),
+    n: u8,
+    event: u128,
+) -> ProofOutcome {
     let audit = announced(event, account);
     store
-        .prove_address(account, &token(n), None, at(600), audit)
+        .prove_address(account, session, &token(n), None, at(600), audit)
         .await
         .unwrap()
 }
@@ -137,21 +142,24 @@ pub async fn a_claim_needs_who_asked(subject: impl DurableSubject) {
 pub async fn an_address_is_proven_by_its_token(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, own) = register_signed_in(&*store, 1).await;
-    let (other, _) = register_signed_in(&*store, 2).await;
+    let other = register_signed_in(&*store, 2).await;
     let made = store.claim_address(new_claim(id, own, 3)).await.unwrap();
     assert_eq!(made, ClaimOutcome::Claimed);
     let before = snapshot(&*store, id).await;
-    assert_eq!(prove(&*store, id, 4, 801).await, ProofOutcome::ClaimMissing);
+    assert_eq!(
+        prove(&*store, (id, own), 4, 801).await,
+        ProofOutcome::ClaimMissing
+    );
     // What one account was mailed is of no use to another.
     assert_eq!(prove(&*store, other, 3, 802).await, ProofOutcome::ClaimMissing);
     let late = store
-        .prove_address(id, &token(3), None, at(10_000), announced(803, id))
+        .prove_address(id, own, &token(3), None, at(10_000), announced(803, id))
         .await
         .unwrap();
     assert_eq!(late, ProofOutcome::ClaimMissing);
     assert_eq!(snapshot(&*store, id).await, before);
 
-    let ProofOutcome::Proven(proven) = prove(&*store, id, 3, 804).await else {
+    let ProofOutcome::Proven(proven) = prove(&*store, (id, own), 3, 804).await else {
         panic!("the token is good")
     };
     assert_eq!(proven.email.as_deref(), Some("Claimed-3@example.org"));
@@ -165,7 +173,10 @@ pub async fn an_address_is_proven_by_its_token(subject: impl DurableSubject) {
     let after = snapshot(&*store, id).await;
     assert!(after.events.contains(&event(804, id)));
     assert_eq!(after.waiting_mails, before.waiting_mails + 1);
-    assert_eq!(prove(&*store, id, 3, 805).await, ProofOutcome::ClaimMissing);
+    assert_eq!(
+        prove(&*store, (id, own), 3, 805).await,
+        ProofOutcome::ClaimMissing
+    );
 }
 
 /// An account that has proven one keeps it until it has proven another.
@@ -180,12 +191,29 @@ pub async fn a_proven_address_stays_until_the_next_is_proven(subject: impl Durab
             assert_eq!(found.email.as_deref(), Some("Claimed-1@example.org"));
             assert!(found.email_verified);
         }
-        let proven = prove(&*store, id, n, 800 + u128::from(n)).await;
+        let proven = prove(&*store, (id, own), n, 800 + u128::from(n)).await;
         assert!(matches!(proven, ProofOutcome::Proven(_)));
     }
     assert_eq!(store.address_owner("claimed-1@example.org").await.unwrap(), None);
     let owner = store.address_owner("claimed-2@example.org").await.unwrap();
     assert_eq!(owner.map(|account| account.id), Some(id));
+}
+
+/// Not by a session that has ended meanwhile, nor by another account's: the token stays good.
+pub async fn a_proof_needs_a_live_session(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (_, others) = register_signed_in(&*store, 2).await;
+    let made = store.claim_address(new_claim(id, own, 3)).await.unwrap();
+    assert_eq!(made, ClaimOutcome::Claimed);
+    let before = snapshot(&*store, id).await;
+    for session in [others, session(id, 99).id] {
+        let refused = prove(&*store, (id, session), 3, 801).await;
+        assert_eq!(refused, ProofOutcome::SessionEnded);
+    }
+    assert_eq!(snapshot(&*store, id).await, before);
+    let proven = prove(&*store, (id, own), 3, 802).await;
+    assert!(matches!(proven, ProofOutcome::Proven(_)));
 }
 
 /// Where the event cannot be written, the address is not proven, and the token stays good.
@@ -197,7 +225,7 @@ pub async fn a_failed_proof_leaves_nothing(subject: impl DurableSubject) {
     let before = snapshot(&*store, id).await;
     let duplicate = announced(703, id);
     let failed = store
-        .prove_address(id, &token(3), None, at(600), duplicate.clone())
+        .prove_address(id, own, &token(3), None, at(600), duplicate.clone())
         .await;
     assert!(failed.is_err());
     assert_eq!(snapshot(&*store, id).await, before);
@@ -209,7 +237,7 @@ pub async fn a_failed_proof_leaves_nothing(subject: impl DurableSubject) {
     assert_eq!(snapshot(&*store, id).await, before);
     assert_eq!(store.address_claim(id).await.unwrap(), Some(claim(id, 3)));
     assert!(matches!(
-        prove(&*store, id, 3, 801).await,
+        prove(&*store, (id, own), 3, 801).await,
         ProofOutcome::Proven(_)
     ));
 }
@@ -235,19 +263,19 @@ pub async fn one_of_racing_accounts_proves_an_address(subject: impl DurableSubje
         };
         let made = store.claim_address(same).await.unwrap();
         assert_eq!(made, ClaimOutcome::Claimed);
-        accounts.push(id);
+        accounts.push((id, own));
     }
     let contenders = accounts.clone();
     let answers = race(6, |n| {
-        let (store, id) = (store.clone(), contenders[n]);
+        let (store, who) = (store.clone(), contenders[n]);
         let n = u8::try_from(n).unwrap() + 1;
-        Box::pin(async move { prove(&*store, id, n, 800 + u128::from(n)).await })
+        Box::pin(async move { prove(&*store, who, n, 800 + u128::from(n)).await })
     })
     .await;
     assert_eq!(count(&answers, &ProofOutcome::Taken), 5, "{answers:?}");
     let owner = store.address_owner("same@example.org").await.unwrap().unwrap();
     assert!(answers.contains(&ProofOutcome::Proven(owner.clone())));
-    for id in accounts {
+    for (id, _) in accounts {
         let claimed = store.address_claim(id).await.unwrap().is_some();
         assert_eq!(claimed, id != owner.id);
     }
@@ -286,7 +314,7 @@ pub async fn expired_claims_are_dropped(subject: impl DurableSubject) {
             let made = store.claim_address(new_claim(id, own, 11)).await.unwrap();
             assert_eq!(made, ClaimOutcome::Claimed);
             assert!(matches!(
-                prove(&*store, id, 11, 801).await,
+                prove(&*store, (id, own), 11, 801).await,
                 ProofOutcome::Proven(_)
             ));
         }
@@ -319,7 +347,7 @@ pub async fn a_proof_brings_its_name_along(subject: impl DurableSubject) {
     let prove = async |name, n| {
         let audit = announced(n, id);
         store
-            .prove_address(id, &token(3), Some(name), at(600), audit)
+            .prove_address(id, own, &token(3), Some(name), at(600), audit)
             .await
             .unwrap()
     };

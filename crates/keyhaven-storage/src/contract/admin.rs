@@ -161,45 +161,6 @@ pub async fn accounts_are_listed_newest_first(subject: impl DurableSubject) {
     assert!(list(None, 0).await.is_empty());
 }
 
-/// By code points, and the beginning is no pattern.
-pub async fn accounts_are_found_by_the_beginning_of_their_name(subject: impl DurableSubject) {
-    let store = subject.store();
-    for (n, name) in [
-        (1, "anna"),
-        (2, "ann"),
-        (3, "bert"),
-        (4, "an%"),
-        (5, "anné"),
-        (6, "an_a"),
-    ] {
-        let account = Account {
-            username: name.into(),
-            ..account(n)
-        };
-        let registration = NewRegistration {
-            account: RegistrationAccount::New(account),
-            ..newcomer(n)
-        };
-        register(&*store, registration).await;
-    }
-    let named = async |prefix: &str, after: Option<&str>, limit| {
-        let found = store.accounts_named(prefix, after, limit).await.unwrap();
-        let names = found.into_iter().map(|listed| listed.account.username);
-        names.collect::<Vec<_>>()
-    };
-    assert_eq!(
-        named("an", None, 10).await,
-        ["an%", "an_a", "ann", "anna", "anné"]
-    );
-    assert_eq!(named("an", Some("an_a"), 2).await, ["ann", "anna"]);
-    assert_eq!(named("an", Some("anné"), 2).await, [""; 0]);
-    assert_eq!(named("ann", None, 10).await, ["ann", "anna", "anné"]);
-    assert_eq!(named("an%", None, 10).await, ["an%"]);
-    assert_eq!(named("an_", None, 10).await, ["an_a"]);
-    assert_eq!(named("c", None, 10).await, [""; 0]);
-    assert_eq!(named("AN", None, 10).await, [""; 0]);
-}
-
 /// Whatever is there, and nothing of who is not there.
 pub async fn an_accounts_standing_reads_back(subject: impl DurableSubject) {
     let store = subject.store();

@@ -1,8 +1,8 @@
-use super::DurableSubject;
 use super::samples::{at, event, newcomer, register, session, token};
+use super::{DurableSubject, count, race};
 use crate::{
-    AddressClaim, DurableStore, ENCRYPTED_MARK, PersonalRewrite, PersonalRow, PersonalTable, ProofOutcome,
-    lookup_key,
+    AddressClaim, DurableStore, ENCRYPTED_MARK, EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow,
+    PersonalTable, ProofOutcome, lookup_key,
 };
 
 /// All rows of a table, two at a time.
@@ -148,8 +148,9 @@ pub async fn an_encrypted_address_is_looked_up_by_its_key(subject: impl DurableS
     let prove = |n: u8| {
         let (store, audit) = (subject.store(), event(9000 + u128::from(n), account(n)).into());
         async move {
+            let own = session(account(n), n).id;
             store
-                .prove_address(account(n), &token(90 + n), None, at(50), audit)
+                .prove_address(account(n), own, &token(90 + n), None, at(50), audit)
                 .await
                 .unwrap()
         }
@@ -166,12 +167,74 @@ pub async fn an_encrypted_address_is_looked_up_by_its_key(subject: impl DurableS
 /// A new store holds nothing that is encrypted, and remembers when somebody has seen to it.
 pub async fn a_store_remembers_that_all_is_encrypted(mut subject: impl DurableSubject) {
     let store = subject.store();
-    assert!(!store.all_encrypted().await.unwrap());
+    assert!(!store.encryption_state().await.unwrap().all_encrypted);
     store.set_all_encrypted().await.unwrap();
     store.set_all_encrypted().await.unwrap();
-    assert!(store.all_encrypted().await.unwrap());
+    assert!(store.encryption_state().await.unwrap().all_encrypted);
     drop(store);
     if subject.reopen().await {
-        assert!(subject.store().all_encrypted().await.unwrap());
+        assert!(subject.store().encryption_state().await.unwrap().all_encrypted);
     }
+}
+
+fn key(n: u8) -> EncryptionKey {
+    EncryptionKey {
+        id: [n, 0, 0, 1],
+        wrapped_lookups: vec![n; 61],
+    }
+}
+
+/// A key comes beside those that were read alone, goes by its id, and the last one stays.
+pub async fn a_store_remembers_which_keys_are_needed(mut subject: impl DurableSubject) {
+    let store = subject.store();
+    assert_eq!(
+        store.encryption_state().await.unwrap(),
+        EncryptionState::default()
+    );
+    for (added, beside, outcome) in [
+        (2, &[1][..], false),
+        (2, &[], true),
+        // It is there; something was read too early; what was read is not there.
+        (2, &[], false),
+        (2, &[2], false),
+        (1, &[], false),
+        (1, &[3], false),
+        (1, &[2], true),
+        (3, &[1, 2], true),
+    ] {
+        let beside: Vec<_> = beside.iter().map(|n| key(*n).id).collect();
+        let done = store.add_encryption_key(&key(added), &beside).await.unwrap();
+        assert_eq!(done, outcome, "{added} beside {beside:?}");
+    }
+    let known = |n: &[u8]| n.iter().copied().map(key).collect::<Vec<_>>();
+    assert_eq!(store.encryption_state().await.unwrap().keys, known(&[1, 2, 3]));
+    for wrong in [vec![], vec![0; 257]] {
+        let wrong = EncryptionKey {
+            wrapped_lookups: wrong,
+            ..key(4)
+        };
+        let ids = [1, 2, 3].map(|n| key(n).id);
+        assert!(store.add_encryption_key(&wrong, &ids).await.is_err());
+    }
+    for (dropped, left) in [(9, &[1, 2, 3][..]), (1, &[2, 3]), (3, &[2]), (2, &[2])] {
+        store.drop_encryption_key(key(dropped).id).await.unwrap();
+        assert_eq!(store.encryption_state().await.unwrap().keys, known(left));
+    }
+    drop(store);
+    if subject.reopen().await {
+        let state = subject.store().encryption_state().await.unwrap();
+        assert_eq!(state.keys, known(&[2]));
+    }
+}
+
+/// Of processes that start at once on a new store, one makes the key of look-ups.
+pub async fn one_of_many_adds_the_first_key(subject: impl DurableSubject) {
+    let store = subject.store();
+    let added = race(8, |n| {
+        let (store, key) = (subject.store(), key(u8::try_from(n).unwrap()));
+        Box::pin(async move { store.add_encryption_key(&key, &[]).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&added, &true), 1);
+    assert_eq!(store.encryption_state().await.unwrap().keys.len(), 1);
 }

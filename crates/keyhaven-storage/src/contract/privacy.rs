@@ -155,7 +155,7 @@ pub async fn a_deleted_accounts_passkey_can_be_registered_anew(subject: impl Dur
     let store = subject.store();
     let (id, own) = furnished(&*store).await;
     let proven = store
-        .prove_address(id, &token(90), None, at(5), event(7200, id).into())
+        .prove_address(id, own, &token(90), None, at(5), event(7200, id).into())
         .await;
     assert!(matches!(proven.unwrap(), crate::ProofOutcome::Proven(_)));
     let gone = store.delete_account(deletion(id, own)).await.unwrap();

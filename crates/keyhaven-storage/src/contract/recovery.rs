@@ -1,11 +1,13 @@
+use super::addresses::new_claim;
 use super::samples::{
     account, announced, another, at, credential_id, event, newcomer, open_session, register,
     register_signed_in, session, snapshot, token,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    Account, AccountId, AfterRecovery, CodeAttempt, DurableStore, NewRegistration, Recovery, RecoveryOutcome,
-    RecoveryProof, RecoveryStage, RecoveryStep, RegistrationAccount, RegistrationOutcome, Session, TokenHash,
+    Account, AccountId, AfterRecovery, ClaimOutcome, CodeAttempt, DurableStore, NewRegistration,
+    ProofOutcome, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RegistrationAccount,
+    RegistrationOutcome, Session, TokenHash,
 };
 
 /// Recovery `n` of address 7.
@@ -435,7 +437,11 @@ pub async fn a_recovered_account_is_signed_out_elsewhere(subject: impl DurableSu
         assert_eq!(snapshot(&*store, id).await, before);
         assert!(before.sessions.iter().any(|session| session.id == own));
 
+        wait(&*store, id, n + 4, 8_000 + u128::from(n)).await;
         register(&*store, recovered).await;
+        // Nor does a recovery live on that somebody else began.
+        let begun = store.recovery(&token(n + 4)).await.unwrap().unwrap();
+        assert_eq!(begun.stage, RecoveryStage::Ended);
         let after = snapshot(&*store, id).await;
         assert_eq!(after.sessions, [opened]);
         let left: Vec<_> = after
@@ -453,4 +459,35 @@ pub async fn a_recovered_account_is_signed_out_elsewhere(subject: impl DurableSu
     }
     let unknown: Option<Recovery> = store.recovery(&TokenHash([0; 32])).await.unwrap();
     assert_eq!(unknown, None);
+}
+
+/// What was begun at the address before, mailed codes and waits alike, leads nowhere once another is proven.
+pub async fn a_proven_address_ends_recoveries(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (other, _) = register_signed_in(&*store, 2).await;
+    wait(&*store, id, 10, 8_001).await;
+    assert!(ask(&*store, recovery(Some(id), 11)).await);
+    let bystander = Recovery {
+        address_hash: [8; 32],
+        ..recovery(Some(other), 12)
+    };
+    assert!(ask(&*store, bystander).await);
+    let claimed = store.claim_address(new_claim(id, own, 3)).await.unwrap();
+    assert_eq!(claimed, ClaimOutcome::Claimed);
+    let stage = async |n| store.recovery(&token(n)).await.unwrap().unwrap().stage;
+    assert_eq!(stage(11).await, RecoveryStage::Asked, "claimed is not proven");
+    let audit = announced(8_002, id);
+    let proven = store
+        .prove_address(id, own, &token(3), None, at(600), audit)
+        .await
+        .unwrap();
+    assert!(matches!(proven, ProofOutcome::Proven(_)));
+    assert_eq!(
+        (stage(10).await, stage(11).await),
+        (RecoveryStage::Ended, RecoveryStage::Ended)
+    );
+    assert_eq!(stage(12).await, RecoveryStage::Asked);
+    let late = carry_out(&*store, id, 10, RecoveryProof::Waited, 3_000, 8_003).await;
+    assert_eq!(late, RecoveryOutcome::Refused);
 }

@@ -4,7 +4,7 @@ use keyhaven_types::UnixTime;
 use super::Observed;
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, Aftermath, ClaimOutcome, NewClaim, ProofOutcome,
-    StorageError, TokenHash,
+    SessionId, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -31,12 +31,15 @@ impl<S: AddressStore + ?Sized> AddressStore for Observed<S> {
     async fn prove_address(
         &self,
         account: AccountId,
+        session: SessionId,
         token_hash: &TokenHash,
         username: Option<&str>,
         at: UnixTime,
         audit: Aftermath,
     ) -> Result<ProofOutcome, StorageError> {
-        let answer = self.store.prove_address(account, token_hash, username, at, audit);
+        let answer = self
+            .store
+            .prove_address(account, session, token_hash, username, at, audit);
         self.call("address.prove", answer).await
     }
 

@@ -17,16 +17,6 @@ impl<S: AdminStore + ?Sized> AdminStore for Observed<S> {
         self.call("account.list", self.store.accounts(after, limit)).await
     }
 
-    async fn accounts_named(
-        &self,
-        prefix: &str,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<ListedAccount>, StorageError> {
-        self.call("account.search", self.store.accounts_named(prefix, after, limit))
-            .await
-    }
-
     async fn account_standing(
         &self,
         account: AccountId,

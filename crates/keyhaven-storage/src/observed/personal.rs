@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 
 use super::Observed;
-use crate::{PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError};
+use crate::{
+    EncryptionKey, EncryptionState, PersonalRewrite, PersonalRow, PersonalStore, PersonalTable, StorageError,
+};
 
 #[async_trait]
 impl<S: PersonalStore + ?Sized> PersonalStore for Observed<S> {
@@ -24,8 +26,22 @@ impl<S: PersonalStore + ?Sized> PersonalStore for Observed<S> {
             .await
     }
 
-    async fn all_encrypted(&self) -> Result<bool, StorageError> {
-        self.call("personal.all_encrypted", self.store.all_encrypted())
+    async fn encryption_state(&self) -> Result<EncryptionState, StorageError> {
+        self.call("personal.encryption_state", self.store.encryption_state())
+            .await
+    }
+
+    async fn add_encryption_key(
+        &self,
+        key: &EncryptionKey,
+        beside: &[[u8; 4]],
+    ) -> Result<bool, StorageError> {
+        self.call("personal.add_key", self.store.add_encryption_key(key, beside))
+            .await
+    }
+
+    async fn drop_encryption_key(&self, id: [u8; 4]) -> Result<(), StorageError> {
+        self.call("personal.drop_key", self.store.drop_encryption_key(id))
             .await
     }
 

@@ -28,7 +28,7 @@ impl Default for AuthenticatorOptions {
 impl Browser {
     /// Adds an authenticator that answers by itself, its user verified; calls below are for the newest one.
     pub fn add_authenticator(&mut self, options: AuthenticatorOptions) {
-        if self.authenticator.is_none() {
+        if self.authenticators.is_empty() {
             self.call("WebAuthn.enable", json!({"enableUI": false}));
         }
         let options = json!({"options": {
@@ -37,7 +37,18 @@ impl Browser {
             "isUserVerified": options.user_verification, "automaticPresenceSimulation": true,
         }});
         let answer = self.call("WebAuthn.addVirtualAuthenticator", options);
-        self.authenticator = Some(answer["authenticatorId"].as_str().unwrap().to_owned());
+        let id = answer["authenticatorId"].as_str().unwrap().to_owned();
+        self.authenticators.push(id);
+    }
+
+    /// Takes all authenticators away, with what they hold: they are lost.
+    pub fn remove_authenticators(&mut self) {
+        for id in std::mem::take(&mut self.authenticators) {
+            self.call(
+                "WebAuthn.removeVirtualAuthenticator",
+                json!({"authenticatorId": id}),
+            );
+        }
     }
 
     /// The credentials it holds, with private keys.
@@ -73,7 +84,7 @@ impl Browser {
     }
 
     fn webauthn(&mut self, method: &str, mut parameters: Value) -> Value {
-        parameters["authenticatorId"] = json!(self.authenticator.as_ref().expect("an authenticator"));
+        parameters["authenticatorId"] = json!(self.authenticators.last().expect("an authenticator"));
         self.call(&format!("WebAuthn.{method}"), parameters)
     }
 }

@@ -29,7 +29,7 @@ pub use authenticator::AuthenticatorOptions;
 #[derive(Debug)]
 pub struct Browser {
     connection: Connection,
-    authenticator: Option<String>,
+    authenticators: Vec<String>,
     child: Child,
     profile: TempDir,
 }
@@ -64,7 +64,7 @@ impl Browser {
         let connection = connect(&profile);
         let mut browser = Self {
             connection,
-            authenticator: None,
+            authenticators: Vec::new(),
             child,
             profile,
         };

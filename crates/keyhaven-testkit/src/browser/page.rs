@@ -115,9 +115,12 @@ impl Browser {
         );
     }
 
-    /// Writes what is seen to a PNG file.
+    /// Writes the whole page, also what would have to be scrolled to, to a PNG file.
     pub fn screenshot(&mut self, file: &Path) {
-        let answer = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].take();
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        let whole = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});
+        let answer = self.call("Page.captureScreenshot", whole);
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(answer["data"].as_str().unwrap())
             .unwrap();
