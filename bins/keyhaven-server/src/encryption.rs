@@ -41,8 +41,8 @@ impl Command {
     pub(crate) fn run(&self, flags: &Flags) -> anyhow::Result<ExitCode> {
         let Self::Rotate { check } = self;
         let config = Config::load(flags)?;
-        let keys = keys(&config, &stores::secret(&config)?)?;
         serve::runtime()?.block_on(async {
+            let keys = keys(&config, &stores::secret(&config).await?)?;
             if *check {
                 let store = stores::read_only(&config).await?;
                 let needs = Needs::of(&*store, &keys).await?;
@@ -163,7 +163,11 @@ pub(crate) async fn ring<S: PersonalStore + ?Sized>(
         NotOpened::MissingKey(_) => anyhow!(error).context(
             "personal data cannot be decrypted with the keys of encryption.key_files and secret_key_file",
         ),
-        _ => anyhow!(error).context("personal data"),
+        NotOpened::Busy
+        | NotOpened::Inconsistent
+        | NotOpened::KeysGone
+        | NotOpened::Library(_)
+        | NotOpened::Wrong { .. } => anyhow!(error).context("personal data"),
     });
     ring.map(Arc::new)
 }

@@ -55,7 +55,7 @@ enum Command {
     Migrate,
     /// Copy the SQLite database into a new file, while servers are at work on it.
     Backup {
-        /// The file to make. The secret key is not in it: keep that too, elsewhere.
+        /// The file to make. The secret key and keys of personal data are not in it: keep those too, elsewhere.
         file: PathBuf,
     },
     /// Look at the configuration without serving.

@@ -48,6 +48,9 @@ pub(crate) fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
             key.display()
         );
     }
+    for key in &config.encryption_key_files {
+        println!("Nor is the key of personal data {}.", key.display());
+    }
     Ok(())
 }
 
@@ -137,7 +140,7 @@ pub(crate) async fn keyhaven(
     metrics: &Metrics,
 ) -> anyhow::Result<Keyhaven> {
     // First: without it nothing is to be opened, let alone migrated.
-    let secret = stores::secret(config)?;
+    let secret = stores::secret(config).await?;
     let (ceremonies, limits) = stores::short_lived(config, metrics)?;
     Ok(Keyhaven::new(
         config.settings.clone(),

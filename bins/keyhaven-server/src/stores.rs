@@ -7,12 +7,12 @@ use anyhow::{Context as _, bail};
 use keyhaven_api::Metrics;
 use keyhaven_service::SecretKey;
 use keyhaven_storage::observed::Observed;
-use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
-use keyhaven_storage_encrypted::Encrypted;
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore, PersonalStore as _};
+use keyhaven_storage_encrypted::{Encrypted, KeyId};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore, MemoryStore};
 use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_storage_redis::RedisStore;
-use keyhaven_storage_sqlite::SqliteStore;
+use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
 use crate::{encryption, secret};
@@ -171,8 +171,12 @@ pub(crate) fn secret_key_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// The secret key: from its file, which an embedded database gets one of its own of. A database that processes on
-/// several machines share has none: each would make another, and could not read what the others have sealed.
-pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
+/// several machines share has none: each would make another, and could not read what the others have sealed. Nor does a
+/// database get another one that is encrypted already.
+///
+/// # Errors
+/// When it cannot be read, or is gone.
+pub(crate) async fn secret(config: &Config) -> anyhow::Result<SecretKey> {
     match (&config.secret_key_file, &config.database) {
         (Some(path), _) => secret::read(path),
         // What it protects ends with the process too.
@@ -181,6 +185,28 @@ pub(crate) fn secret(config: &Config) -> anyhow::Result<SecretKey> {
             "secret_key_file: with PostgreSQL it must be named: a file of 32 random bytes, mode 0600, the same for \
              every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)"
         ),
-        (None, DatabaseUrl::Sqlite(options)) => secret::read_or_create(&options.path.with_extension("key")),
+        (None, DatabaseUrl::Sqlite(options)) => {
+            let path = options.path.with_extension("key");
+            if !path.exists()
+                && let Some(id) = encrypted_under(options).await
+                // Else another process has made both meanwhile.
+                && !path.exists()
+            {
+                bail!(
+                    "the secret key file {} is gone, and {} is encrypted (under the key {id}): put it back",
+                    path.display(),
+                    config.database
+                );
+            }
+            secret::read_or_create(&path)
+        }
     }
+}
+
+/// A key that this file needs. `None`: it is not encrypted, or not there.
+async fn encrypted_under(options: &SqliteOptions) -> Option<KeyId> {
+    let store = SqliteStore::open_read_only(options).await.ok()?;
+    let state = store.encryption_state().await;
+    store.close().await;
+    state.ok()?.keys.first().map(|key| KeyId(key.id))
 }

@@ -82,7 +82,9 @@ fn lookups(texts: &TextKeys, keys: &[EncryptionKey]) -> Result<Option<Zeroizing<
             .open_lookups(id, &key.wrapped_lookups)
             .map_err(|error| match error {
                 Unreadable::UnknownKey(id) => NotOpened::MissingKey(id),
-                source => NotOpened::Wrong { id, source },
+                source @ (Unreadable::Altered | Unreadable::Library | Unreadable::Malformed) => {
+                    NotOpened::Wrong { id, source }
+                }
             })?;
         if found.as_ref().is_some_and(|other| *other != lookups) {
             return Err(NotOpened::Inconsistent);

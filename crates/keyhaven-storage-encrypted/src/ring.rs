@@ -321,9 +321,10 @@ impl KeyRing {
     /// (ASCII) are alike.
     #[must_use]
     pub fn lookup(&self, column: Column, plain: &str) -> String {
-        let folded = match column {
-            Column::Address => plain.to_ascii_lowercase(),
-            _ => plain.to_owned(),
+        let folded = if column == Column::Address {
+            plain.to_ascii_lowercase()
+        } else {
+            plain.to_owned()
         };
         let tag = hmac::sign(
             &self.lookups,

@@ -79,11 +79,9 @@ impl<S: ?Sized> Encrypted<S> {
         self.account_with(account, Self::text_out)
     }
 
-    fn claim_with(&self, claim: AddressClaim, change: Change<S>) -> Result<AddressClaim, StorageError> {
-        Ok(AddressClaim {
-            address: change(self, Column::Address, claim.account.0.as_bytes(), &claim.address)?,
-            ..claim
-        })
+    fn claim_with(&self, mut claim: AddressClaim, change: Change<S>) -> Result<AddressClaim, StorageError> {
+        claim.address = change(self, Column::Address, claim.account.0.as_bytes(), &claim.address)?;
+        Ok(claim)
     }
 
     fn claim_in(&self, claim: AddressClaim) -> Result<AddressClaim, StorageError> {

@@ -1,9 +1,12 @@
 //! A server that cannot read what is stored does not start, says which key it lacks, and changes nothing.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use keyhaven_testkit::client::Client;
+use keyhaven_testkit::process::Server;
 use serde_json::json;
 
-use crate::site::{Person, Site, on_each};
+use crate::site::{KEYHAVEN, Person, Site, ended, on_each};
 
 fn rows(site: &Site) -> Vec<String> {
     let intruder = site.intruder();
@@ -75,6 +78,24 @@ fn with_another_secret_key_a_server_does_not_start_and_names_what_it_lacks() {
         assert!(said.contains(&id) && said.contains("secret_key_file"), "{said}");
         assert_eq!(rows(&site), before);
     });
+}
+
+#[test]
+fn a_secret_key_that_is_gone_is_not_made_anew_for_a_database_that_needs_it() {
+    let mut server = Server::start(KEYHAVEN, &[]);
+    let client = Client::new(server.origin());
+    let mut anna = Person::register(&client, &json!({"username": "anna"}));
+    assert!(server.stop().is_some());
+    let path = server.directory().join("keyhaven.key");
+    let key = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let refused = ended(server.command(&["serve"]));
+    assert!(refused.contains("keyhaven.key is gone"), "{refused}");
+    assert!(!path.exists());
+    std::fs::write(&path, key).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    server.restart();
+    anna.sign_in(&client);
 }
 
 #[test]

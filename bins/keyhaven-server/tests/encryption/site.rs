@@ -11,7 +11,7 @@ use keyhaven_testkit::process::{Server, TempDir};
 use keyhaven_testkit::tamper::Intruder;
 use serde_json::{Value, json};
 
-const KEYHAVEN: &str = env!("CARGO_BIN_EXE_keyhaven");
+pub(crate) const KEYHAVEN: &str = env!("CARGO_BIN_EXE_keyhaven");
 
 /// A deployment: a database, a secret key, key files, and a configuration that names some of them.
 pub(crate) struct Site {
@@ -96,25 +96,9 @@ impl Site {
 
     /// What a server that does not start says.
     pub(crate) fn refusal(&self) -> String {
-        let mut server = self
-            .prepared(&["serve"])
-            .env("KEYHAVEN_LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + Duration::from_secs(30);
-        while server.try_wait().unwrap().is_none() {
-            if Instant::now() > until {
-                let _ = server.kill();
-                let _ = server.wait();
-                panic!("it serves");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let refused = server.wait_with_output().unwrap();
-        assert_eq!(refused.status.code(), Some(2));
-        String::from_utf8(refused.stderr).unwrap()
+        let mut command = self.prepared(&["serve"]);
+        command.env("KEYHAVEN_LISTEN", "127.0.0.1:0");
+        ended(command)
     }
 
     fn prepared(&self, arguments: &[&str]) -> Command {
@@ -158,6 +142,27 @@ impl Site {
         assert!(dumped.status.success());
         Stored(dumped.stdout)
     }
+}
+
+/// What a server says that does not start.
+pub(crate) fn ended(mut command: Command) -> String {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while server.try_wait().unwrap().is_none() {
+        if Instant::now() > until {
+            let _ = server.kill();
+            let _ = server.wait();
+            panic!("it serves");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let refused = server.wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    String::from_utf8(refused.stderr).unwrap()
 }
 
 /// Bytes to look for texts in.

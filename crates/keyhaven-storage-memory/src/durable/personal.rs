@@ -33,9 +33,7 @@ impl PersonalStore for MemoryStore {
         self.with("personal.rewrite", |state| {
             let mut done = 0;
             for rewrite in rewrites {
-                let found = rows(state, table);
-                let stands = found.iter().any(|row| *row == rewrite.from);
-                if stands {
+                if rows(state, table).contains(&rewrite.from) {
                     put(state, table, &rewrite.from.id, &rewrite.to)
                         .ok_or(Conflict("as many texts as there were"))?;
                     done += 1;
