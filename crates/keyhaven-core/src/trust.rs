@@ -370,6 +370,12 @@ fn describe(members: &Collected<'_, '_>) -> String {
     members.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
+/// Whether a certificate has an extension with this identifier, the content of its DER. One that is no certificate has
+/// none, and is on no path either.
+pub(crate) fn has_extension(certificate: &[u8], oid: &[u8]) -> bool {
+    CertificateView::scan(certificate).is_some_and(|view| view.has_extension(oid))
+}
+
 /// Whether a path that ends at an anchor also proves the AAGUID in authenticator data.
 fn proves_aaguid(member: &AttestedPath<'_>, scope: AnchorScope, claimed: ClaimedAaguid) -> bool {
     // A U2F signature covers the RP ID's hash, the client data, the credential id and the key: no AAGUID.

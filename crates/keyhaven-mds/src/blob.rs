@@ -191,7 +191,7 @@ impl Blob {
         for (index, raw) in payload.entries.into_iter().enumerate() {
             match Entry::read(raw) {
                 Ok(entry) => entries.push(entry),
-                Err(error) => dropped.push(Dropped { index, error }),
+                Err(error) => dropped.push(Dropped::new(index, raw, error)),
             }
         }
         Ok(Self {
