@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::drive::{self, By, Plan, Population};
 use crate::parts::{CONCURRENCY, Running};
 use crate::signer::Signer;
-use crate::site::{Backing, Site, Stores};
+use crate::site::{self, Backing, Site, Stores};
 use crate::{cpu, operations, report, run, seed};
 
 /// People in the database: all of them fit into what a server remembers.
@@ -87,7 +87,7 @@ async fn apart(backing: &Backing, signer: &Signer) -> anyhow::Result<String> {
     administrator.batch_execute("CREATE DATABASE bare").await?;
     let url = url("bare")?;
     PostgresStore::open(&url.parse()?).await?.close().await;
-    seed::seed(&url, PEOPLE, signer).await?;
+    seed::seed(&url, PEOPLE, signer, None).await?;
     Ok(url)
 }
 
@@ -100,7 +100,7 @@ impl Bench {
             let population = match backing.postgres_url("postgres") {
                 None => run::register(&site, signer).await?,
                 Some(url) => {
-                    seed::seed(&url, PEOPLE, signer).await?;
+                    seed::seed(&url, PEOPLE, signer, Some(&site::ring(&url).await?)).await?;
                     Population::Derived(PEOPLE)
                 }
             };

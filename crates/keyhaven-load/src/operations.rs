@@ -31,7 +31,7 @@ pub(crate) async fn measure(signer: &Signer) -> anyhow::Result<String> {
     let mut options: PostgresOptions = url.parse()?;
     options.connections = 1;
     let store = PostgresStore::open(&options).await?;
-    seed::seed(&url, PEOPLE, signer).await?;
+    seed::seed(&url, PEOPLE, signer, None).await?;
     let bare = Connection::open(&url).await?;
     let person = |n: u64| Person::new(n.wrapping_mul(7919) % PEOPLE);
 

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::drive::{self, By, Plan, Population};
 use crate::people::Person;
 use crate::signer::Signer;
-use crate::site::{Backing, Site, Stores};
+use crate::site::{self, Backing, Site, Stores};
 use crate::{cpu, report, seed};
 
 /// People registered through the API where they cannot be seeded.
@@ -65,7 +65,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<bool> {
             let population = match started.postgres_url("postgres") {
                 None => register(&site, &signer).await?,
                 Some(url) => {
-                    seed::seed(&url, options.rows, &signer).await?;
+                    seed::seed(&url, options.rows, &signer, Some(&site::ring(&url).await?)).await?;
                     Population::Derived(options.rows)
                 }
             };

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use crate::drive::{self, By, Plan, Population};
 use crate::signer::Signer;
-use crate::site::{Backing, Site, Stores};
+use crate::site::{self, Backing, Site, Stores};
 use crate::{report, seed};
 
 /// What many is compared with.
@@ -53,7 +53,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<bool> {
         let site = backing.serve(binary, &name, None)?;
         let url = backing.postgres_url(&name).context("PostgreSQL")?;
         let began = std::time::Instant::now();
-        seed::seed(&url, people, &signer).await?;
+        seed::seed(&url, people, &signer, Some(&site::ring(&url).await?)).await?;
         println!("{people} people seeded in {:.0} s", began.elapsed().as_secs_f64());
         sides.push(Side {
             site,

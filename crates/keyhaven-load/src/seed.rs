@@ -6,6 +6,7 @@ use std::pin::pin;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
+use keyhaven_storage_encrypted::{Column, KeyRing, Place};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -41,8 +42,18 @@ pub(crate) async fn database(administrator: &Client, people: u64) -> anyhow::Res
     Ok(name)
 }
 
-/// Puts so many people, each with one passkey, into an empty database whose schema is up to date.
-pub(crate) async fn seed(url: &str, people: u64, signer: &Signer) -> anyhow::Result<()> {
+/// Puts so many people, each with one passkey, into an empty database whose schema is up to date; with a ring as a server
+/// stores them, else in the clear.
+pub(crate) async fn seed(
+    url: &str,
+    people: u64,
+    signer: &Signer,
+    ring: Option<&KeyRing>,
+) -> anyhow::Result<()> {
+    let stored = |column, row: &[u8], text: &str| match ring {
+        None => Ok(text.to_owned()),
+        Some(ring) => ring.encrypt(Place { column, row }, text),
+    };
     let client = connect(url).await?;
     // What triggers and foreign keys would look up row by row is right by construction.
     client
@@ -54,14 +65,15 @@ pub(crate) async fn seed(url: &str, people: u64, signer: &Signer) -> anyhow::Res
          updated_at) FROM STDIN",
         people,
         |person, out| {
-            let _ = writeln!(
+            let id = account(person.number);
+            writeln!(
                 out,
-                "{}\t\\\\x{}\t{}\t{}\tf\tt\tt\t{BORN}\t{BORN}",
-                account(person.number),
+                "{id}\t\\\\x{}\t{}\t{}\tf\tt\tt\t{BORN}\t{BORN}",
                 hex(&person.handle),
-                person.name,
-                person.name
-            );
+                stored(Column::Username, id.as_bytes(), &person.name)?,
+                stored(Column::DisplayName, id.as_bytes(), &person.name)?,
+            )?;
+            Ok(())
         },
     )
     .await?;
@@ -72,14 +84,21 @@ pub(crate) async fn seed(url: &str, people: u64, signer: &Signer) -> anyhow::Res
          device_name, user_agent, created_at, active) FROM STDIN",
         people,
         |person, out| {
-            let _ = writeln!(
+            writeln!(
                 out,
                 "\\\\x{}\t{}\tlocalhost\t\\\\x{}\t-7\t0\t00000000-0000-0000-0000-000000000000\t[\"internal\",\"hybrid\"]\tt\tt\tt\t\
-                 none\tnone\tf\tPasskey\tMozilla/5.0 (X11; Linux x86_64) load\t{BORN}\tt",
+                 none\tnone\tf\t{}\t{}\t{BORN}\tt",
                 hex(&person.credential),
                 account(person.number),
                 hex(signer.public_key(person.number)),
-            );
+                stored(Column::DeviceName, &person.credential, "Passkey")?,
+                stored(
+                    Column::RegisteredBy,
+                    &person.credential,
+                    "Mozilla/5.0 (X11; Linux x86_64) load"
+                )?,
+            )?;
+            Ok(())
         },
     )
     .await?;
@@ -93,7 +112,7 @@ async fn copy(
     client: &Client,
     statement: &str,
     people: u64,
-    row: impl Fn(&Person, &mut String),
+    row: impl Fn(&Person, &mut String) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
     let mut next = 0;
@@ -101,7 +120,7 @@ async fn copy(
         let end = people.min(next.saturating_add(BATCH));
         let mut text = String::new();
         for number in next..end {
-            row(&Person::new(number), &mut text);
+            row(&Person::new(number), &mut text)?;
         }
         sink.send(Bytes::from(text)).await?;
         next = end;

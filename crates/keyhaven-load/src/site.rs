@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
+use keyhaven_storage_encrypted::{KeyRing, TextKeys};
+use keyhaven_storage_postgres::PostgresStore;
 use keyhaven_testkit::postgres::Postgres;
 use keyhaven_testkit::process::{Server, TempDir};
 use keyhaven_testkit::redis::Redis;
+use zeroize::Zeroizing;
 
 use crate::cpu;
 use crate::trips::Counter;
@@ -16,6 +19,18 @@ use crate::trips::Counter;
 /// are dead are cleaned up.
 const POSTGRES: &str = "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\nshared_buffers = 1GB\n\
     max_wal_size = 8GB\nautovacuum_naptime = 1min\n";
+
+/// The key of personal data.
+const TEXTS: [u8; 32] = [8; 32];
+
+/// What a server that was started here encrypts personal data in this database with.
+pub(crate) async fn ring(url: &str) -> anyhow::Result<KeyRing> {
+    let store = PostgresStore::open_as_it_is(&url.parse()?).await?;
+    let keys = TextKeys::new(&[Zeroizing::new(TEXTS)])?;
+    let ring = keyhaven_storage_encrypted::open(&store, keys, &Zeroizing::new([0; 32])).await;
+    store.close().await;
+    Ok(ring?)
+}
 
 /// Which stores are behind the server: `durable`, or `ceremonies+durable`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, clap::ValueEnum)]
@@ -87,11 +102,11 @@ impl Backing {
             None
         };
         let secret = TempDir::new("load");
-        std::fs::write(secret.path().join("key"), [7; 32])?;
-        std::fs::set_permissions(
-            secret.path().join("key"),
-            std::os::unix::fs::PermissionsExt::from_mode(0o600),
-        )?;
+        for (name, key) in [("key", [7; 32]), ("texts", TEXTS)] {
+            let path = secret.path().join(name);
+            std::fs::write(&path, key)?;
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        }
         Ok(Self {
             stores,
             postgres,
@@ -140,11 +155,14 @@ impl Backing {
         };
         let key = self.secret.path().join("key");
         let key = key.to_str().context("a path")?;
+        let texts = self.secret.path().join("texts");
+        let texts = texts.to_str().context("a path")?;
         let environment = [
             ("KEYHAVEN_RATE_LIMIT", "off"),
             ("KEYHAVEN_DATABASE_URL", database_url.as_str()),
             ("KEYHAVEN_CHALLENGES_URL", challenges_url.as_str()),
             ("KEYHAVEN_SECRET_KEY_FILE", key),
+            ("KEYHAVEN_ENCRYPTION__KEY_FILES", texts),
         ];
         let binary = binary.to_str().context("a path")?;
         ensure!(Path::new(binary).is_file(), "{binary} is not there");

@@ -61,25 +61,26 @@ impl<S: AccountStore + ?Sized> AccountStore for Encrypted<S> {
             .map(|session| self.session_in(session))
             .transpose()?;
         let expected = std::mem::take(&mut assertion.expected.device_name);
-        let row = assertion.credential.as_bytes();
         let place = Place {
             column: Column::DeviceName,
-            row,
+            row: assertion.credential.as_bytes(),
         };
-        let older = self.ring.older_forms(place, &expected).map_err(unreadable)?;
         assertion.expected.device_name = self.ring.encrypt(place, &expected).map_err(unreadable)?;
-        if older.is_empty() {
+        if self.ring.texts().ids().nth(1).is_none() {
             return self.store.commit_assertion(assertion).await;
         }
-        // The name may be stored under another key of the ring, until all were renewed. Where it is not stored as it was
-        // expected nothing is written, and the next form is tried.
         let mut outcome = self.store.commit_assertion(assertion.clone()).await?;
-        for form in older {
-            if outcome != AssertionOutcome::RecordChanged {
-                break;
+        if outcome == AssertionOutcome::RecordChanged {
+            // The name may be stored under another key of the ring, until all were renewed. Where it is not stored as it
+            // was expected nothing is written, and the next form is tried.
+            for form in self.ring.older_forms(place, &expected).map_err(unreadable)? {
+                let mut again = assertion.clone();
+                again.expected.device_name = form;
+                outcome = self.store.commit_assertion(again).await?;
+                if outcome != AssertionOutcome::RecordChanged {
+                    break;
+                }
             }
-            assertion.expected.device_name = form;
-            outcome = self.store.commit_assertion(assertion.clone()).await?;
         }
         Ok(outcome)
     }
