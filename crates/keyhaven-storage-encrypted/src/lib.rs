@@ -3,10 +3,10 @@
 //! [`Encrypted`] stands before a durable store. Of what goes in it encrypts usernames, display names, e-mail addresses,
 //! names of passkeys, and addresses and user agents of clients; of what comes out it decrypts them. The store behind it
 //! keeps texts that it cannot read, and looks names and addresses up by a keyed hash that each begins with. A text that
-//! does not open is a [`StorageError`], never an empty field.
+//! does not open is a [`StorageError`](keyhaven_storage::StorageError), never an empty field.
 //!
-//! [`KeyRing`] is all of the cryptography; [`open`] makes one of the keys that there are; [`Walk`] encrypts what is stored already, after an upgrade or under another
-//! key.
+//! [`KeyRing`] is all of the cryptography; [`open()`] makes one of the keys that there are; [`Walk`] encrypts what is stored
+//! already, after an upgrade or under another key.
 
 #[cfg(feature = "contract")]
 pub mod contract;
