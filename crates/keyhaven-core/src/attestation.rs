@@ -97,7 +97,7 @@ pub enum AttestationType {
 pub enum KeyProtection {
     /// Where no software can read it out: a security key, a secure element, a trusted execution environment.
     Hardware,
-    /// Software keeps it.
+    /// Software keeps it, or hardware that lets it be copied.
     Software,
     /// Nobody says.
     #[default]

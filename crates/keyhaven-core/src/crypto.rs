@@ -177,15 +177,9 @@ impl Scheme {
 }
 
 impl VerifyingKey {
-    /// The key of these parts, for `scheme`.
+    /// The key of these parts, for `scheme`. Where a point lies is not looked at: [`Self::judge`] does that, and so does
+    /// each verification.
     pub(crate) fn new(scheme: Scheme, parts: KeyParts<'_>) -> Result<Self, ImportError> {
-        let key = Self::unjudged(scheme, parts)?;
-        key.judge()?;
-        Ok(key)
-    }
-
-    /// [`Self::new`] without [`Self::judge`], for a key that was judged before it was stored.
-    pub(crate) fn unjudged(scheme: Scheme, parts: KeyParts<'_>) -> Result<Self, ImportError> {
         let key = match (scheme, parts) {
             (Scheme::Ecdsa(expected, hash), KeyParts::Ec { curve, x, y }) if curve == expected => {
                 Key::Ecdsa(ecdsa::Point::new(curve, x, y)?, hash)
@@ -213,6 +207,14 @@ impl VerifyingKey {
             return Err(KeyMaterialError::NotOnCurve);
         }
         Ok(())
+    }
+
+    /// The key of these parts, judged.
+    #[cfg(test)]
+    fn judged(scheme: Scheme, parts: KeyParts<'_>) -> Result<Self, ImportError> {
+        let key = Self::new(scheme, parts)?;
+        key.judge()?;
+        Ok(key)
     }
 
     /// What it verifies.

@@ -118,7 +118,7 @@ impl PublicKey {
     fn unjudged(cose: &CoseKey<'_>) -> Result<Self, PublicKeyError> {
         let algorithm = cose.algorithm();
         let scheme = Scheme::of(algorithm).ok_or(PublicKeyError::UnsupportedAlgorithm { algorithm })?;
-        let key = VerifyingKey::unjudged(scheme, parts(cose, scheme)?).map_err(|error| match error {
+        let key = VerifyingKey::new(scheme, parts(cose, scheme)?).map_err(|error| match error {
             ImportError::Material(error) => PublicKeyError::Material(error),
             ImportError::Mismatch => PublicKeyError::WrongKeyType { algorithm },
         })?;

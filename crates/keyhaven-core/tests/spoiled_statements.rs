@@ -535,6 +535,30 @@ fn section_8_4_the_key_description_is_of_this_ceremony() {
 }
 
 #[test]
+fn section_8_4_only_the_leaf_has_a_key_description() {
+    // Of a key that certifies others: what it says of them is not the keystore's word.
+    let issuer = |described: bool| {
+        let key = SigningKey::new(-7, b"certifying key").unwrap();
+        let mut certificate = AndroidKey::new().certificate;
+        certificate.subject_public_key_info = key.subject_public_key_info();
+        if described {
+            certificate
+                .extensions
+                .push(extension(KEY_DESCRIPTION, false, vec![0x30, 0]));
+        }
+        certificate.sign(&key)
+    };
+    let _ = AndroidKey::new().accepted(|a| a.issuers = vec![issuer(false), vec![1, 2, 3]]);
+    for issuers in [vec![issuer(true)], vec![issuer(false), issuer(true)]] {
+        let spoiled = AndroidKey::new().spoiled(|a| a.issuers.clone_from(&issuers));
+        assert_eq!(
+            spoiled,
+            StatementFault::AndroidKey(AndroidKeyFault::DescriptionAboveLeaf)
+        );
+    }
+}
+
+#[test]
 fn section_8_4_the_key_description_is_read_exactly() {
     let fields = |a: &AndroidKey| a.fields(&[1; 32]);
     // Well formed, it is refused for its challenge only.

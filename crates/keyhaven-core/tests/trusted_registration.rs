@@ -9,6 +9,7 @@ use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     Attestation, BASIC_CONSTRAINTS, Cbor, CertificateDraft, FIDO_AAGUID, SigningKey, tlv,
 };
+use support::statements::{Apple, Statement as _, Tpm};
 use support::{Registration, refusal, signed_with, trusting_nobody};
 
 /// Milliseconds: 2026-01-01T00:00:00Z.
@@ -91,6 +92,29 @@ fn a_key_is_hardwares_where_whoever_vouches_says_so_and_trust_is_judged() {
     assert!(!hardware(KeyProtection::Unknown));
     let ignored = trusted().accepted(|r| r.policy.attestation_trust = AttestationTrust::Ignore);
     assert!(!ignored.attestation_hardware());
+}
+
+#[test]
+fn a_key_of_a_tpm_is_hardwares_where_it_was_made_there_and_stays_there() {
+    let hardware = |attributes: u32| {
+        let mut statement = Tpm::new(-7, -7);
+        statement.attributes = attributes;
+        statement.registration.policy.attestation_trust = required(for_any(root(&mut trusted())));
+        statement.judge_with(|_| {}).unwrap().attestation_hardware()
+    };
+    // sign, sensitiveDataOrigin, fixedParent, fixedTPM; and all but one of the last three.
+    assert!(hardware(0x0004_0032));
+    for without in [1, 4, 5] {
+        assert!(!hardware(0x0004_0032 & !(1 << without)), "{without}");
+    }
+    assert!(!hardware(0xffff_ffcd));
+}
+
+#[test]
+fn a_key_that_apple_certifies_is_hardwares() {
+    let mut statement = Apple::new(-7);
+    statement.registration.policy.attestation_trust = required(for_any(root(&mut trusted())));
+    assert!(statement.judge_with(|_| {}).unwrap().attestation_hardware());
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Query {
         match self {
             Self::Candidates => ("LEFT JOIN credentials c ON c.account_id = a.id AND c.active", 1),
             Self::Credential => ("FROM credentials c JOIN accounts a ON a.id = c.account_id", 1),
-            Self::Login => ("SELECT true AS \"committed!\" FROM used", 37),
+            Self::Login => ("SELECT true AS \"committed!\" FROM used", 39),
         }
     }
 
@@ -135,7 +135,7 @@ impl Connection {
         let event = Uuid::from_u128(u128::from(now.unsigned_abs()) << 80 | u128::from(random()));
         let (none_bytes, none_number, none_text) = (None::<&[u8]>, None::<i64>, None::<&str>);
         let agent = "Mozilla/5.0 (X11; Linux x86_64) load";
-        let parameters: [&(dyn ToSql + Sync); 37] = [
+        let parameters: [&(dyn ToSql + Sync); 39] = [
             &credential,
             &account,
             &BORN,
@@ -169,10 +169,13 @@ impl Connection {
             &account,
             &credential,
             &session,
-            &"127.0.0.1",
-            &agent,
-            &"0123456789abcdefghijkl",
+            // Address, user agent and request id are in what is encrypted.
+            &none_text,
+            &none_text,
+            &none_text,
             &&mac[..],
+            &&[0x5a_u8; 140][..],
+            &none_text,
         ];
         let committed = self.client.query(&self.login, &parameters).await?;
         ensure!(committed.len() == 1, "{} was not signed in", person.name);
@@ -184,4 +187,16 @@ impl Connection {
 pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::hash::RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_adapters_statements_are_found_and_take_what_is_given_here() {
+        for query in [Query::Candidates, Query::Credential, Query::Login] {
+            query.text().unwrap();
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use keyhaven_core::{Aaguid, TrustAnchor};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::{Date, StatusReport};
@@ -50,6 +51,30 @@ pub struct Dropped {
     pub index: usize,
     /// Why.
     pub error: EntryError,
+    /// The FIDO2 model it is about, where that can be read.
+    pub aaguid: Option<Aaguid>,
+    /// The key identifiers of the U2F model it is about, those that can be read.
+    pub key_identifiers: Vec<[u8; 20]>,
+}
+
+impl Dropped {
+    pub(crate) fn new(index: usize, raw: &RawValue, error: EntryError) -> Self {
+        let members: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+        let aaguid = members.get("aaguid").and_then(Value::as_str);
+        let key_identifiers = members
+            .get("attestationCertificateKeyIdentifiers")
+            .and_then(Value::as_array);
+        Self {
+            index,
+            error,
+            aaguid: aaguid.and_then(|text| text.parse().ok()),
+            key_identifiers: key_identifiers
+                .into_iter()
+                .flatten()
+                .filter_map(|text| key_identifier(text.as_str()?))
+                .collect(),
+        }
+    }
 }
 
 /// Why an entry cannot be used.

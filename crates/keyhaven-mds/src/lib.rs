@@ -8,7 +8,7 @@
 //! verdict. Certification paths and signatures are `keyhaven-core`'s.
 //!
 //! BLOBs hold thousands of statements by hundreds of authors. One entry that cannot be read is left out and counted, never
-//! the BLOB; a model whose entry was left out has no anchors here, so it is not trusted.
+//! the BLOB; a model whose entry was left out is refused, as nobody can tell what was reported on it.
 //!
 //! Source: FIDO Metadata Service v3.0 and v3.1, FIDO Metadata Statement v3.0 and v3.1.
 
@@ -22,4 +22,6 @@ pub use blob::{Blob, BlobError, Issue, Signer, UnverifiedBlob, Verification};
 pub use date::Date;
 pub use entry::{Dropped, Entry, EntryError, Statement};
 pub use source::MetadataSource;
-pub use status::{CertificationLevel, Refusal, Status, StatusPolicy, StatusReport, UnknownStatus};
+pub use status::{
+    CertificationLevel, Fips140Level, Refusal, Status, StatusPolicy, StatusReport, UnknownStatus,
+};

@@ -17,8 +17,12 @@ pub enum Status {
     FidoCertified,
     /// Certified at this level.
     FidoCertifiedAt(CertificationLevel),
+    /// Certified by FIPS 140 at this overall level, which is no certification of FIDO's (MDS v3.1).
+    Fips140CertifiedAt(Fips140Level),
     /// Not certified.
     NotFidoCertified,
+    /// Its entry is kept up no longer, for example a prototype's: no judgement on the model (MDS v3.1).
+    Retired,
     /// No longer to be trusted.
     Revoked,
     /// The maker has filled in FIDO's questionnaire, nobody has checked.
@@ -54,6 +58,19 @@ pub enum CertificationLevel {
     L3,
     /// Level 3+.
     L3Plus,
+}
+
+/// An overall security level of FIPS 140.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fips140Level {
+    /// Level 1.
+    L1,
+    /// Level 2.
+    L2,
+    /// Level 3.
+    L3,
+    /// Level 4.
+    L4,
 }
 
 /// `StatusReport` (MDS §3.1.3): one of possibly many on a model, each of which counts.
@@ -157,6 +174,11 @@ impl Status {
             // No name gives these two.
             Self::FidoCertifiedAt(CertificationLevel::Functional) => "FIDO_CERTIFIED",
             Self::NotFidoCertified | Self::FidoCertifiedAt(CertificationLevel::None) => "NOT_FIDO_CERTIFIED",
+            Self::Fips140CertifiedAt(Fips140Level::L1) => "FIPS140_CERTIFIED_L1",
+            Self::Fips140CertifiedAt(Fips140Level::L2) => "FIPS140_CERTIFIED_L2",
+            Self::Fips140CertifiedAt(Fips140Level::L3) => "FIPS140_CERTIFIED_L3",
+            Self::Fips140CertifiedAt(Fips140Level::L4) => "FIPS140_CERTIFIED_L4",
+            Self::Retired => "RETIRED",
             Self::Revoked => "REVOKED",
             Self::SelfAssertionSubmitted => "SELF_ASSERTION_SUBMITTED",
             Self::UpdateAvailable => "UPDATE_AVAILABLE",
@@ -174,6 +196,8 @@ impl Status {
             Self::FidoCertifiedAt(level) => Some(*level),
             Self::NotFidoCertified => Some(CertificationLevel::None),
             Self::AttestationKeyCompromise
+            | Self::Fips140CertifiedAt(_)
+            | Self::Retired
             | Self::Revoked
             | Self::SelfAssertionSubmitted
             | Self::UpdateAvailable
@@ -198,6 +222,11 @@ impl From<String> for Status {
             "FIDO_CERTIFIED_L3" => Self::FidoCertifiedAt(Level::L3),
             "FIDO_CERTIFIED_L3plus" => Self::FidoCertifiedAt(Level::L3Plus),
             "NOT_FIDO_CERTIFIED" => Self::NotFidoCertified,
+            "FIPS140_CERTIFIED_L1" => Self::Fips140CertifiedAt(Fips140Level::L1),
+            "FIPS140_CERTIFIED_L2" => Self::Fips140CertifiedAt(Fips140Level::L2),
+            "FIPS140_CERTIFIED_L3" => Self::Fips140CertifiedAt(Fips140Level::L3),
+            "FIPS140_CERTIFIED_L4" => Self::Fips140CertifiedAt(Fips140Level::L4),
+            "RETIRED" => Self::Retired,
             "REVOKED" => Self::Revoked,
             "SELF_ASSERTION_SUBMITTED" => Self::SelfAssertionSubmitted,
             "UPDATE_AVAILABLE" => Self::UpdateAvailable,
@@ -291,17 +320,7 @@ impl StatusPolicy {
         key_protection: &[impl AsRef<str>],
         at: UnixTime,
     ) -> Result<(), Refusal> {
-        for report in reports.iter().filter(|report| report.is_effective(at)) {
-            let unknown = matches!(report.status, Status::Other(_));
-            if self.refused.contains(&report.status)
-                || (unknown && self.unknown_status == UnknownStatus::Refuse)
-            {
-                return Err(Refusal::Status {
-                    status: report.status.clone(),
-                    effective_date: report.effective_date,
-                });
-            }
-        }
+        self.judge_statuses(reports, at)?;
         let level = CertificationLevel::of(reports, at);
         if level < self.minimum_certification {
             return Err(Refusal::Certification {
@@ -312,6 +331,22 @@ impl StatusPolicy {
         let has = |wanted: &String| key_protection.iter().any(|kind| kind.as_ref() == wanted);
         if !self.key_protection_any_of.is_empty() && !self.key_protection_any_of.iter().any(has) {
             return Err(Refusal::KeyProtection);
+        }
+        Ok(())
+    }
+
+    /// Judges by what has happened alone.
+    pub(crate) fn judge_statuses(&self, reports: &[StatusReport], at: UnixTime) -> Result<(), Refusal> {
+        for report in reports.iter().filter(|report| report.is_effective(at)) {
+            let unknown = matches!(report.status, Status::Other(_));
+            if self.refused.contains(&report.status)
+                || (unknown && self.unknown_status == UnknownStatus::Refuse)
+            {
+                return Err(Refusal::Status {
+                    status: report.status.clone(),
+                    effective_date: report.effective_date,
+                });
+            }
         }
         Ok(())
     }

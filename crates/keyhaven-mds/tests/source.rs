@@ -4,7 +4,7 @@
 mod support;
 
 use keyhaven_core::*;
-use keyhaven_mds::{CertificationLevel, MetadataSource, Status, StatusPolicy, UnknownStatus};
+use keyhaven_mds::{CertificationLevel, Fips140Level, MetadataSource, Status, StatusPolicy, UnknownStatus};
 use serde_json::{Value, json};
 use support::{AT, Draft, entry, maker};
 
@@ -88,7 +88,25 @@ fn other_statuses_are_the_policys() {
         ("UPDATE_AVAILABLE", Status::UpdateAvailable),
         ("SELF_ASSERTION_SUBMITTED", Status::SelfAssertionSubmitted),
         ("NOT_FIDO_CERTIFIED", Status::NotFidoCertified),
+        ("RETIRED", Status::Retired),
+        (
+            "FIPS140_CERTIFIED_L1",
+            Status::Fips140CertifiedAt(Fips140Level::L1),
+        ),
+        (
+            "FIPS140_CERTIFIED_L2",
+            Status::Fips140CertifiedAt(Fips140Level::L2),
+        ),
+        (
+            "FIPS140_CERTIFIED_L3",
+            Status::Fips140CertifiedAt(Fips140Level::L3),
+        ),
+        (
+            "FIPS140_CERTIFIED_L4",
+            Status::Fips140CertifiedAt(Fips140Level::L4),
+        ),
     ] {
+        assert_eq!(status.as_str(), name);
         assert!(!is_refused(&[(name, "2025-01-01")]));
         let policy = StatusPolicy {
             refused: vec![status],
@@ -116,6 +134,7 @@ fn certification_is_the_highest_that_holds() {
     for (name, expected) in [
         ("NOT_FIDO_CERTIFIED", Level::None),
         ("UPDATE_AVAILABLE", Level::None),
+        ("FIPS140_CERTIFIED_L3", Level::None),
         ("FIDO_CERTIFIED", Level::Functional),
         ("FIDO_CERTIFIED_L1", Level::L1),
         ("FIDO_CERTIFIED_L1plus", Level::L1Plus),
@@ -249,14 +268,8 @@ fn models_are_found_by_aaguid() {
 
 #[test]
 fn models_without_an_aaguid_are_found_by_key_identifier() {
-    let mut u2f = entry(MODEL, &[CERTIFIED]);
-    u2f.as_object_mut().unwrap().remove("aaguid");
-    u2f["attestationCertificateKeyIdentifiers"] = json!(["ff".repeat(20), KEY_IDENTIFIER]);
-    let source = source(vec![u2f], StatusPolicy::default());
-    let mut identifier = [0; 20];
-    for (at, byte) in identifier.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&KEY_IDENTIFIER[2 * at..2 * at + 2], 16).unwrap();
-    }
+    let source = source(vec![by_key(&[CERTIFIED])], StatusPolicy::default());
+    let identifier = key_identifier();
     assert_eq!(source.by_key_identifier(&identifier).count(), 1);
     for format in [AttestationFormat::FidoU2f, AttestationFormat::Packed] {
         let by = |key_identifier| TrustQuery {
@@ -268,6 +281,102 @@ fn models_without_an_aaguid_are_found_by_key_identifier() {
         assert_eq!(anchors[0].scope, AnchorScope::AnyModel);
         assert_eq!(source.anchors_for(&by([1; 20])).unwrap(), []);
     }
+}
+
+/// KEY_IDENTIFIER's bytes.
+fn key_identifier() -> [u8; 20] {
+    let mut identifier = [0; 20];
+    for (at, byte) in identifier.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&KEY_IDENTIFIER[2 * at..2 * at + 2], 16).unwrap();
+    }
+    identifier
+}
+
+/// An entry on a model without an AAGUID.
+fn by_key(statuses: &[(&str, &str)]) -> Value {
+    let mut entry = entry(MODEL, statuses);
+    entry.as_object_mut().unwrap().remove("aaguid");
+    entry["attestationCertificateKeyIdentifiers"] = json!(["ff".repeat(20), KEY_IDENTIFIER]);
+    entry
+}
+
+#[test]
+fn an_attestation_key_that_is_reported_refuses_whatever_model_it_claims() {
+    let source = |statuses: &[(&str, &str)]| {
+        let entries = vec![entry(MODEL, &[CERTIFIED]), by_key(statuses)];
+        source(entries, StatusPolicy::default())
+    };
+    let by = |key_identifier| TrustQuery {
+        key_identifier,
+        ..query(MODEL)
+    };
+    let revoked = source(&[("REVOKED", "2020-01-01")]);
+    assert!(revoked.anchors_for(&by(key_identifier())).is_err());
+    assert_eq!(revoked.anchors_for(&by([1; 20])).unwrap().len(), 1);
+    // Otherwise it is the claimed model's entry alone that counts.
+    assert_eq!(
+        source(&[CERTIFIED])
+            .anchors_for(&by(key_identifier()))
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+/// One anchor of the operator's.
+fn local() -> TrustAnchors {
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD
+        .decode(maker("local"))
+        .unwrap();
+    TrustAnchors::from_iter([TrustAnchor::from_der("local", &der).unwrap()])
+}
+
+#[test]
+fn a_model_whose_entry_cannot_be_read_is_refused_local_anchors_or_not() {
+    let spoiled = |mut entry: Value| {
+        entry["statusReports"] = json!([{"status": "REVOKED", "effectiveDate": "2026-01-01T00:00:00Z"}]);
+        entry
+    };
+    let source = |entries: Vec<Value>| {
+        let blob = Draft::new(entries).blob().unwrap();
+        MetadataSource::new(blob, StatusPolicy::default(), local())
+    };
+    let by_aaguid = source(vec![spoiled(entry(MODEL, &[CERTIFIED]))]);
+    assert_eq!(by_aaguid.blob().dropped().len(), 1);
+    assert!(by_aaguid.anchors_for(&query(MODEL)).is_err());
+    let other = "00000000-0000-0000-0000-000000000002";
+    assert_eq!(by_aaguid.anchors_for(&query(other)).unwrap().len(), 1);
+    let by_key = source(vec![spoiled(by_key(&[]))]);
+    for aaguid in [MODEL, "00000000-0000-0000-0000-000000000000"] {
+        let of = |key_identifier| TrustQuery {
+            key_identifier,
+            ..query(aaguid)
+        };
+        assert!(by_key.anchors_for(&of(key_identifier())).is_err());
+        assert_eq!(by_key.anchors_for(&of([1; 20])).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn an_anchor_of_several_models_speaks_for_none_of_them() {
+    let other = "00000000-0000-0000-0000-000000000002";
+    let scope = |entries: Vec<Value>| {
+        let source = source(entries, StatusPolicy::default());
+        source.anchors_for(&query(MODEL)).unwrap()[0].scope
+    };
+    let own = entry(MODEL, &[CERTIFIED]);
+    assert_eq!(scope(vec![own.clone()]), AnchorScope::Model);
+    assert_eq!(scope(vec![own.clone(), own.clone()]), AnchorScope::Model);
+    assert_eq!(
+        scope(vec![own.clone(), entry(other, &[CERTIFIED])]),
+        AnchorScope::AnyModel
+    );
+    assert_eq!(
+        scope(vec![entry(other, &[CERTIFIED]), own.clone()]),
+        AnchorScope::AnyModel
+    );
+    assert_eq!(scope(vec![own, by_key(&[CERTIFIED])]), AnchorScope::AnyModel);
 }
 
 #[test]
@@ -321,11 +430,6 @@ fn anchors_are_for_the_ways_in_which_the_model_attests() {
 
 #[test]
 fn local_anchors_stand_beside_and_do_not_overrule() {
-    use base64::Engine as _;
-    let der = base64::engine::general_purpose::STANDARD
-        .decode(maker("local"))
-        .unwrap();
-    let local = || TrustAnchors::from_iter([TrustAnchor::from_der("local", &der).unwrap()]);
     let with = |statuses: &[(&str, &str)]| {
         let blob = Draft::new(vec![entry(MODEL, statuses)]).blob().unwrap();
         MetadataSource::new(blob, StatusPolicy::default(), local())

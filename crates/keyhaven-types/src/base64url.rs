@@ -5,8 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use subtle::{Choice, ConstantTimeEq as _};
+use subtle::Choice;
 use zeroize::Zeroize as _;
+
+use crate::constant_time;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
@@ -57,7 +59,7 @@ pub(crate) fn ct_eq(bytes: &[u8], text: &str) -> bool {
             return false;
         };
         let expected = expected.get(..len).unwrap_or_default();
-        equal &= received.ct_eq(expected);
+        equal &= constant_time::eq(received, expected);
         text = rest;
     }
     expected.zeroize();

@@ -8,6 +8,7 @@
 mod algorithm;
 pub mod base64url;
 mod challenge;
+mod constant_time;
 mod credential;
 mod flags;
 pub mod options;

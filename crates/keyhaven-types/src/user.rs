@@ -1,8 +1,6 @@
 use std::fmt;
 
-use subtle::ConstantTimeEq as _;
-
-use crate::base64url;
+use crate::{base64url, constant_time};
 
 /// An account as authenticators know it (`user.id`). 1 to 64 opaque bytes without personal data.
 ///
@@ -31,7 +29,7 @@ impl UserHandle {
     /// Whether `other` is the same handle, compared in constant time.
     #[must_use]
     pub fn matches(&self, other: &[u8]) -> bool {
-        self.0.ct_eq(other).into()
+        constant_time::eq(&self.0, other).into()
     }
 }
 

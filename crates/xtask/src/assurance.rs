@@ -101,7 +101,7 @@ impl Evidence {
     fn filled_in(&self, page: &str, exclusions: &[Exclusion]) -> anyhow::Result<String> {
         let mut page = page.to_owned();
         for (name, content) in [
-            ("mutants", self.mutants_table()),
+            ("mutants", self.mutants_table()?),
             ("exclusions", exclusions_table(exclusions)),
             ("fuzz", self.fuzz_table()),
             ("coverage", self.coverage_table()),
@@ -116,7 +116,7 @@ impl Evidence {
         Ok(page)
     }
 
-    fn mutants_table(&self) -> String {
+    fn mutants_table(&self) -> anyhow::Result<String> {
         let mut out = "| file | date | commit | content | caught | missed | unviable | excluded |\n\
             |---|---|---|---|---|---|---|---|\n"
             .to_owned();
@@ -138,10 +138,11 @@ impl Evidence {
         let [caught, missed, unviable, excluded] = sums;
         let _ = writeln!(
             out,
-            "| all {} | | | | {caught} | {missed} | {unviable} | {excluded} |",
-            self.mutants.len()
+            "| {} of {} | | | | {caught} | {missed} | {unviable} | {excluded} |",
+            self.mutants.len(),
+            core_sources()?.len()
         );
-        out
+        Ok(out)
     }
 
     fn coverage_table(&self) -> String {

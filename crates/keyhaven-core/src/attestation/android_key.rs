@@ -12,6 +12,7 @@ use super::{
     StatementFault,
 };
 use crate::cbor::Value;
+use crate::trust::has_extension;
 
 /// What is wrong with an `android-key` statement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum AndroidKeyFault {
     /// The certificate was not made for this ceremony.
     #[error("the attestation challenge is not the hash of the client data")]
     Challenge,
+    /// A certificate above the leaf has a key description: its key is an application's, which describes what it likes.
+    #[error("a certificate above the leaf has a key description")]
+    DescriptionAboveLeaf,
     /// The certificate has no key description.
     #[error("the certificate has no key description")]
     DescriptionMissing,
@@ -65,6 +69,12 @@ pub(super) fn verify<'a>(
         .ok_or(AndroidKeyFault::DescriptionMissing)?;
     let description = KeyDescription::parse(extension.extn_value.as_bytes())
         .map_err(|_| AndroidKeyFault::DescriptionMalformed)?;
+    // Ours, and Android's advice to verifiers: a key that the keystore described may be one that certifies keys itself. What
+    // it then says of them is the word of whoever uses it, not the keystore's.
+    let mut issuers = path.certificates.iter().skip(1);
+    if issuers.any(|issuer| has_extension(issuer, KEY_DESCRIPTION.as_bytes())) {
+        return Err(AndroidKeyFault::DescriptionAboveLeaf.into());
+    }
     check_description(&description, evidence)?;
     Ok(AttestedPath::new(
         AttestationFormat::AndroidKey,

@@ -150,10 +150,14 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether `sig` is a signature of `key` over `message`.
+/// Whether `sig` is a signature over `message` by `key`, a certificate's.
 pub(super) fn check_signature(key: &VerifyingKey, message: &[u8], sig: &[u8]) -> Result<(), StatementFault> {
-    key.verify(message, sig)
-        .map_err(|_| StatementFault::SignatureInvalid)
+    if key.verify(message, sig).is_err() {
+        // A key that never could verify anything is told apart from a signature that does not verify.
+        key.judge().map_err(CertificateError::Key)?;
+        return Err(StatementFault::SignatureInvalid);
+    }
+    Ok(())
 }
 
 fn certificates<'a>(array: &Array<'a>) -> Result<CertificatePath<'a>, StatementFault> {

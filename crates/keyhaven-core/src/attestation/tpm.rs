@@ -98,9 +98,15 @@ pub(super) fn verify<'a>(
     let key = leaf.public_key(alg, evidence.policy.sha1)?;
     check_signature(&key, cert_info, sig)?;
     check_cert_info(cert_info, pub_area, &public, alg, evidence)?;
+    // The procedure accepts every certified key. One that was, or can be, elsewhere is kept no better than by software.
+    let protection = if public.stays_in_the_tpm() {
+        KeyProtection::Hardware
+    } else {
+        KeyProtection::Software
+    };
     Ok(
         AttestedPath::new(AttestationFormat::Tpm, AttestationType::AttCa, path.certificates)
-            .with_protection(KeyProtection::Hardware),
+            .with_protection(protection),
     )
 }
 

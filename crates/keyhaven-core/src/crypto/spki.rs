@@ -27,7 +27,8 @@ pub(crate) enum SpkiError {
     Unsupported,
 }
 
-/// The key of a certificate whose owner signs statements with `algorithm`: key type, curve and parameters included.
+/// The key of a certificate whose owner signs statements with `algorithm`: key type, curve and parameters included. Not
+/// judged: the verification with it does that.
 pub(crate) fn verifying_key(
     spki: &SubjectPublicKeyInfoOwned,
     algorithm: CoseAlgorithm,

@@ -15,6 +15,7 @@ use crate::crypto::sha256;
 pub struct TrustAnchor {
     label: Box<str>,
     der: Box<[u8]>,
+    fingerprint: [u8; 32],
     authority: Option<Authority>,
 }
 
@@ -56,6 +57,7 @@ impl TrustAnchor {
         Ok(Self {
             label: label.into(),
             der: der.into(),
+            fingerprint: sha256(der),
             authority,
         })
     }
@@ -74,8 +76,8 @@ impl TrustAnchor {
 
     /// SHA-256 of the certificate.
     #[must_use]
-    pub fn fingerprint(&self) -> [u8; 32] {
-        sha256(&self.der)
+    pub const fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
     }
 
     /// Whether others can lead to it; otherwise it is an anchor for itself alone.

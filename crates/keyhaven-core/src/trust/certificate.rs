@@ -146,6 +146,11 @@ impl<'a> CertificateView<'a> {
         self.extensions.iter().find(|extension| extension.oid == oid)
     }
 
+    /// Whether it has an extension with this identifier, the content of its DER.
+    pub(super) fn has_extension(&self, oid: &[u8]) -> bool {
+        self.extension(oid).is_some()
+    }
+
     /// The basic constraints' path length, where they say CA; `Err` where they do not, or there are none.
     pub(super) fn certificate_authority(&self) -> Result<Option<u8>, ()> {
         let extension = self.extension(BASIC_CONSTRAINTS).ok_or(())?;

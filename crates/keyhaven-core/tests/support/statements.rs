@@ -150,7 +150,7 @@ fn certificate(key: &SigningKey) -> CertificateDraft {
     certificate
 }
 
-fn extension(oid: &[u8], critical: bool, value: Vec<u8>) -> Extension {
+pub(crate) fn extension(oid: &[u8], critical: bool, value: Vec<u8>) -> Extension {
     Extension {
         oid: oid.to_vec(),
         critical,
@@ -223,6 +223,7 @@ pub(crate) struct Tpm {
     // pubArea, all but the last three in the order they are written.
     pub(crate) kind: u16,
     pub(crate) name_algorithm: u16,
+    pub(crate) attributes: u32,
     pub(crate) symmetric: Vec<u8>,
     pub(crate) scheme: Vec<u8>,
     /// Of RSA: keyBits and exponent; of ECC: curveID and kdf.
@@ -271,6 +272,8 @@ impl Tpm {
             certificate,
             kind,
             name_algorithm: TPM_ALG_SHA256,
+            // sign, decrypt, userWithAuth, sensitiveDataOrigin, fixedParent, fixedTPM.
+            attributes: 0x0006_0072,
             symmetric: vec![0, 0x10],
             scheme: vec![0, 0x10],
             details,
@@ -289,7 +292,7 @@ impl Tpm {
         [
             &self.kind.to_be_bytes()[..],
             &self.name_algorithm.to_be_bytes(),
-            &[0, 6, 0, 0x72],
+            &self.attributes.to_be_bytes(),
             &tpm2b(&[9; 32]),
             &self.symmetric,
             &self.scheme,
@@ -403,6 +406,8 @@ pub(crate) struct AndroidKey {
     /// In place of everything above in the extension.
     pub(crate) description: Option<Vec<u8>>,
     pub(crate) described: bool,
+    /// Above the leaf.
+    pub(crate) issuers: Vec<Vec<u8>>,
 }
 
 /// `SET { INTEGER … }`.
@@ -450,6 +455,7 @@ impl AndroidKey {
             ],
             description: None,
             described: true,
+            issuers: Vec::new(),
         }
     }
 
@@ -505,7 +511,10 @@ impl Statement for AndroidKey {
         Cbor::Map(vec![
             ("alg".into(), self.alg.into()),
             ("sig".into(), Cbor::Bytes(self.key.sign(&ceremony.signed))),
-            ("x5c".into(), x5c(&[certificate.sign(&issuer())])),
+            (
+                "x5c".into(),
+                x5c(&[vec![certificate.sign(&issuer())], self.issuers.clone()].concat()),
+            ),
         ])
     }
 }

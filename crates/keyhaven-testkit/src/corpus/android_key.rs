@@ -6,7 +6,7 @@ use super::algorithms::of_another_type;
 use super::ceremony::Registration;
 use super::packed::chain;
 use super::{Topic, Twin};
-use crate::authenticator::{AndroidKey, Cbor, KeyDescription, SigningKey, Statement, tlv};
+use crate::authenticator::{AndroidKey, Cbor, Extension, KeyDescription, SigningKey, Statement, tlv};
 
 const LINE: &str = "D-android-syntax";
 const INVALID: (&str, &str) = ("attestation_invalid", "8.4");
@@ -146,6 +146,21 @@ fn key(topic: &mut Topic, twin: &Twin<Registration>) {
         INVALID,
         "the leaf's key signs",
         |r| android(r).key = SigningKey::new(-7, b"other").unwrap(),
+    );
+    topic.spoil(
+        twin,
+        "android-description-above-leaf",
+        "D-android-challenge",
+        INVALID,
+        "a key that the keystore described may certify others: what it says of them is not the keystore's word, and Android's \
+         documentation has verifiers go by the description nearest to the root",
+        |r| {
+            let key = SigningKey::new(-7, b"certifying key").unwrap();
+            let mut issuer = chain(&key).leaf;
+            let description = Extension::new("1.3.6.1.4.1.11129.2.1.17", false, tlv(0x30, &[]));
+            issuer.extensions.push(description);
+            android(r).chain.rest = vec![issuer.sign(&key)];
+        },
     );
     topic.spoil(
         twin,

@@ -49,6 +49,8 @@ pub(super) struct CertifyInfo<'a> {
 /// `TPMT_PUBLIC`.
 pub(super) struct Public<'a> {
     pub(super) name_algorithm: u16,
+    /// `TPMA_OBJECT` (Part 2 §8.3).
+    object_attributes: u32,
     pub(super) id: PublicId<'a>,
 }
 
@@ -70,6 +72,9 @@ pub(super) enum PublicId<'a> {
 const TPM_ALG_RSA: u16 = 0x0001;
 const TPM_ALG_ECC: u16 = 0x0023;
 const TPM_ALG_NULL: u16 = 0x0010;
+
+/// `fixedTPM`, `fixedParent` and `sensitiveDataOrigin` of `TPMA_OBJECT`.
+const STAYS: u32 = 1 << 1 | 1 << 4 | 1 << 5;
 
 impl<'a> Attest<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, TpmStructureError> {
@@ -106,7 +111,7 @@ impl<'a> Public<'a> {
         let mut reader = Reader(bytes);
         let kind = reader.u16()?;
         let name_algorithm = reader.u16()?;
-        let _object_attributes = reader.u32()?;
+        let object_attributes = reader.u32()?;
         let _auth_policy = reader.sized()?;
         let id = match kind {
             TPM_ALG_ECC => reader.ecc()?,
@@ -119,7 +124,17 @@ impl<'a> Public<'a> {
             }
         };
         reader.finish()?;
-        Ok(Self { name_algorithm, id })
+        Ok(Self {
+            name_algorithm,
+            object_attributes,
+            id,
+        })
+    }
+
+    /// Whether the TPM made the key itself and gives it to nobody. It certifies others as well: keys that were brought to
+    /// it, and keys that may be copied elsewhere.
+    pub(super) const fn stays_in_the_tpm(&self) -> bool {
+        self.object_attributes & STAYS == STAYS
     }
 }
 

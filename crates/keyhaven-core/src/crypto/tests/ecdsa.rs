@@ -309,9 +309,9 @@ fn a_hash_is_cut_to_the_order_or_used_whole() {
     for hash in [Hash::Sha1, Hash::Sha384, Hash::Sha512] {
         let digest = hash.digest(&[MESSAGE]);
         let signature: p256::ecdsa::Signature = p256.sign_prehash(digest.as_ref()).unwrap();
-        let key = VerifyingKey::new(Scheme::Ecdsa(Curve::P256, hash), parts).unwrap();
+        let key = VerifyingKey::judged(Scheme::Ecdsa(Curve::P256, hash), parts).unwrap();
         assert_eq!(key.verify(MESSAGE, signature.to_der().as_bytes()), Ok(()));
-        let other = VerifyingKey::new(Scheme::Ecdsa(Curve::P256, Hash::Sha256), parts).unwrap();
+        let other = VerifyingKey::judged(Scheme::Ecdsa(Curve::P256, Hash::Sha256), parts).unwrap();
         assert_eq!(
             other.verify(MESSAGE, signature.to_der().as_bytes()),
             Err(InvalidSignature)
@@ -326,6 +326,6 @@ fn a_hash_is_cut_to_the_order_or_used_whole() {
         y,
     };
     let signature: p384::ecdsa::Signature = p384.sign_prehash(&sha256(MESSAGE)).unwrap();
-    let key = VerifyingKey::new(Scheme::Ecdsa(Curve::P384, Hash::Sha256), parts).unwrap();
+    let key = VerifyingKey::judged(Scheme::Ecdsa(Curve::P384, Hash::Sha256), parts).unwrap();
     assert_eq!(key.verify(MESSAGE, signature.to_der().as_bytes()), Ok(()));
 }

@@ -38,7 +38,7 @@ fn signers() -> impl Iterator<Item = (i64, Signer)> {
 
 /// Why the material makes no key for `scheme`.
 fn refusal(scheme: Scheme, parts: KeyParts<'_>) -> Option<KeyMaterialError> {
-    match VerifyingKey::new(scheme, parts) {
+    match VerifyingKey::judged(scheme, parts) {
         Ok(_) => None,
         Err(ImportError::Material(error)) => Some(error),
         Err(ImportError::Mismatch) => panic!("parts of another kind"),
