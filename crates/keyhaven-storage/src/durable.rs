@@ -142,7 +142,7 @@ pub struct Addition {
 /// What a recovery ends with, once its passkey is registered: all sessions of the account end, save the one that is opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AfterRecovery {
-    /// Whether all other passkeys of the account go.
+    /// Whether the passkeys from before go, and a password that signs in without one.
     pub drops_passkeys: bool,
 }
 

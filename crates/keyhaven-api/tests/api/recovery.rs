@@ -8,6 +8,7 @@ use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
 use crate::admin::set_role;
+use crate::passwords;
 use crate::support::{Answer, App, Client, finish, mailing};
 
 const ANNA: &str = "anna@example.com";
@@ -173,6 +174,70 @@ async fn by_policy_the_passkeys_before_go() {
         .login(&mut lost, None)
         .await
         .refused(401, "credential_not_found");
+}
+
+/// Where what was there before is not to be trusted, neither is a password that signs in alone.
+#[tokio::test]
+async fn by_policy_the_password_before_goes_with_the_passkeys() {
+    for (old_passkeys, status) in [(OldPasskeys::Revoke, 401), (OldPasskeys::Review, 200)] {
+        let app = App::with(Settings {
+            passwords: passwords::fallback().passwords,
+            recovery: RecoverySettings {
+                old_passkeys,
+                ..at_once().recovery
+            },
+            ..at_once()
+        })
+        .await;
+        let (mut owner, mut lost) = anna(&app).await;
+        owner.step_up(&mut lost, "change_password").await;
+        owner
+            .put_password(json!({"password": passwords::PASSWORD}))
+            .await
+            .expect(204);
+        app.mails().await;
+        let mut browser = recovery_session(&app).await;
+        // It counts until there is a new passkey: who only asked has changed nothing.
+        let signed_in = app.browser().login_password("anna", passwords::PASSWORD).await;
+        signed_in.expect(200);
+        add_passkey(&mut browser, &mut SoftwareAuthenticator::new("new"))
+            .await
+            .expect(201);
+        let answer = app.browser().login_password("anna", passwords::PASSWORD).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+    }
+}
+
+/// An account without passkeys has nothing but its mailbox and its password: there is nobody to wait for.
+#[tokio::test]
+async fn an_account_without_passkeys_is_recovered_at_once() {
+    let app = App::with(Settings {
+        passwords: passwords::fallback().passwords,
+        ..mailing()
+    })
+    .await;
+    let body = json!({"username": "anna", "email": ANNA, "password": passwords::PASSWORD});
+    let mut owner = app.browser();
+    owner.post("/password/register", body).await.expect(201);
+    let proof = token(&app.mails().await[0], "verify-email");
+    owner
+        .post("/email/verify", json!({"token": proof}))
+        .await
+        .expect(200);
+    let mut browser = recovery_session(&app).await;
+    assert_eq!(
+        browser.get("/session").await.expect(200)["session"]["amr"],
+        json!(["recovery"])
+    );
+    add_passkey(&mut browser, &mut SoftwareAuthenticator::new("first"))
+        .await
+        .expect(201);
+    owner.get("/session").await.refused(401, "unauthenticated");
+    // From then on it has one, and waits.
+    app.mails().await;
+    let mut again = app.browser();
+    let (id, code) = asked(&app, &mut again).await;
+    verify(&mut again, &id, &code).await.expect(202);
 }
 
 #[tokio::test]
