@@ -220,12 +220,16 @@ export interface SignIn extends SessionState {
   recovered?: boolean;
   /** A new account's client key: shown now, and never again. */
   clientKey?: string;
+  /** A key to look a sentence up by: `message.account_created`, `message.passkey_added`, … */
+  translationKey: string;
 }
 
 /** Outcome of a sign-in with a password. */
 export interface PasswordSignIn extends SessionState {
   /** The account has no passkey: offer {@link Keyhaven.addPasskey}. */
   offerPasskey: boolean;
+  /** A key to look a sentence up by. */
+  translationKey: string;
 }
 
 /** How a recovery stands. */

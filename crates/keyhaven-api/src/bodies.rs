@@ -603,6 +603,8 @@ pub(crate) struct SignedInBody {
     /// A new account's client key, where it was given one: shown now, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) client_key: Option<String>,
+    /// A key to look a sentence up by.
+    pub(crate) translation_key: &'static str,
 }
 
 /// `POST /account/client-key`
@@ -621,6 +623,8 @@ pub(crate) struct PasswordSignedIn {
     pub(crate) session: SessionBody,
     /// Whether the account has no passkey: then offer to make one, for example with `mediation: "conditional"`.
     pub(crate) offer_passkey: bool,
+    /// A key to look a sentence up by.
+    pub(crate) translation_key: &'static str,
 }
 
 /// The answer of a finished step-up.

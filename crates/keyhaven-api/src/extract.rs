@@ -83,9 +83,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
             ));
         }
         let bytes = bytes(request, state).await?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| ApiError::invalid(format!("body: {error}")))
+        parsed(&bytes).map(Self)
     }
 }
 
@@ -107,10 +105,16 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for OptionalBody<T> {
                 "send the body as application/json",
             ));
         }
-        let body = serde_json::from_slice(&bytes);
-        body.map(|body| Self(Some(body)))
-            .map_err(|error| ApiError::invalid(format!("body: {error}")))
+        parsed(&bytes).map(|body| Self(Some(body)))
     }
+}
+
+/// An object: the library would read an array, too, as the values of its members in the order of their declaration.
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::invalid("body: not a JSON object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| ApiError::invalid(format!("body: {error}")))
 }
 
 fn is_json(request: &Request) -> bool {

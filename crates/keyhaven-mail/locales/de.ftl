@@ -90,10 +90,11 @@ passkey-removed = Ein Passkey wurde entfernt
 
 passkey-cloned = Ein Passkey wurde möglicherweise kopiert
     .body =
-        Der Passkey „{ $passkey }“ wurde so verwendet, dass es wohl eine Kopie von ihm gibt. Um Ihr Konto bei { $service } zu schützen, wurde er { $response ->
-            [revoked] dauerhaft abgeschaltet, und die mit ihm geöffneten Sitzungen wurden beendet
-            [suspended] gesperrt, und die mit ihm geöffneten Sitzungen wurden beendet
-           *[refused] dieses Mal abgelehnt
+        Der Passkey „{ $passkey }“ wurde bei { $service } so verwendet, dass es wohl eine Kopie von ihm gibt. { $response ->
+            [reported] Die Anmeldung wurde zugelassen: Prüfen Sie Ihre Sitzungen, und beenden Sie solche, die Sie nicht kennen
+            [revoked] Um Ihr Konto zu schützen, wurde er dauerhaft abgeschaltet, und die mit ihm geöffneten Sitzungen wurden beendet
+            [suspended] Um Ihr Konto zu schützen, wurde er gesperrt, und die mit ihm geöffneten Sitzungen wurden beendet
+           *[refused] Um Ihr Konto zu schützen, wurde er dieses Mal abgelehnt
         }.
 
         Melden Sie sich mit einem anderen Passkey an, oder stellen Sie Ihr Konto wieder her, und registrieren Sie dieses Gerät neu.

@@ -93,10 +93,11 @@ passkey-removed = A passkey was removed
 
 passkey-cloned = A passkey may have been copied
     .body =
-        The passkey “{ $passkey }” was used in a way that suggests that a copy of it exists. To protect your account at { $service }, it was { $response ->
-            [revoked] switched off for good, and the sessions that it had opened were ended
-            [suspended] suspended, and the sessions that it had opened were ended
-           *[refused] refused this time
+        The passkey “{ $passkey }” was used at { $service } in a way that suggests that a copy of it exists. { $response ->
+            [reported] The sign-in was let in: look at your sessions, and end those that you do not know
+            [revoked] To protect your account, it was switched off for good, and the sessions that it had opened were ended
+            [suspended] To protect your account, it was suspended, and the sessions that it had opened were ended
+           *[refused] To protect your account, it was refused this time
         }.
 
         Sign in with another passkey, or recover your account, and register this device again.

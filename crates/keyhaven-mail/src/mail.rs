@@ -189,6 +189,8 @@ impl Content {
 pub enum CloneResponse {
     /// The sign-in was refused.
     Refused,
+    /// Nothing: the sign-in was let in.
+    Reported,
     /// The passkey is out of use for good, and the sessions that it opened are over.
     Revoked,
     /// The same, until its owner puts it back.

@@ -213,6 +213,7 @@ impl<'a> Parts<'a> {
                     "response",
                     match response {
                         CloneResponse::Refused => "refused",
+                        CloneResponse::Reported => "reported",
                         CloneResponse::Revoked => "revoked",
                         CloneResponse::Suspended => "suspended",
                     },
@@ -311,6 +312,7 @@ mod tests {
                 review: link(),
             },
             cloned(CloneResponse::Refused),
+            cloned(CloneResponse::Reported),
             cloned(CloneResponse::Revoked),
             cloned(CloneResponse::Suspended),
             Content::PasskeyRemoved {

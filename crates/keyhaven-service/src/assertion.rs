@@ -156,6 +156,8 @@ impl Context {
             match outcome? {
                 AssertionOutcome::AccountLocked => return Err(Error::AccountLocked),
                 outcome @ (AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated) => {
+                    let (began, now) = (expected.taken.began_at, verified.new_sign_count());
+                    self.report_clone(client, &verified, began, &owned, now).await?;
                     owned.credential.sign_count = verified.new_sign_count();
                     owned.credential.backup_eligible = verified.backup().is_eligible();
                     owned.credential.backup_state = verified.backup().is_backed_up();

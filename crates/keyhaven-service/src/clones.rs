@@ -1,18 +1,19 @@
 //! What becomes of a passkey whose sign count goes back, as that of a copy does (WebAuthn L3 §6.1.1, §7.2 step 22).
 
-use keyhaven_core::{AssertionError, SignCountRegression};
+use keyhaven_core::{AssertionError, SignCountCheck, SignCountRegression, VerifiedAssertion};
 use keyhaven_mail::{CloneResponse, Content};
 use keyhaven_storage::{
-    CloneAlarm, CloneAlarmOutcome, Credential, InactiveReason, OwnedCredential, Reinstatement,
+    AlarmEffect, CloneAlarm, CloneAlarmOutcome, Credential, InactiveReason, OwnedCredential, Reinstatement,
     ReinstatementOutcome,
 };
-use keyhaven_types::{CredentialId, UnixTime};
+use keyhaven_types::{CredentialId, SignCount, UnixTime};
 
 use crate::audit::Subject;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
 use crate::mails::SECURITY;
+use crate::moments::{DAY, ago};
 use crate::passkeys::{Passkeys, of};
 use crate::sessions::SignedIn;
 use crate::step_up::Purpose;
@@ -50,6 +51,16 @@ impl ClonePolicy {
             Self::Suspend => Some(InactiveReason::CloneSuspended),
         }
     }
+
+    /// What it is called in the event, and what the owner is told.
+    const fn told(self) -> (&'static str, CloneResponse) {
+        match self {
+            Self::Refuse => ("clone_refused", CloneResponse::Refused),
+            Self::Report => ("clone_reported", CloneResponse::Reported),
+            Self::Revoke => (InactiveReason::CloneRevoked.as_str(), CloneResponse::Revoked),
+            Self::Suspend => (InactiveReason::CloneSuspended.as_str(), CloneResponse::Suspended),
+        }
+    }
 }
 
 /// What an alarm came to.
@@ -62,12 +73,8 @@ pub(crate) enum Alarm {
 }
 
 impl Context {
-    /// Sounds the alarm where the refusal is a sign count that went back, policy says so, and the passkey of an honest
-    /// owner could not have come to it: the credential is taken out of use and the sessions it opened end, in one commit.
-    ///
-    /// Two assertions of one authenticator may arrive in another order than they were signed in. The later one to arrive
-    /// then has the smaller count, without any copy. It was signed for a ceremony that began before the credential was
-    /// last used, so such a one is refused and no more. That both have the same count no authenticator does.
+    /// Sounds the alarm where the refusal is a sign count that went back and the passkey of an honest owner could not have
+    /// come to it: see [`Self::alarm`].
     pub(crate) async fn sound_clone_alarm(
         &self,
         client: &Client,
@@ -78,56 +85,97 @@ impl Context {
         let Error::Assertion(AssertionError::CounterRegression { stored, received }) = *refusal else {
             return Ok(Alarm::Over);
         };
-        let Some(reason) = self.settings.clones.takes_out_of_use() else {
-            return Ok(Alarm::Over);
-        };
-        let overtaken = received != 0
-            && received < stored
-            && owned
-                .credential
-                .last_used_at
-                .is_some_and(|used_at| began <= used_at);
-        if overtaken {
+        if is_overtaken(owned, began, stored, received) {
             return Ok(Alarm::Over);
         }
+        self.known.forget(&owned.credential.id);
+        self.alarm(client, owned, owned.credential.sign_count).await
+    }
+
+    /// Tells the owner of an assertion that was accepted although its sign count went back; `before` is the credential as
+    /// it was then, and `now` the count that is stored since. Where yet another was stored meanwhile, that sign-in counts.
+    pub(crate) async fn report_clone(
+        &self,
+        client: &Client,
+        verified: &VerifiedAssertion,
+        began: UnixTime,
+        before: &OwnedCredential,
+        now: SignCount,
+    ) -> Result<(), Error> {
+        let SignCountCheck::Regressed {
+            stored: SignCount(stored),
+            received: SignCount(received),
+        } = verified.sign_count()
+        else {
+            return Ok(());
+        };
+        if !is_overtaken(before, began, stored, received) {
+            self.alarm(client, before, now).await?;
+        }
+        Ok(())
+    }
+
+    /// What policy says, in one commit with its event and the mail that tells the owner: the credential is taken out of use
+    /// and the sessions it opened end; or the owner is told alone, of each passkey once a day, so that whoever has a copy
+    /// cannot flood anybody.
+    async fn alarm(
+        &self,
+        client: &Client,
+        owned: &OwnedCredential,
+        sign_count: SignCount,
+    ) -> Result<Alarm, Error> {
+        let (code, response) = self.settings.clones.told();
         let subject = Subject {
             credential: Some(owned.credential.id.clone()),
             ..Subject::account(&owned.account)
         };
         let told = Content::PasskeyCloned {
             passkey: owned.credential.device_name.clone(),
-            response: match reason {
-                InactiveReason::CloneRevoked => CloneResponse::Revoked,
-                InactiveReason::CloneSuspended => CloneResponse::Suspended,
-            },
+            response,
             review: self.link(SECURITY),
         };
         let alarm = CloneAlarm {
             credential: owned.credential.id.clone(),
             account: owned.account.id,
-            expected_sign_count: owned.credential.sign_count,
-            reason,
+            expected_sign_count: sign_count,
+            effect: match self.settings.clones.takes_out_of_use() {
+                Some(reason) => AlarmEffect::OutOfUse(reason),
+                None => AlarmEffect::ToldUnlessSince(ago(self.clock.now(), DAY)),
+            },
             audit: self.announced(
                 client,
                 &owned.account,
-                self.noted(client, ALARM, reason.as_str(), subject)?,
+                self.noted(client, ALARM, code, subject)?,
                 told,
             )?,
         };
-        self.known.forget(&owned.credential.id);
         Ok(match self.durable.commit_clone_alarm(alarm).await? {
             CloneAlarmOutcome::Committed => {
                 tracing::warn!(
-                    reason = reason.as_str(),
+                    response = code,
                     request_id = client.request_id,
-                    "a passkey whose sign count went back was taken out of use"
+                    "the sign count of a passkey went back"
                 );
                 Alarm::Over
             }
-            CloneAlarmOutcome::AlreadyInactive | CloneAlarmOutcome::CredentialMissing => Alarm::Over,
+            CloneAlarmOutcome::AlreadyInactive
+            | CloneAlarmOutcome::CredentialMissing
+            | CloneAlarmOutcome::ToldAlready => Alarm::Over,
             CloneAlarmOutcome::RecordChanged => Alarm::Stale,
         })
     }
+}
+
+/// Two assertions of one authenticator may arrive in another order than they were signed in. The later one to arrive then
+/// has the smaller count, without any copy. It was signed for a ceremony that began before the credential was last used.
+/// That both have the same count no authenticator does.
+fn is_overtaken(owned: &OwnedCredential, began: UnixTime, stored: u32, received: u32) -> bool {
+    received != 0
+        && received < stored
+        && owned
+            .credential
+            .last_used_at
+            .is_some_and(|used_at| began <= used_at)
 }
 
 impl Passkeys {

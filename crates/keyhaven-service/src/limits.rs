@@ -34,9 +34,18 @@ pub(crate) enum Attempt {
 }
 
 impl Attempt {
-    /// Whether it leaves a pending ceremony behind.
-    fn is_start(self) -> bool {
-        matches!(self, Self::LoginStart | Self::RegistrationStart | Self::StepUp)
+    /// What it leaves behind more of, where that is bounded for the wider networks too: a pending ceremony, or a recovery
+    /// and its mail.
+    const fn pool(self) -> Option<&'static [u8]> {
+        match self {
+            Self::LoginStart | Self::RegistrationStart | Self::StepUp => Some(b"starts"),
+            Self::RecoveryStart => Some(b"recoveries"),
+            Self::Change
+            | Self::LoginFinish
+            | Self::Password
+            | Self::RecoveryTry
+            | Self::RegistrationFinish => None,
+        }
     }
 
     fn name(self) -> &'static [u8] {
@@ -84,7 +93,8 @@ impl Limits {
         }
     }
 
-    /// One request of this kind from this address; a start also for the networks around it, all kinds together.
+    /// One request of this kind from this address; a start also for the networks around it, all kinds of ceremonies
+    /// together, and recoveries apart from them: each is a row, and a mail that somebody gets or nobody does.
     ///
     /// Why also the networks around it: pending ceremonies are one pool for everybody (100,000 by default, five minutes
     /// each), and who fills it makes every start by anybody `busy`. A bucket of `n` a minute lets `n` through at once
@@ -106,13 +116,13 @@ impl Limits {
             near,
             per_minute: self.settings.per_address,
         }];
-        if attempt.is_start() {
+        if let Some(pool) = attempt.pool() {
             buckets.extend(
                 Network::ladder(ip)
                     .into_iter()
                     .skip(1)
                     .map(|(network, shares)| Bucket {
-                        name: self.hash(&[b"starts", &network.to_bytes()]),
+                        name: self.hash(&[pool, &network.to_bytes()]),
                         near,
                         per_minute: self.settings.per_address.max(1).saturating_mul(shares),
                     }),
@@ -337,6 +347,12 @@ mod tests {
                 0
             );
             assert_eq!(starts(&limits, Attempt::LoginFinish, (0..3).map(range)).await, 3);
+            // Recoveries are counted by the range as well, and apart.
+            assert_eq!(
+                starts(&limits, Attempt::RecoveryStart, (0..256).map(range)).await,
+                share
+            );
+            assert_eq!(starts(&limits, Attempt::RecoveryTry, (0..3).map(range)).await, 3);
             // Elsewhere nobody notices.
             limits.attempt(Attempt::LoginStart, ip("2a00::1")).await.unwrap();
             limits

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyhaven_mail::Content;
-use keyhaven_storage::{Credential, Removal, RemovalOutcome};
+use keyhaven_storage::{Credential, Removal, RemovalOutcome, Role};
 use keyhaven_types::CredentialId;
 
 use crate::audit::Subject;
@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::mails::SECURITY;
 use crate::sessions::SignedIn;
+use crate::settings::Demand;
 use crate::step_up::Purpose;
 use crate::username;
 
@@ -81,7 +82,8 @@ impl Passkeys {
         self.answer(client, current, Some(id), removed).await
     }
 
-    /// Removes all passkeys, save one where `except` names it. Without another way to sign in all cannot be removed.
+    /// Removes all passkeys, save one where `except` names it. Without a password that signs in alone all cannot be
+    /// removed.
     ///
     /// # Errors
     /// As [`Self::remove`].
@@ -138,6 +140,7 @@ impl Passkeys {
         let removal = Removal {
             account: current.account_id(),
             credentials,
+            password_suffices: self.password_suffices(current),
             keeps_session: Some(session),
             uses_grant,
             audit,
@@ -148,6 +151,13 @@ impl Passkeys {
             RemovalOutcome::NotFound => Err(Error::NotFound),
             RemovalOutcome::Removed => Ok(()),
         }
+    }
+
+    /// Whether a password alone is a way in. For an administrator it is none to administration.
+    fn password_suffices(&self, current: &SignedIn) -> bool {
+        self.0.settings.passwords.fallback
+            && self.0.settings.client_key != Demand::Required
+            && current.account().role != Role::Admin
     }
 
     /// What the owner calls these passkeys, for the notice; asked for only where there will be one.

@@ -124,7 +124,7 @@ impl Passwords {
         let password =
             self.0
                 .acceptable_password(Rules::ONLY_FACTOR, &request.password, [None, None, None])?;
-        let (username, display_name, email) = match self.0.settings.identifier {
+        let (username, display_name, address) = match self.0.settings.identifier {
             Identifier::Email => {
                 let proof = request.proof.as_ref().ok_or(Error::EmailRequired)?;
                 let address = self.0.proven_address(client, proof).await?;
@@ -144,7 +144,7 @@ impl Passwords {
                 )
             }
         };
-        let email = email.map(String::from);
+        let email = address.clone().map(String::from);
         let names = [
             Some(username.as_str()),
             Some(display_name.as_str()),
@@ -167,12 +167,20 @@ impl Passwords {
             session: Some(session.id),
             ..Subject::account(&account)
         };
+        let mut audit = self.0.success(client, REGISTER, subject)?;
+        let mut claim = None;
+        if let Some(address) = address.filter(|_| !account.email_verified) {
+            let (first, mail) = self.0.first_claim(client, account.id, &address).await?;
+            claim = Some(first);
+            audit.mails.extend(mail);
+        }
         let registration = PasswordRegistration {
             account: account.clone(),
             password,
+            claim,
             session: Some(session.clone()),
             ends_session: current.map(|current| current.session().id),
-            audit: self.0.success(client, REGISTER, subject)?,
+            audit,
         };
         match self.0.durable.register_password(registration).await? {
             PasswordRegistrationOutcome::Committed => Ok(PasswordSignIn {

@@ -21,6 +21,10 @@ const BATCH: u32 = 1_000;
 /// So many batches of each kind at a time: then others have their turn, and the next time comes soon.
 const BATCHES: u32 = 100;
 
+/// What expired less long ago is kept: a process whose clock is ahead by less drops nothing that others still honour.
+/// Ceremonies are not: the stores of them have one clock.
+const LEEWAY: Duration = Duration::from_secs(60 * 60);
+
 /// The longest pause is 30 seconds more.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(45);
 
@@ -51,13 +55,14 @@ impl From<Result<(), StorageError>> for StoreState {
 }
 
 impl Upkeep {
-    /// Drops what has expired, a batch at a time, and tells how much. Many processes may do it at once; nothing depends
+    /// Drops what has expired an hour ago, a batch at a time, and tells how much. Many processes may do it at once; nothing depends
     /// on it: expired things are never served. It stops where there is no more, and after a bounded number of batches.
     ///
     /// # Errors
     /// [`Error::Storage`]; what was dropped before stays dropped.
     pub async fn purge(&self) -> Result<u64, Error> {
         let now = self.0.clock.now();
+        let expired = ago(now, LEEWAY);
         let mut dropped = 0_u64;
         for _ in 0..BATCHES {
             let some = self.0.ceremonies.purge_expired(now, BATCH).await?;
@@ -67,7 +72,7 @@ impl Upkeep {
             }
         }
         for _ in 0..BATCHES {
-            let some = self.0.durable.purge_expired_sessions(now, BATCH).await?;
+            let some = self.0.durable.purge_expired_sessions(expired, BATCH).await?;
             dropped = dropped.saturating_add(some);
             // Sessions and grants together: where one kind may have more, there is at least a batch.
             if some < u64::from(BATCH) {
@@ -75,21 +80,21 @@ impl Upkeep {
             }
         }
         for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_recoveries(now, BATCH).await?;
+            let some = self.0.durable.drop_expired_recoveries(expired, BATCH).await?;
             dropped = dropped.saturating_add(some);
             if some < u64::from(BATCH) {
                 break;
             }
         }
         for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_claims(now, BATCH).await?;
+            let some = self.0.durable.drop_expired_claims(expired, BATCH).await?;
             dropped = dropped.saturating_add(some);
             if some < u64::from(BATCH) {
                 break;
             }
         }
         for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_enrolments(now, BATCH).await?;
+            let some = self.0.durable.drop_expired_enrolments(expired, BATCH).await?;
             dropped = dropped.saturating_add(some);
             if some < u64::from(BATCH) {
                 break;

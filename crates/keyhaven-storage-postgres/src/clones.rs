@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    CloneAlarm, CloneAlarmOutcome, CloneStore, InactiveReason, Reinstatement, ReinstatementOutcome,
-    StorageError,
+    AlarmEffect, CloneAlarm, CloneAlarmOutcome, CloneStore, InactiveReason, Reinstatement,
+    ReinstatementOutcome, StorageError,
 };
-use sqlx::query;
+use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
 use crate::pool::Transaction;
@@ -34,7 +34,8 @@ impl PostgresStore {
             CloneAlarmOutcome::Committed => transaction.commit().await?,
             CloneAlarmOutcome::AlreadyInactive
             | CloneAlarmOutcome::CredentialMissing
-            | CloneAlarmOutcome::RecordChanged => transaction.rollback().await?,
+            | CloneAlarmOutcome::RecordChanged
+            | CloneAlarmOutcome::ToldAlready => transaction.rollback().await?,
         }
         lent.settle(Ok(outcome))
     }
@@ -77,20 +78,39 @@ async fn write_alarm(
         }
         Some(_) => {}
     }
-    query!(
-        "UPDATE credentials SET active = false, inactive_reason = $2::text WHERE credential_id = $1",
-        credential,
-        alarm.reason.as_str()
-    )
-    .execute(&mut **transaction)
-    .await?;
-    query!(
-        "DELETE FROM sessions WHERE account_id = $2 AND credential_id = $1",
-        credential,
-        account
-    )
-    .execute(&mut **transaction)
-    .await?;
+    match alarm.effect {
+        AlarmEffect::OutOfUse(reason) => {
+            query!(
+                "UPDATE credentials SET active = false, inactive_reason = $2::text WHERE credential_id = $1",
+                credential,
+                reason.as_str()
+            )
+            .execute(&mut **transaction)
+            .await?;
+            query!(
+                "DELETE FROM sessions WHERE account_id = $2 AND credential_id = $1",
+                credential,
+                account
+            )
+            .execute(&mut **transaction)
+            .await?;
+        }
+        AlarmEffect::ToldUnlessSince(since) => {
+            let told = query_scalar!(
+                r#"SELECT EXISTS (
+                    SELECT FROM audit_events
+                    WHERE account_id = $1 AND at > $2 AND credential_id = $3 AND action = $4
+                ) AS "exists!""#,
+                account,
+                since.as_millis(),
+                credential,
+                alarm.audit.event.action
+            );
+            if told.fetch_one(&mut **transaction).await? {
+                return Ok(CloneAlarmOutcome::ToldAlready);
+            }
+        }
+    }
     audit::append(transaction, &alarm.audit).await?;
     Ok(CloneAlarmOutcome::Committed)
 }

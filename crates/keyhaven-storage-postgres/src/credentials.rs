@@ -179,11 +179,14 @@ async fn write_removal(
     )
     .execute(&mut **transaction)
     .await?;
-    let one_is_left = query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM credentials WHERE account_id = $1 AND active) AS "exists!""#,
-        account
+    let a_way_is_left = query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM credentials WHERE account_id = $1 AND active)
+            OR ($2 AND EXISTS (SELECT FROM passwords WHERE account_id = $1 AND NOT with_passkey)
+                AND NOT EXISTS (SELECT FROM client_keys WHERE account_id = $1)) AS "exists!""#,
+        account,
+        removal.password_suffices
     );
-    if !one_is_left.fetch_one(&mut **transaction).await? {
+    if !a_way_is_left.fetch_one(&mut **transaction).await? {
         return Ok(RemovalOutcome::LastCredential);
     }
     audit::append(transaction, &removal.audit).await?;

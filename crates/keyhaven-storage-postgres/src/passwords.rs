@@ -133,6 +133,7 @@ impl PostgresStore {
             return Err(Failure::Contradiction("a registration speaks of one account"));
         }
         let (previous_token, rotated_at) = session.and_then(|session| session.previous_token).unzip();
+        let claim = registration.claim.as_ref();
         let event = &registration.audit.event;
         let mails = Mails::of(&registration.audit);
         let mut lent = self.primary.lend().await?;
@@ -145,6 +146,11 @@ impl PostgresStore {
             ), chosen AS (
                 INSERT INTO passwords (account_id, hash, kind, with_passkey, changed_at)
                 SELECT account.id, $11::text, $12::text, $13::boolean, $14::bigint FROM account
+            ), claimed AS (
+                INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
+                    mailed_at, expires_at)
+                SELECT account.id, $50::text, $51::bytea, $52::bytea, $53::bigint, $54::bigint, $55::bigint, $56::bigint
+                FROM account WHERE $50::text IS NOT NULL
             ), ended AS (
                 DELETE FROM sessions s USING account WHERE s.id = $15::uuid
             ), opened AS (
@@ -212,6 +218,13 @@ impl PostgresStore {
             &mails.due_at,
             event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
+            claim.map(|claim| claim.address.as_str()),
+            claim.map(|claim| &claim.address_hash[..]),
+            claim.map(|claim| &claim.token_hash.0[..]),
+            claim.map(|claim| claim.token_expires_at.as_millis()),
+            claim.map(|claim| i64::from(claim.mails)),
+            claim.map(|claim| claim.mailed_at.as_millis()),
+            claim.map(|claim| claim.expires_at.as_millis()),
         )
         .execute(&mut *lent)
         .await;
@@ -394,7 +407,7 @@ async fn refused_change(
     if found.hash != change.from {
         return Ok(Some(PasswordChangeOutcome::PasswordChanged));
     }
-    if change.to.is_none() && !found.has_passkey {
+    if change.needs_passkey() && !found.has_passkey {
         return Ok(Some(PasswordChangeOutcome::NoPasskey));
     }
     if let Some(purpose) = &change.uses_grant

@@ -159,6 +159,8 @@ async fn write(connection: &mut PgConnection, registration: &NewRegistration) ->
                 DELETE FROM sessions s USING account WHERE $78::boolean AND s.account_id = $1
             ), dropped AS (
                 DELETE FROM credentials c USING account WHERE $79::boolean AND c.account_id = $1
+            ), dropped_password AS (
+                DELETE FROM passwords p USING account WHERE $79::boolean AND p.account_id = $1 AND NOT p.with_passkey
             ), claimed AS (
                 INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
                     mailed_at, expires_at)

@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    CloneAlarm, CloneAlarmOutcome, CloneStore, Ending, InactiveReason, Reinstatement, ReinstatementOutcome,
-    StorageError,
+    AlarmEffect, CloneAlarm, CloneAlarmOutcome, CloneStore, Ending, InactiveReason, Reinstatement,
+    ReinstatementOutcome, StorageError,
 };
-use sqlx::{SqliteConnection, query};
+use sqlx::{SqliteConnection, query, query_scalar};
 
 use crate::error::Failure;
 use crate::{SqliteStore, audit, credentials, sessions};
@@ -34,7 +34,8 @@ impl SqliteStore {
             CloneAlarmOutcome::Committed => transaction.commit().await?,
             CloneAlarmOutcome::AlreadyInactive
             | CloneAlarmOutcome::CredentialMissing
-            | CloneAlarmOutcome::RecordChanged => transaction.rollback().await?,
+            | CloneAlarmOutcome::RecordChanged
+            | CloneAlarmOutcome::ToldAlready => transaction.rollback().await?,
         }
         Ok(outcome)
     }
@@ -72,15 +73,34 @@ async fn write_alarm(
         }
         Some(_) => {}
     }
-    query!(
-        "UPDATE credentials SET active = 0, inactive_reason = ?2 WHERE credential_id = ?1",
-        alarm.credential.as_bytes(),
-        alarm.reason.as_str()
-    )
-    .execute(&mut *connection)
-    .await?;
-    let opened = Ending::OpenedBy(alarm.credential.clone());
-    sessions::end(connection, alarm.account, &opened).await?;
+    match alarm.effect {
+        AlarmEffect::OutOfUse(reason) => {
+            query!(
+                "UPDATE credentials SET active = 0, inactive_reason = ?2 WHERE credential_id = ?1",
+                alarm.credential.as_bytes(),
+                reason.as_str()
+            )
+            .execute(&mut *connection)
+            .await?;
+            let opened = Ending::OpenedBy(alarm.credential.clone());
+            sessions::end(connection, alarm.account, &opened).await?;
+        }
+        AlarmEffect::ToldUnlessSince(since) => {
+            let told = query_scalar!(
+                r#"SELECT EXISTS (
+                    SELECT 1 FROM audit_events
+                    WHERE account_id = ?1 AND at > ?2 AND credential_id = ?3 AND action = ?4
+                ) AS "exists!: bool""#,
+                alarm.account.0,
+                since.as_millis(),
+                alarm.credential.as_bytes(),
+                alarm.audit.event.action
+            );
+            if told.fetch_one(&mut *connection).await? {
+                return Ok(CloneAlarmOutcome::ToldAlready);
+            }
+        }
+    }
     audit::append(connection, &alarm.audit).await?;
     Ok(CloneAlarmOutcome::Committed)
 }

@@ -176,11 +176,14 @@ async fn write_removal(
             .execute(&mut *connection)
             .await?;
     }
-    let one_is_left = query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM credentials WHERE account_id = ?1 AND active = 1) AS "exists!: bool""#,
-        removal.account.0
+    let a_way_is_left = query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM credentials WHERE account_id = ?1 AND active = 1)
+            OR (?2 AND EXISTS (SELECT 1 FROM passwords WHERE account_id = ?1 AND with_passkey = 0)
+                AND NOT EXISTS (SELECT 1 FROM client_keys WHERE account_id = ?1)) AS "exists!: bool""#,
+        removal.account.0,
+        removal.password_suffices
     );
-    if !one_is_left.fetch_one(&mut *connection).await? {
+    if !a_way_is_left.fetch_one(&mut *connection).await? {
         return Ok(RemovalOutcome::LastCredential);
     }
     audit::append(connection, &removal.audit).await?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::error::Failure;
 use crate::registration::insert_account;
 use crate::standing::use_grant;
-use crate::{SqliteStore, audit, sessions};
+use crate::{SqliteStore, addresses, audit, sessions};
 
 #[async_trait]
 impl PasswordStore for SqliteStore {
@@ -126,6 +126,9 @@ impl SqliteStore {
             return Ok(PasswordRegistrationOutcome::UsernameTaken);
         }
         put(&mut transaction, &registration.password).await?;
+        if let Some(claim) = &registration.claim {
+            addresses::put(&mut transaction, claim).await?;
+        }
         if let Some(session) = registration.ends_session {
             sessions::delete(&mut transaction, session).await?;
         }
@@ -241,7 +244,7 @@ async fn refused_change(
     if account.hash != change.from {
         return Ok(Some(PasswordChangeOutcome::PasswordChanged));
     }
-    if change.to.is_none() && !account.has_passkey {
+    if change.needs_passkey() && !account.has_passkey {
         return Ok(Some(PasswordChangeOutcome::NoPasskey));
     }
     if let Some(purpose) = &change.uses_grant

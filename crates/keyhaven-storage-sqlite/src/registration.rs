@@ -61,6 +61,12 @@ async fn write_registration(
             query!("DELETE FROM credentials WHERE account_id = ?1", account)
                 .execute(&mut *connection)
                 .await?;
+            query!(
+                "DELETE FROM passwords WHERE account_id = ?1 AND with_passkey = 0",
+                account
+            )
+            .execute(&mut *connection)
+            .await?;
         }
     }
     if let Some(password) = &registration.password {

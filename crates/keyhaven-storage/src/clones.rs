@@ -9,7 +9,8 @@ use crate::{AccountId, Aftermath, InactiveReason, SessionId, StorageError};
 #[async_trait]
 pub trait CloneStore: Send + Sync {
     /// Takes a credential out of use, ends the sessions that it opened, and appends the event: all of it, or nothing. Of
-    /// racing alarms about one credential one is committed, and no login that races them leaves a session behind.
+    /// racing alarms about one credential one is committed, and no login that races them leaves a session behind. Or, as
+    /// the alarm says, appends the event alone, unless there was one like it of late.
     ///
     /// # Errors
     /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
@@ -33,12 +34,22 @@ pub struct CloneAlarm {
     pub credential: CredentialId,
     /// Its account.
     pub account: AccountId,
-    /// The count it went back from: the stored one must still be this.
+    /// The count it was judged by: the stored one must still be this.
     pub expected_sign_count: SignCount,
-    /// Why it is then inactive.
-    pub reason: InactiveReason,
+    /// What becomes of it.
+    pub effect: AlarmEffect,
     /// The event, and the mail that tells the owner.
     pub audit: Aftermath,
+}
+
+/// What becomes of a credential that seems to have a copy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AlarmEffect {
+    /// Nothing: its owner is told, unless an event of the same action, about this credential and its account, is later
+    /// than this moment.
+    ToldUnlessSince(UnixTime),
+    /// It is inactive, for this reason.
+    OutOfUse(InactiveReason),
 }
 
 /// What became of an alarm.
@@ -47,12 +58,14 @@ pub struct CloneAlarm {
 pub enum CloneAlarmOutcome {
     /// The credential is out of use already; nothing was written.
     AlreadyInactive,
-    /// Out of use from now on.
+    /// Written.
     Committed,
     /// There is no such credential in that account any more; nothing was written.
     CredentialMissing,
     /// Another sign count is stored than the expected one; nothing was written.
     RecordChanged,
+    /// The owner was told of late; nothing was written.
+    ToldAlready,
 }
 
 /// A suspended credential to be put back in use.

@@ -278,6 +278,7 @@ macro_rules! durable_store_contract {
             a_clone_alarm_is_by_the_count_that_was_judged
             a_clone_alarm_leaves_no_session_of_a_racing_login
             a_clone_alarm_takes_a_credential_out_of_use
+            a_clone_notice_is_given_once_in_a_while
             a_reinstatement_uses_its_grant
             a_suspended_credential_is_reinstated_and_a_revoked_one_is_not
             one_of_racing_clone_alarms_is_committed
@@ -290,6 +291,7 @@ macro_rules! durable_store_contract {
             anothers_credential_is_not_renamed
             racing_removals_leave_one_credential
             the_last_active_credential_stays
+            the_last_credential_goes_where_a_password_suffices
             // sessions
             a_rotated_session_keeps_its_family
             a_session_ends_with_its_grants

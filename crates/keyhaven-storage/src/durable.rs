@@ -144,7 +144,7 @@ pub struct Addition {
 /// What a recovery ends with, once its passkey is registered: all sessions of the account end, save the one that is opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AfterRecovery {
-    /// Whether all other passkeys of the account go.
+    /// Whether the passkeys from before go, and a password that signs in without one.
     pub drops_passkeys: bool,
 }
 
@@ -353,6 +353,9 @@ pub struct Removal {
     pub account: AccountId,
     /// The credentials; all of them must be the account's.
     pub credentials: Vec<CredentialId>,
+    /// Whether none of them has to stay where the account has a password that signs in alone: one that does not count
+    /// only together with a passkey, of an account without a client key.
+    pub password_suffices: bool,
     /// The session that may live on although a removed credential opened it; it then names no credential.
     pub keeps_session: Option<SessionId>,
     /// A step-up grant of a session of the account that this uses up, live at the given moment; without it nothing is
@@ -368,7 +371,7 @@ pub struct Removal {
 pub enum RemovalOutcome {
     /// The grant is used up, expired or was never given; nothing was written.
     GrantMissing,
-    /// No active credential would be left; nothing was written.
+    /// No active credential would be left, nor a password that suffices; nothing was written.
     LastCredential,
     /// One of them is not the account's; nothing was written.
     NotFound,

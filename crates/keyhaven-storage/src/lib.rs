@@ -56,7 +56,9 @@ pub use admin::{
     ListedAccount,
 };
 pub use ceremony::{CeremonyStore, PendingCeremony, Put};
-pub use clones::{CloneAlarm, CloneAlarmOutcome, CloneStore, Reinstatement, ReinstatementOutcome};
+pub use clones::{
+    AlarmEffect, CloneAlarm, CloneAlarmOutcome, CloneStore, Reinstatement, ReinstatementOutcome,
+};
 pub use durable::{
     AccountStore, Addition, AfterRecovery, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore,
     DurableStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use keyhaven_types::UnixTime;
 
-use crate::{Account, AccountId, Aftermath, Role, Session, SessionId, StorageError};
+use crate::{Account, AccountId, AddressClaim, Aftermath, Role, Session, SessionId, StorageError};
 
 /// What an account's password is compared with. At most one per account.
 #[derive(Clone, Eq, PartialEq)]
@@ -51,7 +51,8 @@ pub trait PasswordStore: Send + Sync {
     /// When the store cannot answer.
     async fn password_kinds(&self, limit: u32) -> Result<Vec<String>, StorageError>;
 
-    /// Makes an account with a password, opens its session, ends another and appends the event: all of it, or nothing.
+    /// Makes an account with a password, claims its address, opens its session, ends another and appends the event: all
+    /// of it, or nothing.
     /// Of racing registrations of one username one is committed.
     ///
     /// # Errors
@@ -97,6 +98,8 @@ pub struct PasswordRegistration {
     pub account: Account,
     /// Its password; its `account` is that account.
     pub password: PasswordVerifier,
+    /// Its claim to its address.
+    pub claim: Option<AddressClaim>,
     /// A session to open.
     pub session: Option<Session>,
     /// A session to end.
@@ -110,9 +113,11 @@ impl PasswordRegistration {
     #[must_use]
     pub fn is_of_one_account(&self) -> bool {
         let account = self.account.id;
+        let claim = self.claim.as_ref().map(|claim| claim.account);
         let session = self.session.as_ref().map(|session| session.account);
         self.account.role == Role::User
             && self.password.account == account
+            && claim.is_none_or(|of| of == account)
             && session.is_none_or(|of| of == account)
     }
 }
@@ -165,12 +170,21 @@ pub struct PasswordChange {
     pub uses_grant: Option<String>,
     /// The hash that was found and judged by, which must still be the stored one; `None`: there was none.
     pub from: Option<String>,
-    /// The new password; `None` removes it, which needs an active passkey to stay.
+    /// The new password; `None` removes it. That, and a password that counts only together with a passkey, needs an active
+    /// passkey.
     pub to: Option<PasswordVerifier>,
     /// Now.
     pub at: UnixTime,
     /// The event.
     pub audit: Aftermath,
+}
+
+impl PasswordChange {
+    /// Whether without a passkey there would be no way to sign in afterwards.
+    #[must_use]
+    pub fn needs_passkey(&self) -> bool {
+        self.to.as_ref().is_none_or(|to| to.with_passkey)
+    }
 }
 
 /// What became of a change.

@@ -1,8 +1,12 @@
+use keyhaven_api::ProxyHeader;
 use keyhaven_core::{
-    AttestationFormat, BackupPolicy, CrossOrigin, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
+    AndroidKeyPolicy, AttestationFormat, BackupEligibilityChange, BackupPolicy, CredProtect, CrossOrigin,
+    Profile, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
 };
-use keyhaven_types::options::AttestationConveyance;
+use keyhaven_service::{ClonePolicy, Demand, Identifier, OldPasskeys};
+use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use keyhaven_types::{CoseAlgorithm, Origin};
+use serde_json::json;
 
 use super::check::check;
 use super::raw::{self, Backup, Raw, Switch};
@@ -288,4 +292,102 @@ fn a_base_path_ends_with_a_slash() {
         checked(|raw| raw.base_path = "/".into()).unwrap().api.base_path,
         "/"
     );
+}
+
+/// As it is written in the file.
+fn written(configuration: serde_json::Value) -> Config {
+    check(serde_json::from_value(configuration).unwrap()).unwrap()
+}
+
+/// Each word is the policy that the documentation says it is.
+#[test]
+fn words_are_the_policies_that_they_name() {
+    for (word, policy) in [
+        ("refuse", ClonePolicy::Refuse),
+        ("report", ClonePolicy::Report),
+        ("revoke", ClonePolicy::Revoke),
+        ("suspend", ClonePolicy::Suspend),
+    ] {
+        let config = written(json!({"ceremonies": {"clones": word}}));
+        assert_eq!(config.settings.clones, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("refuse", BackupEligibilityChange::Refuse),
+        ("allow-upgrade", BackupEligibilityChange::AllowUpgrade),
+    ] {
+        let config = written(json!({"ceremonies": {"backup_eligibility_change": word}}));
+        assert_eq!(config.settings.backup_eligibility_change, policy, "{word}");
+    }
+    for (word, policy) in [("review", OldPasskeys::Review), ("revoke", OldPasskeys::Revoke)] {
+        let config = written(json!({"recovery": {"old_passkeys": word}}));
+        assert_eq!(config.settings.recovery.old_passkeys, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("any", BackupPolicy::Any),
+        ("backed-up", BackupPolicy::BackedUp),
+        ("device-bound", BackupPolicy::DeviceBound),
+        ("eligible", BackupPolicy::Eligible),
+    ] {
+        let config = written(json!({"ceremonies": {"backup": word}}));
+        assert_eq!(config.settings.backup, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("ignore", UnsolicitedExtensions::Ignore),
+        ("refuse", UnsolicitedExtensions::Refuse),
+    ] {
+        let config = written(json!({"ceremonies": {"unsolicited_extensions": word}}));
+        assert_eq!(config.settings.unsolicited_extensions, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("off", Demand::Off),
+        ("by-account", Demand::ByAccount),
+        ("required", Demand::Required),
+    ] {
+        let config = written(json!({"accounts": {"client_key": word}, "passwords": {"with_passkey": word}}));
+        assert_eq!(config.settings.client_key, policy, "{word}");
+        assert_eq!(config.settings.passwords.with_passkey, policy, "{word}");
+    }
+    for (word, policy) in [("username", Identifier::Username), ("email", Identifier::Email)] {
+        let config = written(json!({"accounts": {"identifier": word}}));
+        assert_eq!(config.settings.identifier, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("discouraged", UserVerification::Discouraged),
+        ("preferred", UserVerification::Preferred),
+        ("required", UserVerification::Required),
+    ] {
+        let config = written(json!({"ceremonies": {"user_verification": word}}));
+        assert_eq!(config.settings.user_verification, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("optional", CredProtect::UserVerificationOptional),
+        (
+            "optional-with-credential-id",
+            CredProtect::UserVerificationOptionalWithCredentialId,
+        ),
+        ("required", CredProtect::UserVerificationRequired),
+    ] {
+        let config = written(json!({"ceremonies": {"extensions": {"cred_protect": word}}}));
+        assert_eq!(config.settings.extensions.cred_protect, Some(policy), "{word}");
+    }
+    for (word, policy) in [("fido", Profile::Fido), ("w3c", Profile::W3c)] {
+        let config = written(json!({"attestation": {"profile": word}}));
+        assert_eq!(config.settings.attestation_policy.profile, policy, "{word}");
+    }
+    for (word, policy) in [("tee", AndroidKeyPolicy::Tee), ("union", AndroidKeyPolicy::Union)] {
+        let config = written(json!({"attestation": {"android_key": word}}));
+        assert_eq!(config.settings.attestation_policy.android_key, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("forwarded", ProxyHeader::Forwarded),
+        ("x-forwarded-for", ProxyHeader::XForwardedFor),
+    ] {
+        let config = written(json!({"trusted_proxy_header": word}));
+        assert_eq!(config.api.trusted_proxy_header, policy, "{word}");
+    }
+    for (word, on) in [("on", true), ("off", false)] {
+        let config = written(json!({"passwords": {"fallback": word}, "database_migrate": word}));
+        assert_eq!(config.settings.passwords.fallback, on, "{word}");
+        assert_eq!(config.migrate, on, "{word}");
+    }
 }

@@ -139,6 +139,15 @@ fn a_password_and_a_client_key_are_asked_for_beside_the_passkey() {
         visit.state("signed-in");
     });
     assert_eq!(visit.browser.text("#greeting-name"), "alice");
+    // Nothing of it is kept where scripts of the page could read it another time.
+    let kept = visit
+        .browser
+        .evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}]) + document.cookie");
+    let kept = kept.as_str().unwrap().to_lowercase();
+    for secret in [password, &key] {
+        assert!(!kept.contains(&secret.to_lowercase()), "{kept}");
+    }
+    assert_eq!(kept, "[{},{}]");
 }
 
 #[test]

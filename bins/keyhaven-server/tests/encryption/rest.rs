@@ -13,11 +13,16 @@ const DEVICE: &str = "Blue key of Annabella";
 const USER_AGENT: &str = "AnnabellaBrowser/7.5 (Testing)";
 const CLAIMED: &str = "someone.who.claims@mail.example";
 const OTHER_NAME: &str = "somebody-else";
+const TYPED: &str = "someone.who.types@mail.example";
+const TYPING_NAME: &str = "somebody-who-types";
 
 fn nothing_is_readable(site: &Site) {
     let post = MailServer::start();
     let url = post.url();
-    let mut server = site.start_with(&[("KEYHAVEN_MAIL__URL", &url)]);
+    let mut server = site.start_with(&[
+        ("KEYHAVEN_MAIL__URL", &url),
+        ("KEYHAVEN_PASSWORDS__FALLBACK", "on"),
+    ]);
     let client = Client::with_user_agent(server.origin(), USER_AGENT);
     let body = json!({"username": NAME, "displayName": DISPLAY_NAME, "email": ADDRESS});
     let mut anna = Person::register(&client, &body);
@@ -28,6 +33,9 @@ fn nothing_is_readable(site: &Site) {
     let verified = client.send("POST", "/email/verify", Some(&anna.session), Some(&token));
     assert_eq!(verified.unwrap().ok()["emailVerified"], true);
     Person::register(&client, &json!({"username": OTHER_NAME, "email": CLAIMED}));
+
+    let typed = json!({"username": TYPING_NAME, "email": TYPED, "password": "correct horse battery staple"});
+    assert!(client.post("/password/register", &typed).unwrap().is_success());
 
     let done = anna.sign_in(&client);
     assert_eq!(done["user"]["email"], ADDRESS);
@@ -53,6 +61,8 @@ fn nothing_is_readable(site: &Site) {
         USER_AGENT,
         CLAIMED,
         OTHER_NAME,
+        TYPED,
+        TYPING_NAME,
         "127.0.0.1",
         "AnnabellaBrowser",
         "mail.example",

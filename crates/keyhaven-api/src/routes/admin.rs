@@ -218,7 +218,7 @@ pub(crate) async fn remove_passkey(
 #[utoipa::path(
     post, path = "/admin/users/{id}/enrolment-link", tag = "admin", operation_id = "adminMakeEnrolmentLink",
     params(("id" = String, Path, description = "the account's id")),
-    request_body(content = MakeEnrolmentLink, description = "nothing: the link is answered"),
+    request_body(content = Option<MakeEnrolmentLink>, description = "nothing: the link is answered"),
     responses(
         (status = 201, body = EnrolmentLinkBody), (status = 400, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),

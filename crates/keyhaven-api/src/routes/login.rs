@@ -65,6 +65,7 @@ pub(crate) async fn finish(
     session.refresh_token = refresh_token(&state, &client, &done.token);
     let cookie = session_cookie(&state, &done.session, &done.token);
     let body = SignedInBody {
+        translation_key: "message.signed_in",
         user: User::from(&done.account),
         credential: CredentialBody::from(&done.credential),
         session,

@@ -42,7 +42,8 @@ pub(crate) async fn register(
     let current = current.as_ref().map(|current| &current.signed_in);
     let passwords = &state.keyhaven.passwords;
     let done = passwords.register(&client, current, request).await?;
-    Ok((StatusCode::CREATED, signed_in(&state, &client, &done)))
+    let key = "message.account_created";
+    Ok((StatusCode::CREATED, signed_in(&state, &client, &done, key)))
 }
 
 /// Sign in with a password, at AAL1: a new session is opened, and the one that was presented ends.
@@ -67,7 +68,7 @@ pub(crate) async fn login(
     let done = passwords
         .sign_in(&client, current, &body.username, &password)
         .await?;
-    Ok(signed_in(&state, &client, &done))
+    Ok(signed_in(&state, &client, &done, "message.signed_in"))
 }
 
 /// Set another password, or the first one: the account's other sessions end.
@@ -98,7 +99,7 @@ pub(crate) async fn change(
 /// Remove the password, where a passkey stays: the account's other sessions end.
 #[utoipa::path(
     delete, path = "/password", tag = "password", operation_id = "deletePassword",
-    request_body(content = PasswordRemoval, description = "where a sign-in asks for the password together with a passkey"),
+    request_body(content = Option<PasswordRemoval>, description = "where a sign-in asks for the password together with a passkey"),
     responses(
         (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
@@ -117,13 +118,19 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn signed_in(state: &ApiState, client: &Client, done: &PasswordSignIn) -> impl IntoResponse + use<> {
+fn signed_in(
+    state: &ApiState,
+    client: &Client,
+    done: &PasswordSignIn,
+    translation_key: &'static str,
+) -> impl IntoResponse + use<> {
     let mut session = SessionBody::with_token(state, &done.account, &done.session);
     session.refresh_token = refresh_token(state, client, &done.token);
     let body = PasswordSignedIn {
         user: User::from(&done.account),
         session,
         offer_passkey: done.offer_passkey,
+        translation_key,
     };
     (session_cookie(state, &done.session, &done.token), Json(body))
 }

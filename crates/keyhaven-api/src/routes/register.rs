@@ -122,7 +122,13 @@ pub(crate) async fn finish(
             session_cookie(&state, &registered.session, token)
         }
     };
+    let translation_key = match (registered.recovered, &registered.token) {
+        (true, _) => "message.account_recovered",
+        (false, Some(_)) => "message.account_created",
+        (false, None) => "message.passkey_added",
+    };
     let body = SignedInBody {
+        translation_key,
         user: User::from(&registered.account),
         credential: CredentialBody::from(&registered.credential),
         session,

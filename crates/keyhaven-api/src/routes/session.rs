@@ -33,7 +33,7 @@ fn me(signed_in: &SignedIn) -> Me {
 /// Renew the session's token (the cookie, or `refreshToken`), and the access token where those are on.
 #[utoipa::path(
     post, path = "/session/refresh", tag = "sessions", operation_id = "refreshSession",
-    request_body(content = Refresh, description = "for clients that keep no cookies; else nothing"),
+    request_body(content = Option<Refresh>, description = "for clients that keep no cookies; else nothing"),
     responses(
         (status = 200, body = Me), (status = 401, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),

@@ -55,6 +55,13 @@ pub(crate) async fn set_role(app: &App, id: &str, role: Role) {
         .unwrap();
 }
 
+pub(crate) async fn lock(app: &App, id: &str) {
+    let administration = &app.keyhaven.administration;
+    let (by, id) = (Operator::command_line(), id.parse().unwrap());
+    let reason = "a test";
+    administration.lock(&operator(), &by, id, reason).await.unwrap();
+}
+
 struct User {
     id: String,
     browser: Client,
@@ -638,6 +645,7 @@ async fn an_enrolment_link_is_good_once_and_its_failures_are_one() {
         let answer = redeem(&mut app.browser(), token).await;
         assert_eq!(all_of(&answer), cold);
     }
+    app.pass(60 * 60);
     app.keyhaven.upkeep.purge().await.unwrap();
     assert_eq!(all_of(&redeem(&mut app.browser(), &expired).await), cold);
     let refused = events(&app, &bert.id).await;

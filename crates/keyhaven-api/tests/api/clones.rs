@@ -6,7 +6,8 @@ use keyhaven_storage::AuditOutcome;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, finish, settings};
+use crate::mails::{only, proven};
+use crate::support::{Answer, App, Client, finish, mailing, settings};
 
 fn policy(clones: ClonePolicy) -> Settings {
     Settings { clones, ..settings() }
@@ -109,12 +110,12 @@ fn refused() -> (String, AuditOutcome, Option<String>) {
 }
 
 #[tokio::test]
-async fn a_copy_is_refused_and_nothing_else_happens_under_refuse() {
+async fn a_copy_is_refused_and_its_owner_told_under_refuse() {
     let app = app(ClonePolicy::Refuse).await;
     let mut alice = Alice::on(app).await;
     alice.copy_signs_in().await.refused(401, "authentication_failed");
     assert_eq!(alice.events().await.last(), Some(&refused()));
-    assert_eq!(alice.alarms().await, []);
+    assert_eq!(alice.alarms().await, [Some("clone_refused".to_owned())]);
     assert_eq!(alice.listed().await["active"], true);
     alice.by_key.get("/session").await.expect(200);
     alice.key_signs_in().await.expect(200);
@@ -131,7 +132,9 @@ async fn a_copy_is_let_in_and_written_down_under_report() {
         AuditOutcome::Success,
         Some("counter_regression".to_owned()),
     );
-    assert_eq!(alice.events().await.last(), Some(&reported));
+    let events = alice.events().await;
+    assert!(events.contains(&reported), "{events:?}");
+    assert_eq!(alice.alarms().await, [Some("clone_reported".to_owned())]);
     assert_eq!(
         alice.listed().await["signCount"],
         counted,
@@ -368,4 +371,65 @@ async fn after_a_revocation_the_authenticator_can_register_anew() {
         .await
         .expect(201);
     alice.by_other.delete(&path).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once() {
+    for (clones, words) in [
+        (ClonePolicy::Revoke, "switched off for good"),
+        (ClonePolicy::Suspend, "suspended"),
+    ] {
+        let app = App::with(Settings { clones, ..mailing() }).await;
+        let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
+        let mut copy = device.clone();
+        browser.login(&mut device, None).await.expect(200);
+        app.mails().await;
+        app.pass(1);
+        for _ in 0..2 {
+            let answer = app.browser().login(&mut copy, None).await;
+            answer.refused(401, "authentication_failed");
+        }
+        let mail = only(app.mails().await);
+        assert_eq!(mail.to.as_str(), "anna@example.com");
+        assert!(mail.text.contains("https://example.org/account#security"));
+        assert!(mail.text.to_lowercase().contains(words), "{}", mail.text);
+    }
+}
+
+/// Whoever has the copy could go on for ever.
+#[tokio::test]
+async fn a_copy_that_is_refused_or_let_in_is_told_to_the_owner_once_a_day() {
+    for (clones, status, code, words) in [
+        (ClonePolicy::Refuse, 401, "clone_refused", "refused this time"),
+        (ClonePolicy::Report, 200, "clone_reported", "was let in"),
+    ] {
+        let app = App::with(Settings { clones, ..mailing() }).await;
+        let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
+        let me = browser.get("/account").await.expect(200);
+        let copy = device.clone();
+        browser.login(&mut device, None).await.expect(200);
+        app.mails().await;
+        for day in 0..3 {
+            for _ in 0..3 {
+                app.pass(1);
+                let answer = browser.login(&mut copy.clone(), None).await;
+                assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+            }
+            let mail = only(app.mails().await);
+            assert_eq!(
+                (mail.to.as_str(), mail.subject.as_str()),
+                ("anna@example.com", "A passkey may have been copied")
+            );
+            assert!(mail.text.contains(words), "{}", mail.text);
+            assert!(mail.text.contains("https://example.org/account#security"));
+            let id = me["id"].as_str().unwrap().parse().unwrap();
+            let events = app.store.events_of(id, None, 100).await.unwrap();
+            let alarms = events
+                .iter()
+                .filter(|event| event.action == "credential.clone_alarm")
+                .map(|event| event.code.as_deref());
+            assert_eq!(alarms.collect::<Vec<_>>(), vec![Some(code); day + 1]);
+            app.pass(24 * 3600);
+        }
+    }
 }

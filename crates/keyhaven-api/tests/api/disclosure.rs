@@ -1,10 +1,12 @@
 //! What a stranger can learn about who has an account: nothing, save that a username is taken.
 
-use keyhaven_service::Settings;
+use keyhaven_service::{ClonePolicy, Settings};
 use keyhaven_testkit::authenticator::{AssertionDraft, BE, BS, SoftwareAuthenticator, base64url_decode};
 use serde_json::{Value, json};
 
-use crate::support::{App, finish, settings};
+use crate::admin::lock;
+use crate::passwords;
+use crate::support::{Answer, App, finish, settings};
 
 #[tokio::test]
 async fn an_unknown_name_is_answered_like_a_known_one() {
@@ -188,6 +190,79 @@ async fn a_deployment_may_choose_to_tell() {
         .post("/login/finish", finish(&started, &credential))
         .await
         .refused(401, "signature_invalid");
+}
+
+/// The precise reasons, where a deployment tells them: each once, and each is one answer where it does not.
+#[tokio::test]
+async fn what_a_deployment_may_tell_and_what_is_told_otherwise() {
+    for (case, status, told) in [
+        ("no passkey", 400, "no_passkeys"),
+        ("revoked", 401, "credential_revoked"),
+        ("locked", 403, "account_locked"),
+        ("another handle", 401, "user_handle_mismatch"),
+        ("a copy", 401, "counter_regression"),
+    ] {
+        for disclose_existence in [true, false] {
+            let app = App::with(Settings {
+                disclose_existence,
+                clones: ClonePolicy::Revoke,
+                ..passwords::fallback()
+            })
+            .await;
+            let answer = refused_for(&app, case).await;
+            let what = format!("{case}, {disclose_existence}: {}", answer.text);
+            if disclose_existence {
+                assert_eq!((answer.status.as_u16(), answer.code()), (status, told), "{what}");
+            } else if case == "no passkey" {
+                // Decoys, as for a name that nobody has.
+                let offered = &answer.body["publicKey"]["allowCredentials"];
+                assert!(!offered.as_array().unwrap().is_empty(), "{what}");
+            } else {
+                let one = (401, "authentication_failed");
+                assert_eq!((answer.status.as_u16(), answer.code()), one, "{what}");
+            }
+        }
+    }
+}
+
+async fn refused_for(app: &App, case: &str) -> Answer {
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    if case == "no passkey" {
+        browser
+            .register_password("alice", passwords::PASSWORD)
+            .await
+            .expect(201);
+        let body = json!({"username": "alice"});
+        return app.browser().post("/login/start", body).await;
+    }
+    let registered = browser.register(&mut device, "alice").await;
+    let mut copy = device.clone();
+    app.pass(1);
+    browser.login(&mut device, None).await.expect(200);
+    app.pass(1);
+    let mut stranger = app.browser();
+    match case {
+        "locked" => {
+            let id = registered["user"]["id"].as_str().unwrap();
+            lock(app, id).await;
+        }
+        "revoked" => {
+            let _alarm = stranger.login(&mut copy, None).await;
+        }
+        "a copy" => return stranger.login(&mut copy, None).await,
+        _ => {}
+    }
+    let started = stranger.post("/login/start", json!({})).await.expect(200);
+    let mut draft = device
+        .draft_assertion(&started["publicKey"], "https://example.org")
+        .unwrap();
+    if case == "another handle" {
+        draft.user_handle = Some(vec![1; 32]);
+    }
+    stranger
+        .post("/login/finish", finish(&started, &draft.finish()))
+        .await
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! A passkey together with a password and a client key; security keys whose PIN is always asked for.
 
 use axum::http::Method;
-use keyhaven_service::{Demand, PasswordSettings, RateLimitSettings, Settings};
+use keyhaven_service::{AdministrationSettings, Demand, PasswordSettings, RateLimitSettings, Settings};
+use keyhaven_storage::Role;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::UserVerification;
 use serde_json::{Value, json};
 
+use crate::admin::set_role;
 use crate::support::{Answer, App, Client, ORIGIN, finish, settings};
 
 const PASSWORD: &str = "x7#kQ2!v";
@@ -445,4 +447,43 @@ async fn a_page_can_ask_what_there_is_to_offer() {
         "mail": false, "identifier": "username", "passwordFallback": false, "passwordWithPasskey": "by-account", "clientKey": "required",
     });
     assert_eq!(offered, expected);
+}
+
+/// An administrator who may check it reads when a client key was made and when it was used last.
+#[tokio::test]
+async fn a_client_key_has_its_dates() {
+    let app = App::with(Settings {
+        administration: AdministrationSettings {
+            client_key_check: true,
+            ..AdministrationSettings::default()
+        },
+        ..with(Demand::Off, Demand::ByAccount)
+    })
+    .await;
+    let (mut root, mut root_device) = (app.browser(), SoftwareAuthenticator::new("root"));
+    let registered = root.register(&mut root_device, "root").await;
+    set_role(&app, registered["user"]["id"].as_str().unwrap(), Role::Admin).await;
+    let (mut browser, mut device) = (app.browser(), SoftwareAuthenticator::new("device"));
+    let registered = browser.register(&mut device, "alice").await;
+    let path = format!(
+        "/admin/users/{}/client-key/verify",
+        registered["user"]["id"].as_str().unwrap()
+    );
+    let mut dates = async || {
+        root.login(&mut root_device, Some("root")).await.expect(200);
+        root.step_up(&mut root_device, "admin").await;
+        let found = root.post(&path, json!({"candidate": "00"})).await.expect(200);
+        assert_eq!(found["configured"], true);
+        [found["createdAt"].clone(), found["lastUsedAt"].clone()]
+    };
+    app.pass(10);
+    browser.step_up(&mut device, "change_password").await;
+    let made = browser.post("/account/client-key", json!({})).await.expect(200);
+    app.pass(10);
+    let (created, used) = ("2027-01-15T08:00:10Z", "2027-01-15T08:00:20Z");
+    assert_eq!(dates().await, [json!(created), Value::Null]);
+    let given = json!({"clientKey": made["clientKey"]});
+    browser.login_with(&mut device, given).await.expect(200);
+    app.pass(10);
+    assert_eq!(dates().await, [json!(created), json!(used)]);
 }

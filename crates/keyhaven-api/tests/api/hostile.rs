@@ -239,6 +239,48 @@ async fn a_slow_body_is_the_clients_fault_and_a_slow_store_is_ours() {
     answer.refused(503, "busy");
 }
 
+/// Ceremonies on a store with a fault: whoever asks it for one makes it panic.
+struct FaultyStore(MemoryCeremonyStore);
+
+#[async_trait]
+impl CeremonyStore for FaultyStore {
+    async fn put(
+        &self,
+        id: CeremonyId,
+        ceremony: PendingCeremony,
+        now: UnixTime,
+    ) -> Result<Put, StorageError> {
+        self.0.put(id, ceremony, now).await
+    }
+
+    async fn take(&self, _: CeremonyId, _: UnixTime) -> Result<Option<PendingCeremony>, StorageError> {
+        panic!("the secret reason")
+    }
+
+    async fn ping(&self) -> Result<(), StorageError> {
+        self.0.ping().await
+    }
+
+    async fn purge_expired(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.0.purge_expired(now, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_and_tells_nothing() {
+    let ceremonies = Arc::new(FaultyStore(MemoryCeremonyStore::new(10)));
+    let app = App::made_of(settings(), TestStore::in_memory(), ceremonies, "/").await;
+    let mut browser = app.browser();
+    let started = browser.post("/login/start", json!({})).await.expect(200);
+    let body = json!({"ceremonyId": started["ceremonyId"], "credential": {}});
+    let answer = browser.post("/login/finish", body).await;
+    is_problem(&answer, "a panic");
+    answer.refused(500, "internal_error");
+    assert!(!answer.text.contains("reason"), "{}", answer.text);
+    // The others notice nothing of it.
+    browser.post("/login/start", json!({})).await.expect(200);
+}
+
 #[tokio::test]
 async fn names_cannot_hide_or_turn_text_around() {
     let app = App::new().await;

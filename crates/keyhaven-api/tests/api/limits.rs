@@ -5,7 +5,8 @@ use keyhaven_service::{RateLimitSettings, Settings};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
-use crate::support::{App, settings};
+use crate::passwords::{PASSWORD, fallback};
+use crate::support::{App, finish, settings};
 
 async fn limited() -> App {
     App::with(Settings {
@@ -251,4 +252,46 @@ async fn changes_are_bounded_by_address() {
         .send(Method::POST, "/session/refresh", &[], Vec::new())
         .await
         .expect(200);
+}
+
+/// What is counted of passkeys says nothing of passwords, and neither gives the other anything back.
+#[tokio::test]
+async fn passkeys_and_passwords_are_counted_apart() {
+    let app = App::with(Settings {
+        rate_limits: Some(RateLimitSettings::default()),
+        ..fallback()
+    })
+    .await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut owner = app.browser();
+    owner.ip = "198.51.100.9".into();
+    owner.register_password("alice", PASSWORD).await.expect(201);
+    owner.add_passkey(&mut device, json!({})).await.expect(201);
+    owner.login(&mut device, Some("alice")).await.expect(200);
+    let mut other = SoftwareAuthenticator::new("other");
+    owner.add_passkey(&mut other, json!({})).await.expect(201);
+    // Failed passkey sign-ins until there may be no more of them: passwords are asked for as ever.
+    let mut browser = app.browser();
+    for _ in 0..5 {
+        let start = json!({"username": "alice"});
+        let started = browser.post("/login/start", start).await.expect(200);
+        let mut credential = device.authenticate(&started["publicKey"], &browser.page());
+        credential["response"]["signature"] = json!("MAYCAQECAQE");
+        let refused = browser.post("/login/finish", finish(&started, &credential)).await;
+        refused.refused(401, "authentication_failed");
+    }
+    let start = browser.post("/login/start", json!({"username": "alice"})).await;
+    start.refused(429, "rate_limited");
+    for _ in 0..RateLimitSettings::default().passwords_per_address_and_account {
+        let wrong = browser
+            .login_password("alice", "another horse, another staple")
+            .await;
+        wrong.refused(401, "authentication_failed");
+    }
+    let refused = browser.login_password("alice", PASSWORD).await;
+    refused.refused(429, "rate_limited");
+    // And a passkey that signs in gives no tries back.
+    browser.login(&mut other, None).await.expect(200);
+    let refused = browser.login_password("alice", PASSWORD).await;
+    refused.refused(429, "rate_limited");
 }

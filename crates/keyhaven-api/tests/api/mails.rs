@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use keyhaven_mail::Rendered;
-use keyhaven_service::{ClonePolicy, Settings};
+use keyhaven_service::Settings;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
+use crate::passwords::{self, PASSWORD, bcrypt, take_over};
 use crate::support::{Answer, App, Client, finish, mailing};
 
 /// The token of the link in a mail.
@@ -19,7 +20,7 @@ fn token(mail: &Rendered) -> String {
 }
 
 #[track_caller]
-fn only(mails: Vec<Rendered>) -> Rendered {
+pub(crate) fn only(mails: Vec<Rendered>) -> Rendered {
     let [mail] = <[Rendered; 1]>::try_from(mails).unwrap_or_else(|mails| panic!("{} mails", mails.len()));
     mail
 }
@@ -51,7 +52,7 @@ async fn register(
 }
 
 /// Signed in, with a proven address.
-async fn proven(app: &App, name: &str, email: &str) -> (Client, SoftwareAuthenticator) {
+pub(crate) async fn proven(app: &App, name: &str, email: &str) -> (Client, SoftwareAuthenticator) {
     let mut device = SoftwareAuthenticator::new(name);
     let mut browser = app.browser();
     register(&mut browser, &mut device, name, email).await;
@@ -255,14 +256,85 @@ async fn a_link_is_good_for_a_day_and_an_unproven_address_for_a_week() {
         assert_eq!(user["email"], "anna@example.com", "day {day}");
         app.pass(24 * 3600);
     }
-    app.keyhaven.upkeep.purge().await.unwrap();
-    browser.login(&mut device, None).await.expect(200);
-    let user = browser.get("/account").await.expect(200);
-    assert_eq!(user.get("email"), None);
+    // And an hour, in which a clock that is ahead drops nothing.
+    for (seconds, kept) in [(0, true), (3_599, true), (1, false)] {
+        app.pass(seconds);
+        app.keyhaven.upkeep.purge().await.unwrap();
+        browser.login(&mut device, None).await.expect(200);
+        let user = browser.get("/account").await.expect(200);
+        assert_eq!(user.get("email").is_some(), kept);
+    }
     browser
         .post("/email/resend", json!({}))
         .await
         .refused(404, "not_found");
+}
+
+/// With mails, and passwords that sign in alone.
+fn with_passwords() -> Settings {
+    Settings {
+        passwords: passwords::fallback().passwords,
+        ..mailing()
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_a_password_account_is_proven_by_mail_too() {
+    let app = App::with(with_passwords()).await;
+    let mut browser = app.browser();
+    let body = json!({"username": "anna", "email": "anna@example.com", "password": PASSWORD});
+    let registered = browser.post("/password/register", body.clone()).await.expect(201);
+    assert_eq!(registered["user"]["emailVerified"], false);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.to.as_str(), "anna@example.com");
+    assert_eq!(mail.subject, "Confirm your e-mail address");
+    // What is refused sends no mail.
+    let refused = app.browser().post("/password/register", body).await;
+    refused.refused(409, "username_taken");
+    assert!(app.mails().await.is_empty());
+    // The claim is the account's already: another mail can be asked for in a minute.
+    let soon = browser.post("/email/resend", json!({})).await;
+    soon.refused(429, "rate_limited");
+    let user = verify(&mut browser, &token(&mail)).await.expect(200);
+    assert_eq!(user["emailVerified"], true);
+}
+
+#[tokio::test]
+async fn an_unproven_address_of_a_password_account_is_kept_for_a_week() {
+    let app = App::with(with_passwords()).await;
+    let body = json!({"username": "anna", "email": "anna@example.com", "password": PASSWORD});
+    app.browser().post("/password/register", body).await.expect(201);
+    for (days, expected) in [(6, json!("anna@example.com")), (2, Value::Null)] {
+        app.pass(days * 24 * 3600);
+        app.keyhaven.upkeep.purge().await.unwrap();
+        let signed_in = app.browser().login_password("anna", PASSWORD).await.expect(200);
+        assert_eq!(signed_in["user"]["email"], expected);
+    }
+}
+
+/// Nobody has asked for mails to addresses that were taken over: they are there, unproven, until their owners ask.
+#[tokio::test]
+async fn an_imported_address_is_claimed_when_its_owner_asks() {
+    let app = App::with(with_passwords()).await;
+    take_over(&app, "anna", Some("anna@example.com"), &bcrypt(4))
+        .await
+        .unwrap();
+    assert!(app.mails().await.is_empty());
+    app.pass(30 * 24 * 3600);
+    app.keyhaven.upkeep.purge().await.unwrap();
+    let mut browser = app.browser();
+    let signed_in = browser.login_password("anna", PASSWORD).await.expect(200);
+    assert_eq!(
+        (&signed_in["user"]["email"], &signed_in["user"]["emailVerified"]),
+        (&json!("anna@example.com"), &json!(false))
+    );
+    browser.post("/email/resend", json!({})).await.expect(202);
+    let mail = only(app.mails().await);
+    assert_eq!(mail.to.as_str(), "anna@example.com");
+    let again = browser.post("/email/resend", json!({})).await;
+    again.refused(429, "rate_limited");
+    let user = verify(&mut browser, &token(&mail)).await.expect(200);
+    assert_eq!(user["emailVerified"], true);
 }
 
 #[tokio::test]
@@ -400,29 +472,6 @@ async fn mails_are_in_the_language_that_the_browser_asks_for() {
         .expect(201);
     let mail = only(app.mails().await);
     assert!(mail.html.contains("lang=\"de\""));
-}
-
-#[tokio::test]
-async fn a_passkey_that_is_taken_out_of_use_as_a_copy_is_told_to_the_owner_once() {
-    for (clones, words) in [
-        (ClonePolicy::Revoke, "switched off for good"),
-        (ClonePolicy::Suspend, "suspended"),
-    ] {
-        let app = App::with(Settings { clones, ..mailing() }).await;
-        let (mut browser, mut device) = proven(&app, "anna", "anna@example.com").await;
-        let mut copy = device.clone();
-        browser.login(&mut device, None).await.expect(200);
-        app.mails().await;
-        app.pass(1);
-        for _ in 0..2 {
-            let answer = app.browser().login(&mut copy, None).await;
-            answer.refused(401, "authentication_failed");
-        }
-        let mail = only(app.mails().await);
-        assert_eq!(mail.to.as_str(), "anna@example.com");
-        assert!(mail.text.contains("https://example.org/account#security"));
-        assert!(mail.text.to_lowercase().contains(words), "{}", mail.text);
-    }
 }
 
 #[tokio::test]

@@ -549,3 +549,51 @@ async fn a_passkey_is_named_by_its_model_and_says_whether_it_is_synced_and_from_
     assert_eq!(added["credential"]["backupEligible"], false);
     assert_eq!(added["credential"]["backedUp"], false);
 }
+
+/// How an authenticator is reached is kept, and handed on wherever a passkey is named; without it browsers offer ways that
+/// lead nowhere, and a real passkey would be told from a decoy.
+#[tokio::test]
+async fn transports_are_kept_and_offered() {
+    let app = App::new().await;
+    let (mut phone, mut key) = (
+        SoftwareAuthenticator::new("phone"),
+        SoftwareAuthenticator::new("key"),
+    );
+    let mut browser = app.browser();
+    let mut expected = Vec::new();
+    for (device, transports) in [
+        (&mut phone, json!(["hybrid", "internal"])),
+        (&mut key, json!(["nfc", "usb", "of-tomorrow"])),
+    ] {
+        let start = match expected.is_empty() {
+            true => json!({"username": "alice"}),
+            false => json!({}),
+        };
+        let started = browser.post("/register/start", start).await.expect(200);
+        let excluded = &started["publicKey"]["excludeCredentials"];
+        assert_eq!(excluded, &Value::Array(expected.clone()));
+        let mut credential = device.register(&started["publicKey"], "https://example.org");
+        credential["response"]["transports"] = transports.clone();
+        let added = browser
+            .post("/register/finish", finish(&started, &credential))
+            .await
+            .expect(201);
+        assert_eq!(added["credential"]["transports"], transports);
+        expected.push(json!({"type": "public-key", "id": id(&added), "transports": transports}));
+        // The older one comes first.
+        app.pass(1);
+    }
+    let expected = Value::Array(expected);
+    let mut stranger = app.browser();
+    let by_name = stranger
+        .post("/login/start", json!({"username": "alice"}))
+        .await
+        .expect(200);
+    let again = browser
+        .post("/step-up/start", json!({"purpose": "add_passkey"}))
+        .await
+        .expect(200);
+    for started in [by_name, again] {
+        assert_eq!(started["publicKey"]["allowCredentials"], expected);
+    }
+}

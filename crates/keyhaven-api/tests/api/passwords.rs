@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, App, Client, ORIGIN, finish, settings};
 
-const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 const ANOTHER: &str = "seven purple otters juggle";
 
 pub(crate) fn fallback() -> Settings {
@@ -27,22 +27,22 @@ async fn app() -> App {
 }
 
 impl Client {
-    async fn register_password(&mut self, username: &str, password: &str) -> Answer {
+    pub(crate) async fn register_password(&mut self, username: &str, password: &str) -> Answer {
         let body = json!({"username": username, "password": password});
         self.post("/password/register", body).await
     }
 
-    async fn login_password(&mut self, username: &str, password: &str) -> Answer {
+    pub(crate) async fn login_password(&mut self, username: &str, password: &str) -> Answer {
         let body = json!({"username": username, "password": password});
         self.post("/password/login", body).await
     }
 
-    async fn put_password(&mut self, body: Value) -> Answer {
+    pub(crate) async fn put_password(&mut self, body: Value) -> Answer {
         self.json(Method::PUT, "/password", body).await
     }
 
     /// Adds a passkey to the account that is signed in.
-    async fn add_passkey(&mut self, device: &mut SoftwareAuthenticator, start: Value) -> Answer {
+    pub(crate) async fn add_passkey(&mut self, device: &mut SoftwareAuthenticator, start: Value) -> Answer {
         let started = self.post("/register/start", start).await;
         if started.status != 200 {
             return started;
@@ -175,6 +175,7 @@ async fn a_locked_account_answers_as_a_wrong_password_does() {
     let registration = keyhaven_storage::PasswordRegistration {
         account: locked,
         password,
+        claim: None,
         session: None,
         ends_session: None,
         audit: keyhaven_storage::AuditEvent {
@@ -594,13 +595,23 @@ async fn another_page_can_neither_sign_in_nor_change_a_password() {
 }
 
 /// The password as another system hashed it.
-fn bcrypt(cost: u32) -> String {
+pub(crate) fn bcrypt(cost: u32) -> String {
     bcrypt::hash_with_salt(PASSWORD, cost, [3; 16])
         .unwrap()
         .to_string()
 }
 
 async fn import(app: &App, username: &str, hash: &str) -> Result<(), keyhaven_service::Error> {
+    take_over(app, username, None, hash).await
+}
+
+/// An account of another system.
+pub(crate) async fn take_over(
+    app: &App,
+    username: &str,
+    email: Option<&str>,
+    hash: &str,
+) -> Result<(), keyhaven_service::Error> {
     let client = keyhaven_service::Client {
         ip: "127.0.0.1".parse().unwrap(),
         user_agent: None,
@@ -613,7 +624,7 @@ async fn import(app: &App, username: &str, hash: &str) -> Result<(), keyhaven_se
     let import = ImportedPassword {
         username: username.into(),
         display_name: None,
-        email: None,
+        email: email.map(str::to_owned),
         hash: hash.into(),
     };
     app.keyhaven.passwords.import(&client, import).await.map(|_| ())

@@ -4,6 +4,7 @@ use axum::http::Method;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
+use crate::passwords::{PASSWORD, fallback};
 use crate::support::{App, ORIGIN};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -229,4 +230,30 @@ async fn the_system_routes_answer() {
         related,
         json!({"origins": ["https://example.org", "https://login.example.org"]})
     );
+}
+
+/// Each with a key to look a sentence up by, so that a page in another language need not read sentences.
+#[tokio::test]
+async fn answers_name_the_sentence_that_goes_with_them() {
+    let app = App::with(fallback()).await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    let added = browser
+        .add_passkey(&mut SoftwareAuthenticator::new("other"), json!({}))
+        .await
+        .expect(201);
+    let signed_in = browser.login(&mut device, None).await.expect(200);
+    let mut by_password = app.browser();
+    let made = by_password.register_password("bob", PASSWORD).await.expect(201);
+    let entered = by_password.login_password("bob", PASSWORD).await.expect(200);
+    for (answer, key) in [
+        (registered, "message.account_created"),
+        (added, "message.passkey_added"),
+        (signed_in, "message.signed_in"),
+        (made, "message.account_created"),
+        (entered, "message.signed_in"),
+    ] {
+        assert_eq!(answer["translationKey"], key);
+    }
 }

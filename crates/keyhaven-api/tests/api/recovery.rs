@@ -8,6 +8,7 @@ use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
 use crate::admin::set_role;
+use crate::passwords;
 use crate::support::{Answer, App, Client, finish, mailing};
 
 const ANNA: &str = "anna@example.com";
@@ -41,7 +42,7 @@ async fn add_passkey(browser: &mut Client, device: &mut SoftwareAuthenticator) -
 }
 
 /// Anna, signed in, with a proven address and one passkey.
-async fn anna(app: &App) -> (Client, SoftwareAuthenticator) {
+pub(crate) async fn anna(app: &App) -> (Client, SoftwareAuthenticator) {
     let mut device = SoftwareAuthenticator::new("lost");
     let mut browser = app.browser();
     let started = browser
@@ -83,6 +84,14 @@ async fn verify(browser: &mut Client, id: &Value, otp: &str) -> Answer {
         .await
 }
 
+/// A browser in which Anna's account is being recovered, where nothing waits.
+pub(crate) async fn recovery_session(app: &App) -> Client {
+    let mut browser = app.browser();
+    let (id, code) = asked(app, &mut browser).await;
+    verify(&mut browser, &id, &code).await.expect(200);
+    browser
+}
+
 async fn state(browser: &mut Client, id: &Value) -> Answer {
     browser.get(&format!("/recovery/{}", id.as_str().unwrap())).await
 }
@@ -107,6 +116,7 @@ async fn a_lost_account_is_recovered_by_mail_and_a_new_passkey() {
     assert_eq!(state(&mut browser, &id).await.expect(200)["state"], "pending");
     let recovered = verify(&mut browser, &id, &code).await.expect(200);
     assert_eq!(recovered["state"], "recovered");
+    assert_eq!(recovered["translationKey"], "message.recovery_recovered");
     assert_eq!(recovered["user"]["username"], "anna");
     assert_eq!(recovered["session"]["amr"], json!(["recovery"]));
     assert_eq!(recovered["session"]["aal"], 1);
@@ -115,6 +125,7 @@ async fn a_lost_account_is_recovered_by_mail_and_a_new_passkey() {
     let before = browser.session_cookie().cloned();
     let added = add_passkey(&mut browser, &mut phone).await.expect(201);
     assert_eq!(added["recovered"], true);
+    assert_eq!(added["translationKey"], "message.account_recovered");
     assert_eq!(added["session"]["aal"], 2);
     assert_ne!(
         browser.session_cookie().cloned(),
@@ -165,38 +176,78 @@ async fn by_policy_the_passkeys_before_go() {
         .refused(401, "credential_not_found");
 }
 
+/// Where what was there before is not to be trusted, neither is a password that signs in alone.
 #[tokio::test]
-async fn a_recovery_session_adds_a_passkey_and_nothing_else() {
+async fn by_policy_the_password_before_goes_with_the_passkeys() {
+    for (old_passkeys, status) in [(OldPasskeys::Revoke, 401), (OldPasskeys::Review, 200)] {
+        let app = App::with(Settings {
+            passwords: passwords::fallback().passwords,
+            recovery: RecoverySettings {
+                old_passkeys,
+                ..at_once().recovery
+            },
+            ..at_once()
+        })
+        .await;
+        let (mut owner, mut lost) = anna(&app).await;
+        owner.step_up(&mut lost, "change_password").await;
+        owner
+            .put_password(json!({"password": passwords::PASSWORD}))
+            .await
+            .expect(204);
+        app.mails().await;
+        let mut browser = recovery_session(&app).await;
+        // It counts until there is a new passkey: who only asked has changed nothing.
+        let signed_in = app.browser().login_password("anna", passwords::PASSWORD).await;
+        signed_in.expect(200);
+        add_passkey(&mut browser, &mut SoftwareAuthenticator::new("new"))
+            .await
+            .expect(201);
+        let answer = app.browser().login_password("anna", passwords::PASSWORD).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+    }
+}
+
+/// An account without passkeys has nothing but its mailbox and its password: there is nobody to wait for.
+#[tokio::test]
+async fn an_account_without_passkeys_is_recovered_at_once() {
+    let app = App::with(Settings {
+        passwords: passwords::fallback().passwords,
+        ..mailing()
+    })
+    .await;
+    let body = json!({"username": "anna", "email": ANNA, "password": passwords::PASSWORD});
+    let mut owner = app.browser();
+    owner.post("/password/register", body).await.expect(201);
+    let proof = token(&app.mails().await[0], "verify-email");
+    owner
+        .post("/email/verify", json!({"token": proof}))
+        .await
+        .expect(200);
+    let mut browser = recovery_session(&app).await;
+    assert_eq!(
+        browser.get("/session").await.expect(200)["session"]["amr"],
+        json!(["recovery"])
+    );
+    add_passkey(&mut browser, &mut SoftwareAuthenticator::new("first"))
+        .await
+        .expect(201);
+    owner.get("/session").await.refused(401, "unauthenticated");
+    // From then on it has one, and waits.
+    app.mails().await;
+    let mut again = app.browser();
+    let (id, code) = asked(&app, &mut again).await;
+    verify(&mut again, &id, &code).await.expect(202);
+}
+
+#[tokio::test]
+async fn a_recovery_session_is_short_and_cancels_nothing() {
     let app = App::with(at_once()).await;
     let (_, mut device) = anna(&app).await;
     let mut browser = app.browser();
     let (id, code) = asked(&app, &mut browser).await;
     verify(&mut browser, &id, &code).await.expect(200);
     browser.get("/session").await.expect(200);
-    for (method, path, body) in [
-        (Method::GET, "/credentials", json!({})),
-        (Method::GET, "/credentials/AAAA", json!({})),
-        (Method::PATCH, "/credentials/AAAA", json!({"deviceName": "x"})),
-        (Method::DELETE, "/credentials/AAAA", json!({})),
-        (Method::DELETE, "/credentials", json!({})),
-        (Method::GET, "/sessions", json!({})),
-        (Method::DELETE, "/sessions", json!({})),
-        (Method::POST, "/session/refresh", Value::Null),
-        (Method::GET, "/account", json!({})),
-        (Method::POST, "/step-up/start", json!({"purpose": "change_email"})),
-        (Method::POST, "/step-up/start", json!({"purpose": "admin"})),
-        (Method::POST, "/email/change", json!({"email": "eve@example.com"})),
-        (Method::POST, "/email/verify", json!({"token": "A".repeat(43)})),
-        (Method::POST, "/email/resend", json!({})),
-        (Method::POST, "/recovery/codes", json!({})),
-    ] {
-        let answer = if body == Value::Null {
-            browser.send(method, path, &[], Vec::new()).await
-        } else {
-            browser.json(method, path, body).await
-        };
-        answer.refused(403, "forbidden");
-    }
     // It cannot cancel the recoveries of the account either.
     browser
         .post("/recovery/cancel", json!({}))

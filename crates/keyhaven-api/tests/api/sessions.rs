@@ -376,3 +376,20 @@ async fn a_cookie_sent_twice_or_made_up_opens_nothing() {
         answer.refused(401, "unauthenticated");
     }
 }
+
+/// One whose clock is ahead of the others' by less than an hour must not take from them what they still honour.
+#[tokio::test]
+async fn a_clock_that_is_ahead_drops_nothing_that_others_honour() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    let mut device = SoftwareAuthenticator::new("device");
+    browser.register(&mut device, "alice").await;
+    let lifetime = i64::try_from(SessionSettings::default().aal2.absolute.as_secs()).unwrap();
+    app.pass(lifetime + 3_599);
+    app.keyhaven.upkeep.purge().await.unwrap();
+    app.pass(-(lifetime + 3_599));
+    browser.get("/session").await.expect(200);
+    app.pass(lifetime + 3_600);
+    app.keyhaven.upkeep.purge().await.unwrap();
+    browser.get("/session").await.refused(401, "unauthenticated");
+}

@@ -61,6 +61,8 @@ impl Passwords {
                 changed_at: now,
             },
             account,
+            // Nobody here has asked for a mail: it is claimed when its owner does.
+            claim: None,
             session: None,
             ends_session: None,
             audit: self.0.success(client, IMPORT, subject)?,

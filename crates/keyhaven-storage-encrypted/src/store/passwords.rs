@@ -33,10 +33,16 @@ impl<S: PasswordStore + ?Sized> PasswordStore for Encrypted<S> {
         &self,
         registration: PasswordRegistration,
     ) -> Result<PasswordRegistrationOutcome, StorageError> {
-        let PasswordRegistration { account, session, .. } = registration;
+        let PasswordRegistration {
+            account,
+            claim,
+            session,
+            ..
+        } = registration;
         self.store
             .register_password(PasswordRegistration {
                 account: self.account_in(account)?,
+                claim: claim.map(|claim| self.claim_in(claim)).transpose()?,
                 session: session.map(|session| self.session_in(session)).transpose()?,
                 ..registration
             })

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, Addition, AssertionCommit, AssertionOutcome, CredentialHandle,
-    LoginCandidates, NewRegistration, RegistrationAccount, RegistrationOutcome, StorageError, lookup_key,
+    LoginCandidates, NewRegistration, PasswordVerifier, RegistrationAccount, RegistrationOutcome,
+    StorageError, lookup_key,
 };
 
 use super::state::State;
@@ -125,6 +126,10 @@ fn commit_registration(
         let passkeys: Vec<_> = passkeys.iter().map(|passkey| passkey.id.clone()).collect();
         for passkey in passkeys.into_iter().filter(|_| recovery.drops_passkeys) {
             state.remove_credential(&passkey);
+        }
+        let alone = |password: &PasswordVerifier| !password.with_passkey;
+        if recovery.drops_passkeys && state.passwords.get(&account_id).is_some_and(alone) {
+            state.passwords.remove(&account_id);
         }
     }
     if let Some(password) = password {

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    CloneAlarm, CloneAlarmOutcome, CloneStore, Ending, InactiveReason, Reinstatement, ReinstatementOutcome,
-    StorageError,
+    AlarmEffect, AuditEvent, CloneAlarm, CloneAlarmOutcome, CloneStore, Ending, InactiveReason,
+    Reinstatement, ReinstatementOutcome, StorageError,
 };
 use keyhaven_types::SignCount;
 
@@ -37,9 +37,23 @@ fn sound(state: &mut State, alarm: CloneAlarm) -> Result<CloneAlarmOutcome, Conf
     if credential.sign_count != alarm.expected_sign_count {
         return Ok(CloneAlarmOutcome::RecordChanged);
     }
-    credential.active = false;
-    credential.inactive_reason = Some(alarm.reason);
-    state.end(alarm.account, &Ending::OpenedBy(alarm.credential));
+    match alarm.effect {
+        AlarmEffect::OutOfUse(reason) => {
+            credential.active = false;
+            credential.inactive_reason = Some(reason);
+            state.end(alarm.account, &Ending::OpenedBy(alarm.credential));
+        }
+        AlarmEffect::ToldUnlessSince(since) => {
+            let like_it = |event: &&AuditEvent| {
+                event.action == alarm.audit.event.action
+                    && event.credential.as_ref() == Some(&alarm.credential)
+                    && event.at > since
+            };
+            if state.events_of(alarm.account).iter().any(like_it) {
+                return Ok(CloneAlarmOutcome::ToldAlready);
+            }
+        }
+    }
     state.append(alarm.audit);
     Ok(CloneAlarmOutcome::Committed)
 }

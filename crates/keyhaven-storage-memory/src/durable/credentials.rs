@@ -72,7 +72,13 @@ fn remove_credentials(state: &mut State, removal: Removal) -> Result<RemovalOutc
         return Ok(RemovalOutcome::GrantMissing);
     }
     let stays = |credential: &&Credential| credential.active && !removal.credentials.contains(&credential.id);
-    if !state.credentials_of(removal.account).iter().any(stays) {
+    let by_password = removal.password_suffices
+        && !state.client_keys.contains_key(&removal.account)
+        && state
+            .passwords
+            .get(&removal.account)
+            .is_some_and(|password| !password.with_passkey);
+    if !by_password && !state.credentials_of(removal.account).iter().any(stays) {
         return Ok(RemovalOutcome::LastCredential);
     }
 

@@ -81,6 +81,7 @@ fn register(
     let PasswordRegistration {
         account,
         password,
+        claim,
         session,
         ends_session,
         audit,
@@ -96,6 +97,9 @@ fn register(
 
     state.passwords.insert(account.id, password);
     state.insert_account(account);
+    if let Some(claim) = claim {
+        state.claims.insert(claim.account, claim);
+    }
     if let Some(ends) = ends_session {
         state.remove_session(ends);
     }
@@ -149,7 +153,7 @@ fn change_password(state: &mut State, change: PasswordChange) -> Result<Password
     if state.passwords.get(&account).map(|known| &known.hash) != change.from.as_ref() {
         return Ok(PasswordChangeOutcome::PasswordChanged);
     }
-    if change.to.is_none() && !has_passkey(state, account) {
+    if change.needs_passkey() && !has_passkey(state, account) {
         return Ok(PasswordChangeOutcome::NoPasskey);
     }
     if let Some(purpose) = &change.uses_grant

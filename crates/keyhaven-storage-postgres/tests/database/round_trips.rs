@@ -132,6 +132,7 @@ fn removal(n: u8) -> Removal {
     Removal {
         account: credential.account,
         credentials: vec![credential.id],
+        password_suffices: false,
         keeps_session: None,
         uses_grant: None,
         audit: event(200 + u128::from(n)).into(),

@@ -8,7 +8,7 @@ use crate::{
     NewRegistration, ProofOutcome, RegistrationAccount, SessionId,
 };
 
-fn claim(account: AccountId, n: u8) -> AddressClaim {
+pub(super) fn claim(account: AccountId, n: u8) -> AddressClaim {
     AddressClaim {
         account,
         address: format!("Claimed-{n}@example.org"),

@@ -1,13 +1,14 @@
 use keyhaven_types::{CredentialId, SignCount};
 
 use super::samples::{
-    PURPOSE, account, another, at, credential_id, event, login, open_session, register, register_signed_in,
-    session, snapshot, step_up,
+    PURPOSE, account, announced, another, at, credential_id, event, login, open_session, register,
+    register_signed_in, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    AccountId, AssertionCommit, AssertionOutcome, CloneAlarm, CloneAlarmOutcome, Credential, DurableStore,
-    InactiveReason, OwnedCredential, Reinstatement, ReinstatementOutcome, Remembered, SessionId,
+    AccountId, AlarmEffect, AssertionCommit, AssertionOutcome, CloneAlarm, CloneAlarmOutcome, Credential,
+    DurableStore, InactiveReason, OwnedCredential, Reinstatement, ReinstatementOutcome, Remembered,
+    SessionId,
 };
 
 /// An alarm about the credential of that number, which stands at 7; event 6000 + `n`.
@@ -16,7 +17,7 @@ fn alarm(account: AccountId, credential: u8, n: u8) -> CloneAlarm {
         credential: credential_id(credential),
         account,
         expected_sign_count: SignCount(7),
-        reason: InactiveReason::CloneSuspended,
+        effect: AlarmEffect::OutOfUse(InactiveReason::CloneSuspended),
         audit: event(6000 + u128::from(n), account).into(),
     }
 }
@@ -67,7 +68,7 @@ pub async fn a_clone_alarm_takes_a_credential_out_of_use(subject: impl DurableSu
         assert_eq!(opened_by(&*store, id, n).await, [session(id, n + 10).id, own]);
         let alarm = CloneAlarm {
             expected_sign_count: SignCount(8),
-            reason,
+            effect: AlarmEffect::OutOfUse(reason),
             ..alarm(id, n, n)
         };
         assert_eq!(
@@ -136,6 +137,61 @@ pub async fn a_clone_alarm_is_by_the_count_that_was_judged(subject: impl Durable
     assert_eq!(snapshot(&*store, id).await, after);
 }
 
+/// A notice, which changes nothing but what people are told: the first of a day, whoever races.
+pub async fn a_clone_notice_is_given_once_in_a_while(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    register(&*store, another(id, 2)).await;
+    let notice = |credential, n: u8, moment| {
+        let mut notice = CloneAlarm {
+            effect: AlarmEffect::ToldUnlessSince(at(moment - 100)),
+            audit: announced(6000 + u128::from(n), id),
+            ..alarm(id, credential, n)
+        };
+        notice.audit.event.at = at(moment);
+        notice.audit.event.credential = Some(credential_id(credential));
+        notice
+    };
+    let waiting = async || store.outbox_figures().await.unwrap().waiting;
+    let before = snapshot(&*store, id).await;
+    let outcomes = race(16, |n| {
+        let store = store.clone();
+        let notice = notice(1, u8::try_from(n).unwrap(), 700);
+        Box::pin(async move { store.commit_clone_alarm(notice).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&outcomes, &CloneAlarmOutcome::Committed), 1);
+    assert_eq!(count(&outcomes, &CloneAlarmOutcome::ToldAlready), 15);
+    assert_eq!(waiting().await, 1);
+    let after = snapshot(&*store, id).await;
+    assert_eq!(
+        (&after.credentials, &after.sessions),
+        (&before.credentials, &before.sessions)
+    );
+    assert_eq!(after.events.len(), before.events.len() + 1);
+    assert_eq!(opened_by(&*store, id, 1).await, [own]);
+    // Another passkey's, and once that time is over; not by a count that is stored no more.
+    let stale = CloneAlarm {
+        expected_sign_count: SignCount(6),
+        ..notice(2, 20, 701)
+    };
+    for (notice, expected) in [
+        (stale, CloneAlarmOutcome::RecordChanged),
+        (notice(2, 21, 701), CloneAlarmOutcome::Committed),
+        (notice(1, 22, 799), CloneAlarmOutcome::ToldAlready),
+        (notice(1, 23, 800), CloneAlarmOutcome::Committed),
+        (notice(1, 24, 801), CloneAlarmOutcome::ToldAlready),
+    ] {
+        assert_eq!(store.commit_clone_alarm(notice).await.unwrap(), expected);
+    }
+    assert_eq!(waiting().await, 3);
+    // What takes it out of use is done all the same.
+    let sounded = store.commit_clone_alarm(alarm(id, 1, 30)).await.unwrap();
+    assert_eq!(sounded, CloneAlarmOutcome::Committed);
+    let late = store.commit_clone_alarm(notice(1, 31, 2000)).await.unwrap();
+    assert_eq!(late, CloneAlarmOutcome::AlreadyInactive);
+}
+
 /// Of racing alarms one is committed.
 pub async fn one_of_racing_clone_alarms_is_committed(subject: impl DurableSubject) {
     let store = subject.store();
@@ -187,7 +243,7 @@ pub async fn a_suspended_credential_is_reinstated_and_a_revoked_one_is_not(subje
     register(&*store, another(id, 2)).await;
     let (other, _) = register_signed_in(&*store, 3).await;
     let revoked = CloneAlarm {
-        reason: InactiveReason::CloneRevoked,
+        effect: AlarmEffect::OutOfUse(InactiveReason::CloneRevoked),
         ..alarm(id, 2, 2)
     };
     for alarm in [alarm(id, 1, 1), revoked] {

@@ -1,11 +1,13 @@
+use super::factors::client_key;
+use super::passwords::verifier;
 use super::samples::{
     PURPOSE, account, another, at, credential, credential_id, event, family, newcomer, open_session,
     register, register_signed_in, removal, session, snapshot, step_up,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    AssertionOutcome, Credential, DurableStore, NewRegistration, RegistrationOutcome, Removal,
-    RemovalOutcome, Session,
+    AssertionOutcome, Credential, DurableStore, NewRegistration, PasswordVerifier, RegistrationOutcome,
+    Removal, RemovalOutcome, Session,
 };
 
 /// The removal is refused so, and nothing of it is written.
@@ -254,4 +256,46 @@ pub async fn the_last_active_credential_stays(subject: impl DurableSubject) {
         RemovalOutcome::Removed
     );
     refused(&*store, removal(id, &[1]), RemovalOutcome::LastCredential).await;
+}
+
+/// Where a password suffices and signs in alone, no credential has to stay.
+pub async fn the_last_credential_goes_where_a_password_suffices(subject: impl DurableSubject) {
+    let store = subject.store();
+    for (n, with_passkey, has_client_key, expected) in [
+        (1, Some(false), false, RemovalOutcome::Removed),
+        (2, Some(true), false, RemovalOutcome::LastCredential),
+        (3, Some(false), true, RemovalOutcome::LastCredential),
+        (4, None, false, RemovalOutcome::LastCredential),
+    ] {
+        let id = account(n).id;
+        let registration = NewRegistration {
+            password: with_passkey.map(|with_passkey| PasswordVerifier {
+                with_passkey,
+                ..verifier(id, n)
+            }),
+            client_key: has_client_key.then(|| client_key(id, n)),
+            session: Some(session(id, n)),
+            ..newcomer(n)
+        };
+        register(&*store, registration).await;
+        let last = removal(id, &[n]);
+        refused(&*store, last.clone(), RemovalOutcome::LastCredential).await;
+        let last = Removal {
+            password_suffices: true,
+            ..last
+        };
+        match expected {
+            RemovalOutcome::Removed => {
+                let removed = store.remove_credentials(last).await.unwrap();
+                assert_eq!(removed, expected);
+                let found = store
+                    .password_candidate(&format!("user-{n}"))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                assert!(found.password.is_some() && !found.has_passkey);
+            }
+            _ => refused(&*store, last, expected).await,
+        }
+    }
 }

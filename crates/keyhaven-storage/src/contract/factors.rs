@@ -20,7 +20,7 @@ fn verifier(account: AccountId, n: u8) -> PasswordVerifier {
     }
 }
 
-fn client_key(account: AccountId, n: u8) -> ClientKey {
+pub(super) fn client_key(account: AccountId, n: u8) -> ClientKey {
     ClientKey {
         account,
         mac: [n; 32],

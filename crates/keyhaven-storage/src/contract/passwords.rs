@@ -1,3 +1,4 @@
+use super::addresses::claim;
 use super::samples::{
     account, at, event, family, newcomer, register, register_signed_in, session, snapshot, step_up,
 };
@@ -10,7 +11,7 @@ use crate::{
 
 const PURPOSE: &str = "change_password";
 
-fn verifier(account: AccountId, n: u8) -> PasswordVerifier {
+pub(super) fn verifier(account: AccountId, n: u8) -> PasswordVerifier {
     PasswordVerifier {
         account,
         hash: hash(n),
@@ -29,6 +30,7 @@ fn newcomer_by_password(n: u8) -> PasswordRegistration {
     let account = account(n);
     PasswordRegistration {
         password: verifier(account.id, n),
+        claim: None,
         session: Some(session(account.id, n)),
         ends_session: None,
         audit: event(u128::from(n), account.id).into(),
@@ -96,11 +98,12 @@ async fn refused(store: &dyn DurableStore, change: PasswordChange, expected: Pas
 pub async fn a_password_registration_is_recorded(subject: impl DurableSubject) {
     let store = subject.store();
     let (_, before) = register_signed_in(&*store, 9).await;
+    let id = account(1).id;
     let registration = PasswordRegistration {
+        claim: Some(claim(id, 1)),
         ends_session: Some(before),
         ..newcomer_by_password(1)
     };
-    let id = registration.account.id;
     assert_eq!(
         store.register_password(registration).await.unwrap(),
         PasswordRegistrationOutcome::Committed
@@ -110,6 +113,7 @@ pub async fn a_password_registration_is_recorded(subject: impl DurableSubject) {
     assert_eq!(found.sessions, [session(id, 1)]);
     assert_eq!(found.events, [event(1, id)]);
     assert_eq!(store.password_of(id).await.unwrap(), Some(verifier(id, 1)));
+    assert_eq!(store.address_claim(id).await.unwrap(), Some(claim(id, 1)));
     assert_eq!(store.session(&family(9)).await.unwrap(), None);
 
     // With a username, a record of another account, or an event that is in use, nothing is written.
@@ -127,6 +131,10 @@ pub async fn a_password_registration_is_recorded(subject: impl DurableSubject) {
     for broken in [
         PasswordRegistration {
             password: verifier(id, 2),
+            ..newcomer_by_password(2)
+        },
+        PasswordRegistration {
+            claim: Some(claim(id, 2)),
             ..newcomer_by_password(2)
         },
         PasswordRegistration {
@@ -370,6 +378,14 @@ pub async fn a_password_change_needs_what_it_was_judged_by(subject: impl Durable
         PasswordChangeOutcome::NoPasskey,
     )
     .await;
+    let together = PasswordChange {
+        to: Some(PasswordVerifier {
+            with_passkey: true,
+            ..verifier(id, 3)
+        }),
+        ..change(id, own, 1, 3)
+    };
+    refused(&*store, together, PasswordChangeOutcome::NoPasskey).await;
     for session in [own, theirs] {
         let ungranted = PasswordChange {
             uses_grant: Some(PURPOSE.into()),

@@ -1,4 +1,5 @@
 use super::addresses::new_claim;
+use super::passwords::verifier;
 use super::samples::{
     account, announced, another, at, credential_id, event, newcomer, open_session, register,
     register_signed_in, session, snapshot, token,
@@ -6,8 +7,8 @@ use super::samples::{
 use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AfterRecovery, ClaimOutcome, CodeAttempt, DurableStore, NewRegistration,
-    ProofOutcome, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RegistrationAccount,
-    RegistrationOutcome, Session, TokenHash,
+    PasswordVerifier, ProofOutcome, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep,
+    RegistrationAccount, RegistrationOutcome, Session, TokenHash,
 };
 
 /// Recovery `n` of address 7.
@@ -407,11 +408,30 @@ pub async fn expired_recoveries_are_dropped(subject: impl DurableSubject) {
     assert_eq!(store.recovery(&token(1)).await.unwrap(), None);
 }
 
-/// All other sessions end, and with them, where that is asked for, all other passkeys go.
+/// All other sessions end, and with them, where that is asked for, all other passkeys go, and a password that signs in
+/// without one.
 pub async fn a_recovered_account_is_signed_out_elsewhere(subject: impl DurableSubject) {
     let store = subject.store();
-    for (n, drops_passkeys) in [(10, false), (20, true)] {
-        let (id, own) = register_signed_in(&*store, n).await;
+    for (n, drops_passkeys, with_passkey, password_stays) in [
+        (10, false, false, true),
+        (20, true, false, false),
+        (30, true, true, true),
+    ] {
+        let id = account(n).id;
+        let own = session(id, n).id;
+        let password = PasswordVerifier {
+            with_passkey,
+            ..verifier(id, n)
+        };
+        let newcomer = NewRegistration {
+            password: Some(password),
+            session: Some(Session {
+                credential: Some(credential_id(n)),
+                ..session(id, n)
+            }),
+            ..newcomer(n)
+        };
+        register(&*store, newcomer).await;
         register(&*store, another(id, n + 1)).await;
         open_session(&*store, session(id, n + 2), n).await;
         let bystander = register_signed_in(&*store, n + 5).await;
@@ -454,6 +474,8 @@ pub async fn a_recovered_account_is_signed_out_elsewhere(subject: impl DurableSu
         } else {
             assert_eq!(left.len(), 3);
         }
+        let password = store.password_of(id).await.unwrap();
+        assert_eq!(password.is_some(), password_stays);
         let others = snapshot(&*store, bystander.0).await;
         assert_eq!((others.sessions.len(), others.credentials.len()), (1, 1));
     }

@@ -250,6 +250,7 @@ pub(super) fn removal(account: AccountId, credentials: &[u8]) -> Removal {
     Removal {
         account,
         credentials: credentials.iter().map(|n| credential_id(*n)).collect(),
+        password_suffices: false,
         keeps_session: None,
         uses_grant: None,
         audit: event(4000 + u128::from(credentials[0]), account).into(),
