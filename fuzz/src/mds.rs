@@ -123,6 +123,7 @@ fn verify(bytes: &[u8], at: UnixTime, previous: Option<Issue>) -> Result<Blob, B
             roots: std::slice::from_ref(&*ROOT),
             signer: Signer::DnsName(NAME),
             at,
+            revoked: None,
             previous,
         },
     )

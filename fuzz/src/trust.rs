@@ -11,7 +11,7 @@
 
 use std::sync::LazyLock;
 
-use keyhaven_core::{PathError, Sha1, TrustAnchor, UnixTime, validate_path};
+use keyhaven_core::{PathError, PathPolicy, Sha1, TrustAnchor, UnixTime, validate_path};
 use keyhaven_testkit::authenticator::{CertificateDraft, SigningKey, tlv};
 use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::BasicConstraints;
@@ -60,15 +60,20 @@ pub fn trust_path(data: &[u8]) {
 }
 
 fn judge(path: &[&[u8]], anchors: &[&TrustAnchor], at: UnixTime) {
-    let verdict = validate_path(path, anchors, at, Sha1::Refuse).map(|found| found.anchor());
+    let by = |sha1| PathPolicy {
+        at,
+        sha1,
+        revoked: None,
+    };
+    let verdict = validate_path(path, anchors, &by(Sha1::Refuse)).map(|found| found.anchor());
     // Without anchors nothing is trusted, and whom nobody named changes nothing.
-    assert!(validate_path(path, &[], at, Sha1::Refuse).is_err());
+    assert!(validate_path(path, &[], &by(Sha1::Refuse)).is_err());
     let with_stranger: Vec<&TrustAnchor> = [&*STRANGER].into_iter().chain(anchors.iter().copied()).collect();
-    let again = validate_path(path, &with_stranger, at, Sha1::Refuse).map(|found| found.anchor());
+    let again = validate_path(path, &with_stranger, &by(Sha1::Refuse)).map(|found| found.anchor());
     assert_eq!(verdict.is_ok(), again.is_ok());
     // What SHA-1 adds is signatures.
     if verdict.is_ok() {
-        assert!(validate_path(path, anchors, at, Sha1::Allow).is_ok());
+        assert!(validate_path(path, anchors, &by(Sha1::Allow)).is_ok());
     }
     let Ok(anchor) = verdict else {
         assert_ne!(verdict, Err(PathError::TooComplex), "of six certificates");

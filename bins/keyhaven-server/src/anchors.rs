@@ -1,7 +1,8 @@
 //! The trust anchors of attestations: the operator's own, and those of a FIDO metadata BLOB that is kept in a file.
 //!
 //! The file is read anew when it changes, and downloaded anew where the operator gave an address for it. Whatever comes is
-//! verified before it counts: what does not verify, or is older than what is in use, changes nothing.
+//! verified before it counts: what does not verify, or is older than what is in use, changes nothing. So is a file of
+//! revocation lists, which count for both.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use keyhaven_api::MetadataFigures;
-use keyhaven_core::{KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
+use keyhaven_core::{KeyProtection, RevocationLists, TrustAnchor, TrustAnchorSource, TrustAnchors, UnixTime};
 use keyhaven_mds::{Blob, Issue, MetadataSource, Signer, StatusPolicy, Verification};
 use keyhaven_service::Anchors;
 
@@ -34,6 +35,8 @@ pub(crate) struct AnchorFiles {
     pub(crate) local_hardware: bool,
     /// FIDO metadata.
     pub(crate) metadata: Option<MetadataFiles>,
+    /// Certificate revocation lists, in PEM.
+    pub(crate) revoked: Option<PathBuf>,
 }
 
 /// Where metadata are, and who may have signed them.
@@ -53,9 +56,22 @@ pub(crate) struct MetadataFiles {
 pub(crate) struct AnchorSet {
     local: TrustAnchors,
     metadata: Option<Metadata>,
+    revoked: Option<RevokedFile>,
     current: RwLock<Arc<dyn TrustAnchorSource>>,
     /// Apart from the progress, which is locked while a download lasts.
     figures: Mutex<Option<MetadataFigures>>,
+}
+
+/// The file of revocation lists.
+struct RevokedFile {
+    path: PathBuf,
+    state: Mutex<Revoked>,
+}
+
+struct Revoked {
+    lists: Arc<RevocationLists>,
+    /// The file's time of change when it was last read.
+    read_at: Option<SystemTime>,
 }
 
 struct Metadata {
@@ -98,12 +114,15 @@ impl AnchorSet {
                 progress: Mutex::default(),
             }),
         };
+        let revoked = files.revoked.as_deref().map(RevokedFile::read).transpose()?;
         let set = Self {
-            current: RwLock::new(Arc::new(local.clone())),
+            current: RwLock::new(Arc::new(TrustAnchors::new())),
             local,
             metadata,
+            revoked,
             figures: Mutex::default(),
         };
+        set.put(set.anchors());
         if let Some(metadata) = &set.metadata {
             let mut progress = Progress::default();
             if metadata.files.blob.exists() {
@@ -123,14 +142,18 @@ impl AnchorSet {
 
     /// Looks for news, and takes them where they verify. Blocks while it reads and downloads.
     pub(crate) fn refresh(&self, now: UnixTime) {
+        let revoked = self.revoked.as_ref().is_some_and(RevokedFile::refresh);
         let Some(metadata) = &self.metadata else {
+            if revoked {
+                self.put(self.anchors());
+            }
             return;
         };
         // One at a time; it is held while files are read, which nobody else waits for.
         let mut progress = metadata.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = changed_at(&metadata.files.blob);
         if changed.is_some()
-            && changed != progress.read_at
+            && (changed != progress.read_at || revoked)
             && let Err(error) = self.read(metadata, &mut progress, now)
         {
             tracing::warn!(error = format!("{error:#}"), "the metadata file is not used");
@@ -155,7 +178,12 @@ impl AnchorSet {
         let path = &metadata.files.blob;
         let changed = changed_at(path);
         let blob = metadata
-            .verify(&pem::read(path)?, progress.in_use, now)
+            .verify(
+                &pem::read(path)?,
+                progress.in_use,
+                self.anchors().revocation_lists(),
+                now,
+            )
             .with_context(|| path.display().to_string())?;
         progress.read_at = changed;
         self.take(blob, progress, now);
@@ -182,7 +210,7 @@ impl AnchorSet {
             .read_to_vec()
             .with_context(|| url.to_owned())?;
         let blob = metadata
-            .verify(&bytes, progress.in_use, now)
+            .verify(&bytes, progress.in_use, self.anchors().revocation_lists(), now)
             .with_context(|| url.to_owned())?;
         replace(path, &bytes).with_context(|| path.display().to_string())?;
         progress.read_at = changed_at(path);
@@ -206,13 +234,73 @@ impl AnchorSet {
             dropped = blob.dropped().len(),
             "metadata in use"
         );
-        let source = MetadataSource::new(blob, StatusPolicy::default(), self.local.clone());
+        self.put(MetadataSource::new(blob, StatusPolicy::default(), self.anchors()));
+    }
+
+    /// The operator's own anchors, with what is revoked now.
+    fn anchors(&self) -> TrustAnchors {
+        match &self.revoked {
+            None => self.local.clone(),
+            Some(file) => self.local.clone().with_revocation_lists(file.lists()),
+        }
+    }
+
+    fn put(&self, source: impl TrustAnchorSource + 'static) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(source);
     }
 }
 
+impl RevokedFile {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let read_at = changed_at(path);
+        Ok(Self {
+            path: path.to_owned(),
+            state: Mutex::new(Revoked {
+                lists: Arc::new(pem::revocation_lists(path)?),
+                read_at,
+            }),
+        })
+    }
+
+    fn lists(&self) -> Arc<RevocationLists> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&state.lists)
+    }
+
+    /// Whether the file has changed and is in use as it is now. One that cannot be read leaves things as they are.
+    fn refresh(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = changed_at(&self.path);
+        if changed.is_none() || changed == state.read_at {
+            return false;
+        }
+        // Where it cannot be read: not again until it changes again.
+        state.read_at = changed;
+        match pem::revocation_lists(&self.path) {
+            Ok(lists) => {
+                tracing::info!(lists = lists.len(), "revocation lists in use");
+                state.lists = Arc::new(lists);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the file of revocation lists is not used"
+                );
+                false
+            }
+        }
+    }
+}
+
 impl Metadata {
-    fn verify(&self, bytes: &[u8], previous: Option<Issue>, now: UnixTime) -> anyhow::Result<Blob> {
+    fn verify(
+        &self,
+        bytes: &[u8],
+        previous: Option<Issue>,
+        revoked: Option<&RevocationLists>,
+        now: UnixTime,
+    ) -> anyhow::Result<Blob> {
         let verification = Verification {
             roots: &self.roots,
             signer: match self.files.signer.as_str() {
@@ -220,6 +308,7 @@ impl Metadata {
                 name => Signer::DnsName(name),
             },
             at: now,
+            revoked,
             previous,
         };
         Ok(Blob::verify(bytes, &verification)?)
@@ -254,7 +343,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use keyhaven_core::base64url;
     use keyhaven_testkit::authenticator::{
-        Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
+        Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, RevocationListDraft, SigningKey, tlv,
     };
     use keyhaven_testkit::process::TempDir;
     use keyhaven_testkit::site::serve;
@@ -335,6 +424,7 @@ mod tests {
             let files = AnchorFiles {
                 local_hardware: false,
                 local: None,
+                revoked: None,
                 metadata: Some(MetadataFiles {
                     blob: directory.path().join("blob.jwt"),
                     root: root_file,
@@ -381,6 +471,73 @@ mod tests {
         place.write(&blob(8, "2026-03-01"), 3);
         set.refresh(NOW);
         assert_eq!(in_use(&set), 8);
+    }
+
+    /// A file of revocation lists that has changed at this second.
+    fn revoke(path: &Path, serials: &[u8], second: u64) {
+        let list = RevocationListDraft {
+            issuer: vec![Attribute {
+                kind: 3,
+                tag: 0x0c,
+                text: "root".into(),
+            }],
+            updates: ("20260101000000Z".into(), "20260201000000Z".into()),
+            revoked: serials.iter().map(|serial| vec![*serial]).collect(),
+        };
+        let der = list.sign(&SigningKey::new(-7, b"root").unwrap());
+        let pem = format!(
+            "-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n",
+            STANDARD.encode(der)
+        );
+        std::fs::write(path, pem).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + second);
+        file.set_modified(changed).unwrap();
+    }
+
+    #[test]
+    fn revocation_lists_are_read_anew_and_count_for_blobs_and_attestations() {
+        let mut place = Place::new(None);
+        place.write(&blob(7, "2026-02-01"), 0);
+        let path = place.directory.path().join("revoked.pem");
+        place.files.revoked = Some(path.clone());
+        assert!(AnchorSet::load(&place.files, NOW).is_err(), "there is no file");
+        // The signer's serial number is 1.
+        revoke(&path, &[1], 0);
+        assert!(
+            AnchorSet::load(&place.files, NOW).is_err(),
+            "the signer is revoked"
+        );
+        revoke(&path, &[2], 1);
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        let lists = |set: &AnchorSet| set.current().revocation_lists().map(RevocationLists::len);
+        assert_eq!(lists(&set), Some(1));
+        // Revoked meanwhile: what was taken stays in use, nothing new by that signer is taken.
+        revoke(&path, &[1], 2);
+        place.write(&blob(8, "2026-03-01"), 3);
+        set.refresh(NOW);
+        assert_eq!(in_use(&set), 7);
+        revoke(&path, &[2], 4);
+        set.refresh(NOW);
+        assert_eq!(in_use(&set), 8);
+        // What cannot be read changes nothing.
+        std::fs::write(&path, "nothing").unwrap();
+        set.refresh(NOW);
+        assert_eq!(lists(&set), Some(1));
+    }
+
+    #[test]
+    fn revocation_lists_beside_local_anchors_are_read_anew() {
+        let mut place = Place::new(None);
+        let path = place.directory.path().join("revoked.pem");
+        place.files.local = place.files.metadata.take().map(|files| files.root);
+        place.files.revoked = Some(path.clone());
+        revoke(&path, &[2], 0);
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        let first = format!("{:?}", set.current().revocation_lists());
+        revoke(&path, &[3], 1);
+        set.refresh(NOW);
+        assert_ne!(format!("{:?}", set.current().revocation_lists()), first);
     }
 
     #[test]

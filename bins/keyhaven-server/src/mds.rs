@@ -12,7 +12,7 @@ use keyhaven_mds::{
 };
 use serde::Serialize;
 
-use crate::pem::{certificates, read};
+use crate::pem::{certificates, read, revocation_lists};
 
 /// What to look at, and how.
 #[derive(clap::Args)]
@@ -20,6 +20,9 @@ pub(crate) struct Inspect {
     /// Verify the BLOB under the certificates in this PEM file: for FIDO's, GlobalSign Root R3.
     #[arg(long, value_name = "PEM")]
     root: Option<PathBuf>,
+    /// Certificate revocation lists for the signer's certificates, in a PEM file.
+    #[arg(long, value_name = "PEM", requires = "root")]
+    crl: Option<PathBuf>,
     /// The moment to judge at, as in 2026-01-31T00:00:00Z. Default: now.
     #[arg(long, value_name = "RFC3339")]
     at: Option<String>,
@@ -47,6 +50,7 @@ impl Inspect {
         let report = match &self.root {
             Some(root) => {
                 let roots = certificates(root)?;
+                let revoked = self.crl.as_deref().map(revocation_lists).transpose()?;
                 let verification = Verification {
                     roots: &roots,
                     signer: match self.signer.as_str() {
@@ -54,6 +58,7 @@ impl Inspect {
                         name => Signer::DnsName(name),
                     },
                     at,
+                    revoked: revoked.as_ref(),
                     previous: None,
                 };
                 match Blob::verify(&bytes, &verification) {

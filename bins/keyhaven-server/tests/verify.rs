@@ -401,6 +401,8 @@ fn what_is_malformed_outside_the_response_is_no_case() {
                 // Base64, but no certificate.
                 json!({"policy": "trusted", "trustAnchors": ["AQI="], "at": "2026-01-01T00:00:00Z"}),
                 json!({"policy": "trusted", "trustAnchors": [], "at": "yesterday"}),
+                json!({"revocationLists": ["AQI"]}),
+                json!({"revocationLists": ["AQI="]}),
                 json!({"policy": "x"}),
                 json!({"unknown": 1}),
                 json!({"allowSha1": 1}),

@@ -106,6 +106,6 @@ pub use step::Step;
 pub use trace::{Outcome, Trace, TraceEntry};
 pub use trust::{
     AcceptableAnchor, AnchorScope, AnchoredCertificate, AttestationTrust, AuthenticatorRefused,
-    InvalidTrustAnchor, PathError, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustDecision, TrustError,
-    TrustQuery, TrustedPath, validate_path,
+    InvalidRevocationList, InvalidTrustAnchor, PathError, PathPolicy, RevocationLists, TrustAnchor,
+    TrustAnchorSource, TrustAnchors, TrustDecision, TrustError, TrustQuery, TrustedPath, validate_path,
 };

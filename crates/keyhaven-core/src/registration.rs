@@ -433,7 +433,7 @@ impl VerifiedRegistration {
 
     /// The serial number of the device, out of an enterprise attestation (§8.2.2): one or more bytes, unique within the
     /// model. `None` unless asked for, by [`EnterpriseAttestation::Requested`](crate::EnterpriseAttestation::Requested),
-    /// and told.
+    /// and told. Only a claim where [`Self::attestation_trusted`] is false: then anybody may have signed the certificate.
     #[must_use]
     pub fn enterprise_serial_number(&self) -> Option<&[u8]> {
         self.enterprise_serial_number.as_deref()

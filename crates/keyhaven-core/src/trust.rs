@@ -3,8 +3,10 @@
 mod anchor;
 mod certificate;
 mod path;
+mod revocation;
 
 use std::fmt;
+use std::sync::Arc;
 
 use keyhaven_types::{Aaguid, UnixTime};
 
@@ -17,7 +19,8 @@ use crate::{Received, Step};
 use certificate::CertificateView;
 
 pub use anchor::{InvalidTrustAnchor, TrustAnchor};
-pub use path::{AnchoredCertificate, PathError, validate_path};
+pub use path::{AnchoredCertificate, PathError, PathPolicy, validate_path};
+pub use revocation::{InvalidRevocationList, RevocationLists};
 
 /// Whether an attestation must be trusted (§7.1 steps 23 and 24). Its statement is verified in either case.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +48,11 @@ pub trait TrustAnchorSource: fmt::Debug + Send + Sync {
         &'a self,
         query: &TrustQuery,
     ) -> Result<Vec<AcceptableAnchor<'a>>, AuthenticatorRefused>;
+
+    /// What issuers below the anchors have revoked, where that is known.
+    fn revocation_lists(&self) -> Option<&RevocationLists> {
+        None
+    }
 }
 
 /// What an attestation says of itself when its anchors are looked up. Nothing of it is proven yet.
@@ -156,6 +164,7 @@ pub struct TrustAnchors {
     for_any: Vec<TrustAnchor>,
     for_model: Vec<(Aaguid, TrustAnchor)>,
     protection: KeyProtection,
+    revoked: Option<Arc<RevocationLists>>,
 }
 
 impl TrustAnchors {
@@ -166,6 +175,16 @@ impl TrustAnchors {
             for_any: Vec::new(),
             for_model: Vec::new(),
             protection: KeyProtection::Unknown,
+            revoked: None,
+        }
+    }
+
+    /// The same, these certificates being revoked.
+    #[must_use]
+    pub fn with_revocation_lists(self, lists: Arc<RevocationLists>) -> Self {
+        Self {
+            revoked: Some(lists),
+            ..self
         }
     }
 
@@ -216,6 +235,10 @@ impl TrustAnchorSource for TrustAnchors {
             }))
             .collect())
     }
+
+    fn revocation_lists(&self) -> Option<&RevocationLists> {
+        self.revoked.as_deref()
+    }
 }
 
 impl TrustDecision {
@@ -262,6 +285,11 @@ pub(crate) fn judge(
             at.as_seconds()
         )
     });
+    let policy = PathPolicy {
+        at,
+        sha1,
+        revoked: anchors.revocation_lists(),
+    };
     let mut paths = Vec::with_capacity(members.len());
     let mut proven = None;
     for (member, acceptable) in members {
@@ -271,7 +299,7 @@ pub(crate) fn judge(
         }
         let candidates: Vec<&TrustAnchor> = acceptable.iter().map(|acceptable| acceptable.anchor).collect();
         let certificates: Vec<&[u8]> = member.certificates.iter().map(AsRef::as_ref).collect();
-        let anchored = validate_path(&certificates, &candidates, at, sha1)
+        let anchored = validate_path(&certificates, &candidates, &policy)
             .map_err(|error| TrustError::Path { format, error })?;
         let found = acceptable
             .iter()

@@ -105,7 +105,12 @@ fn anchored_certificates_verify_what_their_key_signed_and_tell_their_host() {
         let der = certificate(&key, host.clone());
         let anchor = TrustAnchor::from_der("signer", &der).unwrap();
         assert_eq!(format!("{anchor:?}"), "TrustAnchor(\"signer\")");
-        let leaf = validate_path(&[&der], &[&anchor], at, Sha1::Refuse).unwrap();
+        let policy = PathPolicy {
+            at,
+            sha1: Sha1::Refuse,
+            revoked: None,
+        };
+        let leaf = validate_path(&[&der], &[&anchor], &policy).unwrap();
         let signature = key.sign(b"message");
         assert!(leaf.has_signed(own, b"message", &signature));
         assert!(!leaf.has_signed(own, b"another", &signature));

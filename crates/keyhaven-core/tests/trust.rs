@@ -7,7 +7,7 @@ use std::slice::from_ref;
 
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
-    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
+    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, RevocationListDraft, SigningKey, tlv,
 };
 use support::{position, signed_with};
 
@@ -19,6 +19,12 @@ const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 
 /// Seconds: 2026-01-01T00:00:00Z.
 const AT: i64 = 1_767_225_600;
+
+const POLICY: PathPolicy<'_> = PathPolicy {
+    at: UnixTime::from_millis(AT * 1000),
+    sha1: Sha1::Refuse,
+    revoked: None,
+};
 
 fn key(seed: &str) -> SigningKey {
     SigningKey::new(-7, seed.as_bytes()).unwrap()
@@ -50,6 +56,7 @@ fn authority(path_length: Option<u8>) -> Vec<u8> {
 }
 
 const KEY_CERT_SIGN: u8 = 0b0000_0100;
+const CRL_SIGN: u8 = 0b0000_0010;
 const DIGITAL_SIGNATURE: u8 = 0b1000_0000;
 
 fn key_usage(bits: u8) -> Vec<u8> {
@@ -68,7 +75,7 @@ fn ca(subject: &str, issuer: &str) -> CertificateDraft {
         subject_public_key_info: key(subject).subject_public_key_info(),
         extensions: vec![
             extension(BASIC_CONSTRAINTS, true, authority(None)),
-            extension(KEY_USAGE, true, key_usage(KEY_CERT_SIGN)),
+            extension(KEY_USAGE, true, key_usage(KEY_CERT_SIGN | CRL_SIGN)),
         ],
     }
 }
@@ -84,6 +91,7 @@ struct Chain {
     signers: [SigningKey; 4],
     at: UnixTime,
     sha1: Sha1,
+    lists: Vec<Vec<u8>>,
 }
 
 impl Chain {
@@ -99,6 +107,7 @@ impl Chain {
             signers: [key("root"), key("root"), key("upper"), key("lower")],
             at: UnixTime::from_millis(AT * 1000),
             sha1: Sha1::Refuse,
+            lists: Vec::new(),
         }
     }
 
@@ -116,7 +125,13 @@ impl Chain {
     }
 
     fn judge(&self) -> Result<(), PathError> {
-        validate(&self.certificates(), &[self.root()], self.at, self.sha1)
+        let lists = RevocationLists::from_der(self.lists.iter().map(Vec::as_slice)).unwrap();
+        let policy = PathPolicy {
+            at: self.at,
+            sha1: self.sha1,
+            revoked: Some(&lists),
+        };
+        validate(&self.certificates(), &[self.root()], &policy)
     }
 
     /// Its refusal after one change. Unchanged it is accepted, or the case proves nothing.
@@ -138,26 +153,105 @@ fn anchor(der: &[u8]) -> TrustAnchor {
 }
 
 /// Holds the certificates to the anchors; the anchor found must be one of them.
-fn validate(
-    certificates: &[Vec<u8>],
-    anchors: &[Vec<u8>],
-    at: UnixTime,
-    sha1: Sha1,
-) -> Result<(), PathError> {
+fn validate(certificates: &[Vec<u8>], anchors: &[Vec<u8>], policy: &PathPolicy<'_>) -> Result<(), PathError> {
     let anchors: Vec<TrustAnchor> = anchors.iter().map(|der| anchor(der)).collect();
     let anchors: Vec<&TrustAnchor> = anchors.iter().collect();
     let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
-    validate_path(&certificates, &anchors, at, sha1)
+    validate_path(&certificates, &anchors, policy)
         .map(|found| assert!(anchors.iter().any(|anchor| std::ptr::eq(*anchor, found.anchor()))))
 }
 
 fn holds(certificates: &[Vec<u8>], anchors: &[Vec<u8>]) -> Result<(), PathError> {
-    validate(
-        certificates,
-        anchors,
-        UnixTime::from_millis(AT * 1000),
-        Sha1::Refuse,
-    )
+    validate(certificates, anchors, &POLICY)
+}
+
+/// What an issuer has revoked, by its key.
+fn list(issuer: &str, revoked: &[u8]) -> Vec<u8> {
+    draft(issuer, revoked).sign(&key(issuer))
+}
+
+fn draft(issuer: &str, revoked: &[u8]) -> RevocationListDraft {
+    RevocationListDraft {
+        issuer: name(issuer),
+        updates: ("20250601000000Z".into(), "20260601000000Z".into()),
+        revoked: revoked.iter().map(|serial| vec![*serial]).collect(),
+    }
+}
+
+#[test]
+fn no_certificate_on_the_path_is_revoked() {
+    let chain = || {
+        let mut chain = Chain::new();
+        chain.upper.serial_number = vec![2];
+        chain.lower.serial_number = vec![3];
+        chain.leaf.serial_number = vec![4];
+        for issuer in ["root", "upper", "lower"] {
+            chain.lists.push(list(issuer, &[9]));
+        }
+        chain
+    };
+    for (issuer, serial) in [("root", 2), ("upper", 3), ("lower", 4)] {
+        // Of its issuer's list it is, and of nobody else's.
+        assert_eq!(
+            chain().spoiled(|c| c.lists = vec![list(issuer, &[serial])]),
+            PathError::Revoked
+        );
+        for other in ["root", "upper", "lower", "stranger"] {
+            if other != issuer {
+                chain().accepted(|c| c.lists = vec![list(other, &[serial])]);
+            }
+        }
+        // By that name, and not by that key: whoever could put it there could also leave it out.
+        let forged = || vec![draft(issuer, &[serial]).sign(&key("stranger"))];
+        assert_eq!(chain().spoiled(|c| c.lists = forged()), PathError::RevocationList);
+    }
+}
+
+#[test]
+fn the_newest_list_counts_also_when_it_is_old() {
+    let older = || RevocationListDraft {
+        updates: ("20250501000000Z".into(), "20260501000000Z".into()),
+        ..draft("lower", &[])
+    };
+    for newest_first in [true, false] {
+        let spoiled = Chain::new().spoiled(|c| {
+            c.lists = vec![list("lower", &[1]), older().sign(&key("lower"))];
+            if !newest_first {
+                c.lists.reverse();
+            }
+        });
+        assert_eq!(spoiled, PathError::Revoked);
+    }
+    let overdue = RevocationListDraft {
+        updates: ("20250501000000Z".into(), "20250601000000Z".into()),
+        ..draft("lower", &[1])
+    };
+    let spoiled = Chain::new().spoiled(|c| c.lists = vec![overdue.sign(&key("lower"))]);
+    assert_eq!(spoiled, PathError::Revoked);
+}
+
+#[test]
+fn a_ca_that_may_not_sign_lists_revokes_nothing_and_certifies_nothing() {
+    // Whose key usage has keyCertSign alone.
+    let spoiled = Chain::new().spoiled(|c| {
+        c.lower.extensions[1].value = key_usage(KEY_CERT_SIGN);
+        c.lists = vec![list("lower", &[9])];
+    });
+    assert_eq!(spoiled, PathError::RevocationList);
+}
+
+#[test]
+fn what_is_no_list_is_refused() {
+    let good = list("root", &[1]);
+    assert_eq!(RevocationLists::from_der([&good[..]]).unwrap().len(), 1);
+    let certificate = Chain::new().root();
+    for bad in [&good[..good.len() - 1], &[], &certificate] {
+        assert_eq!(
+            RevocationLists::from_der([&good[..], bad]).unwrap_err(),
+            InvalidRevocationList
+        );
+    }
+    assert!(RevocationLists::from_der([]).unwrap().is_empty());
 }
 
 #[test]
@@ -484,7 +578,10 @@ fn a_leaf_may_be_the_anchor_of_itself_alone() {
     // Nothing is below the anchor: no date is judged.
     let ended = UnixTime::from_millis(i64::MAX);
     let alone = [leaf.clone()];
-    assert_eq!(validate(&alone, &alone, ended, Sha1::Refuse), Ok(()));
+    assert_eq!(
+        validate(&alone, &alone, &PathPolicy { at: ended, ..POLICY }),
+        Ok(())
+    );
     // Another certificate for the same key and name is another.
     let mut other = chain.clone();
     other.leaf.serial_number = vec![2];
@@ -625,11 +722,11 @@ fn by(spki: &[u8], algorithm: &[u8], sha1: Sha1, sign: impl Fn(&[u8]) -> Vec<u8>
     chain.root.subject_public_key_info = spki.to_vec();
     chain.leaf.issuer = name("root");
     let leaf = signed_with(&chain.certificates()[0], algorithm, sign);
-    let verdict = validate(from_ref(&leaf), &[chain.root()], chain.at, sha1);
+    let verdict = validate(from_ref(&leaf), &[chain.root()], &PathPolicy { sha1, ..POLICY });
     if verdict.is_ok() {
         let mut spoiled = leaf;
         *spoiled.last_mut().unwrap() ^= 1;
-        let refused = validate(&[spoiled], &[chain.root()], chain.at, sha1);
+        let refused = validate(&[spoiled], &[chain.root()], &PathPolicy { sha1, ..POLICY });
         assert_eq!(refused, Err(PathError::SignatureInvalid));
     }
     verdict
@@ -779,7 +876,14 @@ fn rsa_signatures_with_sha_1_are_the_policys() {
     let leaf = include_bytes!("vectors/sha1-leaf.der").to_vec();
     // 2027-01-01T00:00:00Z.
     let at = UnixTime::from_millis(1_798_761_600_000);
-    let judge = |leaf: &[u8], sha1| validate(&[leaf.to_vec()], from_ref(&root), at, sha1);
+    let judge = |leaf: &[u8], sha1| {
+        let policy = PathPolicy {
+            at,
+            sha1,
+            revoked: None,
+        };
+        validate(&[leaf.to_vec()], from_ref(&root), &policy)
+    };
     assert_eq!(judge(&leaf, Sha1::Allow), Ok(()));
     assert_eq!(judge(&leaf, Sha1::Refuse), Err(PathError::SignatureAlgorithm));
     let mut spoiled = leaf;

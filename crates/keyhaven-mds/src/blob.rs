@@ -1,7 +1,10 @@
 //! The BLOB: a JSON Web Signature (RFC 7515) with its certificate chain in the header, over a list of entries.
 
 use base64::Engine as _;
-use keyhaven_core::{CoseAlgorithm, PathError, Sha1, TrustAnchor, UnixTime, base64url, validate_path};
+use keyhaven_core::{
+    CoseAlgorithm, PathError, PathPolicy, RevocationLists, Sha1, TrustAnchor, UnixTime, base64url,
+    validate_path,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +22,8 @@ pub struct Verification<'a> {
     pub signer: Signer<'a>,
     /// The moment at which the certificates must be valid, usually now.
     pub at: UnixTime,
+    /// What issuers of the signer's certificates have revoked, where that is known.
+    pub revoked: Option<&'a RevocationLists>,
     /// The BLOB that is in use, where one is: an older one is not taken for it.
     pub previous: Option<Issue>,
 }
@@ -150,7 +155,12 @@ impl Blob {
             .map_err(|_| BlobError::Header("x5c: not base64".into()))?;
         let path: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
         let roots: Vec<&TrustAnchor> = against.roots.iter().collect();
-        let leaf = validate_path(&path, &roots, against.at, Sha1::Refuse)?;
+        let policy = PathPolicy {
+            at: against.at,
+            sha1: Sha1::Refuse,
+            revoked: against.revoked,
+        };
+        let leaf = validate_path(&path, &roots, &policy)?;
         match against.signer {
             Signer::DnsName(name) if !leaf.is_named(name) => {
                 return Err(BlobError::Signer {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use keyhaven_core::{
     Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
-    KeyProtection, TrustAnchorSource, TrustAnchors, TrustQuery,
+    KeyProtection, RevocationLists, TrustAnchorSource, TrustAnchors, TrustQuery,
 };
 
 use crate::{Blob, Entry, Refusal, Statement, StatusPolicy};
@@ -27,7 +27,8 @@ pub struct MetadataSource {
 }
 
 impl MetadataSource {
-    /// A source with these metadata. `local` anchors count for models that the metadata do not refuse.
+    /// A source with these metadata. `local` anchors count for models that the metadata do not refuse; revocation
+    /// lists that come with them, for all.
     #[must_use]
     pub fn new(blob: Blob, policy: StatusPolicy, local: TrustAnchors) -> Self {
         let mut by_aaguid: HashMap<Aaguid, Vec<usize>> = HashMap::new();
@@ -142,6 +143,11 @@ impl TrustAnchorSource for MetadataSource {
         }
         anchors.extend(self.local.anchors_for(query)?);
         Ok(anchors)
+    }
+
+    /// Those that came with the local anchors.
+    fn revocation_lists(&self) -> Option<&RevocationLists> {
+        self.local.revocation_lists()
     }
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use keyhaven_core::{PathError, UnixTime};
 use keyhaven_mds::{BlobError, Date, Issue, UnverifiedBlob};
-use keyhaven_testkit::authenticator::SigningKey;
+use keyhaven_testkit::authenticator::{RevocationListDraft, SigningKey};
 use serde_json::{Value, json};
 use support::{AT, Draft, certificate, entry, key, named, standard};
 
@@ -172,6 +172,27 @@ fn the_chain_leads_to_the_root_while_it_is_valid() {
         d.header["x5c"] = json!([standard(&evil)]);
     });
     assert_eq!(refused, path(PathError::NoPath));
+}
+
+#[test]
+fn the_signer_is_not_revoked() {
+    let list = |issuer: &str, revoked: u8| {
+        RevocationListDraft {
+            issuer: certificate(issuer, "", Vec::new()).subject,
+            updates: ("20260101000000Z".into(), "20260201000000Z".into()),
+            revoked: vec![vec![revoked]],
+        }
+        .sign(&key(issuer))
+    };
+    for issuer in ["root", "upper"] {
+        assert_eq!(
+            draft().spoiled(|d| d.lists = vec![list(issuer, 1)]),
+            BlobError::Path(PathError::Revoked)
+        );
+        let mut draft = draft();
+        draft.lists = vec![list(issuer, 2)];
+        assert!(draft.blob().is_ok());
+    }
 }
 
 #[test]

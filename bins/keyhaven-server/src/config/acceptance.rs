@@ -99,8 +99,9 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
             written.anchors_file.is_none()
                 && !written.anchors_hardware
                 && written.mds_file.is_none()
-                && written.mds_url.is_none(),
-            "attestation: trust anchors count only where attestation.trust is \"required\""
+                && written.mds_url.is_none()
+                && written.crl_file.is_none(),
+            "attestation: trust anchors and revocation lists count only where attestation.trust is \"required\""
         );
         return Ok(None);
     }
@@ -137,6 +138,7 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
         local: written.anchors_file.clone(),
         local_hardware: written.anchors_hardware,
         metadata,
+        revoked: written.crl_file.clone(),
     }))
 }
 

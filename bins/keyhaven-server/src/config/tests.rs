@@ -188,6 +188,7 @@ fn values_out_of_range_are_named() {
     refused(|raw| raw.metrics_listen = Some("x".into()), "metrics_listen");
     refused(|raw| raw.ceremonies.algorithms = Some(vec![]), "algorithms");
     refused(|raw| raw.attestation.anchors_file = Some("x".into()), "required");
+    refused(|raw| raw.attestation.crl_file = Some("x".into()), "required");
     let required = |change: fn(&mut Raw)| {
         move |raw: &mut Raw| {
             raw.attestation.trust = raw::Trust::Required;

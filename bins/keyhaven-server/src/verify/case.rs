@@ -1,9 +1,12 @@
 //! One line of input: a case, as the contract describes it, and what it means to the verifier.
 
+use std::sync::Arc;
+
 use keyhaven_core::{
     AndroidKeyPolicy, AttestationPolicy, AttestationTrust, BackupPolicy, Challenge, CredentialId,
-    CrossOrigin, Extension, ExtensionPolicy, Origin, Profile, RelyingParty, RpId, Sha1, TrustAnchor,
-    TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification, action_challenge, base64url,
+    CrossOrigin, Extension, ExtensionPolicy, Origin, Profile, RelyingParty, RevocationLists, RpId, Sha1,
+    TrustAnchor, TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification,
+    action_challenge, base64url,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -92,6 +95,8 @@ pub(super) struct AttestationField {
     pub(super) policy: AttestationPolicyField,
     #[serde(default, deserialize_with = "present")]
     pub(super) trust_anchors: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) revocation_lists: Option<Vec<String>>,
     #[serde(default, deserialize_with = "present")]
     pub(super) at: Option<String>,
     #[serde(default)]
@@ -284,6 +289,14 @@ pub(super) fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, No
     })
 }
 
+/// Standard base64 with padding.
+fn base64(field: &str, text: &str) -> Result<Vec<u8>, NoCase> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|_| format!("{field}: not base64 with padding"))
+}
+
 /// What `attestation` asks for, with its anchors read.
 pub(super) struct Attestation {
     /// The moment to judge at, where trust is required.
@@ -294,24 +307,30 @@ pub(super) struct Attestation {
 
 impl Attestation {
     pub(super) fn read(field: Option<&RawValue>, profile: &ProfileField) -> Result<Self, NoCase> {
-        use base64::Engine as _;
         let field: AttestationField = match field {
             None => AttestationField::default(),
             Some(raw) => object("attestation", raw.get())?,
         };
-        let anchors = field
+        let mut anchors = field
             .trust_anchors
             .iter()
             .flatten()
             .enumerate()
             .map(|(index, text)| {
-                let der = base64::engine::general_purpose::STANDARD
-                    .decode(text)
-                    .map_err(|_| "attestation.trustAnchors: not base64 with padding".to_owned())?;
+                let der = base64("attestation.trustAnchors", text)?;
                 TrustAnchor::from_der(&format!("trustAnchors[{index}]"), &der)
                     .map_err(|error| format!("attestation.trustAnchors: {error}"))
             })
             .collect::<Result<TrustAnchors, NoCase>>()?;
+        if let Some(lists) = &field.revocation_lists {
+            let lists = lists
+                .iter()
+                .map(|text| base64("attestation.revocationLists", text))
+                .collect::<Result<Vec<_>, NoCase>>()?;
+            let lists = RevocationLists::from_der(lists.iter().map(Vec::as_slice))
+                .map_err(|error| format!("attestation.revocationLists: {error}"))?;
+            anchors = anchors.with_revocation_lists(Arc::new(lists));
+        }
         let at = field.at.as_deref().map(moment).transpose()?;
         let trusted_at = match field.policy {
             AttestationPolicyField::IgnoreTrust => None,

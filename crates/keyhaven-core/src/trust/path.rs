@@ -8,6 +8,7 @@
 //! | `keyCertSign` of every CA, which webpki does not read | here |
 //! | CA flag, `keyCertSign` and path length of the anchor itself | here ([`TrustAnchor`]) |
 //! | a leaf that is itself an anchor | here |
+//! | revocation, by lists that are there | webpki |
 //! | critical certificate policies, which webpki refuses as unknown | here (`with_policies_not_critical`) |
 //! | at most 4 certificates of one name, so that there are few paths to try | here |
 
@@ -16,10 +17,14 @@ use std::time::Duration;
 
 use keyhaven_types::{CoseAlgorithm, UnixTime};
 use pki_types::{AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm};
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, VerifiedPath};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeIdIter, RevocationOptionsBuilder,
+    UnknownStatusPolicy, VerifiedPath,
+};
 
 use super::anchor::{Authority, TrustAnchor};
 use super::certificate::CertificateView;
+use super::revocation::RevocationLists;
 use crate::crypto::{Sha1, certificate_signatures};
 
 /// Why a chain leads to no anchor.
@@ -50,6 +55,12 @@ pub enum PathError {
     /// More CAs below one than its path length allows.
     #[error("the chain is longer than a path length constraint allows")]
     PathLength,
+    /// A revocation list for a certificate is not signed by its issuer, or in a way that is not accepted.
+    #[error("a revocation list for a certificate is not its issuer's")]
+    RevocationList,
+    /// A certificate's issuer has revoked it.
+    #[error("a certificate is revoked")]
+    Revoked,
     /// A signature of a kind that this build, or the policy, does not accept.
     #[error("a certificate is signed with an algorithm that is not accepted")]
     SignatureAlgorithm,
@@ -74,26 +85,36 @@ pub struct AnchoredCertificate<'a> {
     anchor: &'a TrustAnchor,
 }
 
-/// Validates that `certificates` lead to one of `anchors` at the moment `at`.
+/// What certification paths are judged by, beside their anchors.
+#[derive(Clone, Copy, Debug)]
+pub struct PathPolicy<'a> {
+    /// The moment at which certificates must be valid, usually now. To the second.
+    pub at: UnixTime,
+    /// Whether a certificate's signature may rest on SHA-1.
+    pub sha1: Sha1,
+    /// What issuers have revoked, where that is known.
+    pub revoked: Option<&'a RevocationLists>,
+}
+
+/// Validates that `certificates` lead to one of `anchors`.
 ///
 /// The first certificate is the leaf; the others are intermediates in any order, where superfluous and unreadable ones do
 /// no harm. None of them is trusted for being there: anchors are the caller's. Every certificate below the anchor must be
-/// valid at `at`, to the second.
+/// valid at that moment, and not be revoked.
 ///
 /// # Errors
 /// The reason that comes nearest to an explanation, where there are several paths.
 pub fn validate_path<'a>(
     certificates: &[&'a [u8]],
     anchors: &[&'a TrustAnchor],
-    at: UnixTime,
-    sha1: Sha1,
+    policy: &PathPolicy<'_>,
 ) -> Result<AnchoredCertificate<'a>, PathError> {
     let (&leaf, intermediates) = certificates.split_first().ok_or(PathError::Malformed)?;
     // A leaf that was chosen as an anchor needs no path.
     if let Some(anchor) = anchors.iter().find(|anchor| anchor.as_der() == leaf) {
         return Ok(AnchoredCertificate { leaf, anchor });
     }
-    let at = u64::try_from(at.as_seconds()).map_err(|_| PathError::Validity)?;
+    let at = u64::try_from(policy.at.as_seconds()).map_err(|_| PathError::Validity)?;
     let at = pki_types::UnixTime::since_unix_epoch(Duration::from_secs(at));
 
     let leaf_view = CertificateView::scan(leaf).ok_or(PathError::Malformed)?;
@@ -131,7 +152,7 @@ pub fn validate_path<'a>(
     let wrapped: Vec<OverOriginal<'_>>;
     let mut algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
         certificate_signatures::WITHOUT_SHA1.to_vec();
-    if sha1 == Sha1::Allow {
+    if policy.sha1 == Sha1::Allow {
         algorithms.extend(certificate_signatures::SHA1);
     }
     if !originals.is_empty() {
@@ -147,6 +168,16 @@ pub fn validate_path<'a>(
             .map(|algorithm| -> &dyn SignatureVerificationAlgorithm { algorithm })
             .collect();
     }
+
+    let lists: Vec<_> = policy
+        .revoked
+        .into_iter()
+        .flat_map(RevocationLists::iter)
+        .collect();
+    // Without any there is nothing to look into.
+    let revocation = RevocationOptionsBuilder::new(&lists)
+        .ok()
+        .map(|options| options.with_status_policy(UnknownStatusPolicy::Allow).build());
 
     // What our own rules have against a path that webpki has none against.
     let objection = Cell::new(None);
@@ -180,7 +211,7 @@ pub fn validate_path<'a>(
                     &intermediates,
                     at,
                     AnyPurpose,
-                    None,
+                    revocation,
                     Some(&judge),
                 )
                 .map(|_| ())
@@ -318,7 +349,12 @@ impl From<webpki::Error> for PathError {
             Error::CertExpired { .. } | Error::CertNotValidYet { .. } | Error::InvalidCertValidity => {
                 Self::Validity
             }
+            Error::CertRevoked => Self::Revoked,
             Error::EndEntityUsedAsCa => Self::NotACa,
+            Error::InvalidCrlSignatureForPublicKey
+            | Error::IssuerNotCrlSigner
+            | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+            | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => Self::RevocationList,
             Error::InvalidSignatureForPublicKey => Self::SignatureInvalid,
             Error::MaximumNameConstraintComparisonsExceeded
             | Error::MaximumPathBuildCallsExceeded

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use base64::Engine as _;
-use keyhaven_core::{TrustAnchor, UnixTime, base64url};
+use keyhaven_core::{RevocationLists, TrustAnchor, UnixTime, base64url};
 use keyhaven_mds::{Blob, BlobError, Issue, Signer, Verification};
 use keyhaven_testkit::authenticator::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
@@ -93,6 +93,8 @@ pub(crate) struct Draft {
     pub(crate) expected: &'static str,
     pub(crate) at: UnixTime,
     pub(crate) previous: Option<Issue>,
+    /// Revocation lists.
+    pub(crate) lists: Vec<Vec<u8>>,
 }
 
 impl Draft {
@@ -107,6 +109,7 @@ impl Draft {
             expected: NAME,
             at: AT,
             previous: None,
+            lists: Vec::new(),
         }
     }
 
@@ -133,12 +136,14 @@ impl Draft {
         } else {
             Signer::DnsName(self.expected)
         };
+        let revoked = RevocationLists::from_der(self.lists.iter().map(Vec::as_slice)).unwrap();
         Blob::verify(
             bytes,
             &Verification {
                 roots: &[Self::root()],
                 signer,
                 at: self.at,
+                revoked: Some(&revoked),
                 previous: self.previous,
             },
         )

@@ -19,6 +19,17 @@ pub struct CertificateDraft {
     pub extensions: Vec<Extension>,
 }
 
+/// A certificate revocation list to be signed.
+#[derive(Clone, Debug)]
+pub struct RevocationListDraft {
+    /// The issuer's name.
+    pub issuer: Vec<Attribute>,
+    /// When it was made and when the next one comes, `YYYYMMDDHHMMSSZ`.
+    pub updates: (String, String),
+    /// The serial numbers of what is revoked.
+    pub revoked: Vec<Vec<u8>>,
+}
+
 /// One attribute of a name.
 #[derive(Clone, Debug)]
 pub struct Attribute {
@@ -131,18 +142,9 @@ impl CertificateDraft {
         tbs.extend(tlv(0x02, &self.serial_number));
         tbs.extend(&algorithm);
         tbs.extend(name(&self.issuer));
-        let time = |text: &str| tlv(0x18, text.as_bytes());
-        // RFC 5280 wants UTCTime before 2050.
-        let utc = |text: &str| {
-            if text < "2050" {
-                tlv(0x17, &text.as_bytes()[2..])
-            } else {
-                time(text)
-            }
-        };
         tbs.extend(tlv(
             0x30,
-            &[utc(&self.validity.0), utc(&self.validity.1)].concat(),
+            &[time(&self.validity.0), time(&self.validity.1)].concat(),
         ));
         tbs.extend(name(&self.subject));
         tbs.extend(&self.subject_public_key_info);
@@ -150,12 +152,47 @@ impl CertificateDraft {
             let extensions: Vec<u8> = self.extensions.iter().flat_map(Extension::encode).collect();
             tbs.extend(tlv(0xa3, &tlv(0x30, &extensions)));
         }
-        let tbs = tlv(0x30, &tbs);
-        let signature = issuer.sign(&tbs);
-        tlv(
-            0x30,
-            &[tbs, algorithm, tlv(0x03, &[&[0][..], &signature].concat())].concat(),
-        )
+        signed(&tbs, &algorithm, issuer)
+    }
+}
+
+impl RevocationListDraft {
+    /// The list in DER, signed by the issuer's key with the algorithm of that key.
+    #[must_use]
+    pub fn sign(&self, issuer: &SigningKey) -> Vec<u8> {
+        let algorithm = issuer.signature_algorithm_identifier();
+        let revoked = |serial: &Vec<u8>| tlv(0x30, &[tlv(0x02, serial), time(&self.updates.0)].concat());
+        let mut tbs = [
+            tlv(0x02, &[1]),
+            algorithm.clone(),
+            name(&self.issuer),
+            time(&self.updates.0),
+            time(&self.updates.1),
+        ]
+        .concat();
+        if !self.revoked.is_empty() {
+            let list: Vec<u8> = self.revoked.iter().flat_map(revoked).collect();
+            tbs.extend(tlv(0x30, &list));
+        }
+        let number = Extension::new("2.5.29.20", false, tlv(0x02, &[1]));
+        tbs.extend(tlv(0xa0, &tlv(0x30, &number.encode())));
+        signed(&tbs, &algorithm, issuer)
+    }
+}
+
+/// Something to be signed, its content given, with its signature.
+fn signed(content: &[u8], algorithm: &[u8], issuer: &SigningKey) -> Vec<u8> {
+    let content = tlv(0x30, content);
+    let signature = tlv(0x03, &[&[0][..], &issuer.sign(&content)].concat());
+    tlv(0x30, &[&content[..], algorithm, &signature].concat())
+}
+
+/// A moment: UTCTime before 2050, as RFC 5280 wants it.
+fn time(text: &str) -> Vec<u8> {
+    if text < "2050" {
+        tlv(0x17, &text.as_bytes()[2..])
+    } else {
+        tlv(0x18, text.as_bytes())
     }
 }
 

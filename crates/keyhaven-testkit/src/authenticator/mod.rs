@@ -36,7 +36,7 @@ use serde_json::Value;
 pub use cbor::Cbor;
 pub use certificate::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, FIDO_AAGUID, FIDO_FIRMWARE_VERSION,
-    object_identifier, tlv,
+    RevocationListDraft, object_identifier, tlv,
 };
 pub use draft::{AssertionDraft, Attestation, ClientData, RegistrationDraft};
 pub use key::SigningKey;

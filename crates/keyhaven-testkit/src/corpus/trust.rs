@@ -7,8 +7,8 @@ use super::ceremony::{AAGUID, Registration};
 use super::packed::attestation_key;
 use super::{Topic, android_key, apple, fido_u2f, tpm};
 use crate::authenticator::{
-    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Chain, Extension, Packed, SigningKey, Statement,
-    object_identifier, tlv,
+    Attribute, BASIC_CONSTRAINTS, CertificateDraft, Chain, Extension, Packed, RevocationListDraft,
+    SigningKey, Statement, object_identifier, tlv,
 };
 
 const LINE: &str = "B24";
@@ -74,6 +74,8 @@ struct Path {
     anchors: Option<Vec<Vec<u8>>>,
     at: String,
     allow_sha1: bool,
+    /// Revocation lists that the verifier has.
+    lists: Vec<Vec<u8>>,
 }
 
 impl Path {
@@ -93,7 +95,18 @@ impl Path {
             anchors: None,
             at: AT.into(),
             allow_sha1: false,
+            lists: Vec::new(),
         }
+    }
+
+    /// Has one of the authorities revoke a certificate; `by` signs.
+    fn revoke(&mut self, authority: usize, serial: u8, by: &SigningKey) {
+        let list = RevocationListDraft {
+            issuer: self.authorities[authority].draft.subject.clone(),
+            updates: ("20251201000000Z".into(), "20260201000000Z".into()),
+            revoked: vec![vec![serial]],
+        };
+        self.lists.push(list.sign(by));
     }
 
     fn root(&mut self) -> &mut Authority {
@@ -129,15 +142,20 @@ impl Path {
             Some(at) => vec![self.certificate(at)],
             None => vec![self.leaf.sign(&self.signer(self.authorities.len()))],
         });
-        trusted(&anchors, &self.at, self.allow_sha1)
+        let mut policy = trusted(&anchors, &self.at, self.allow_sha1);
+        if !self.lists.is_empty() {
+            policy["revocationLists"] = self.lists.iter().map(|der| standard(der)).collect();
+        }
+        policy
     }
 }
 
+fn standard(der: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(der)
+}
+
 fn trusted(anchors: &[Vec<u8>], at: &str, allow_sha1: bool) -> serde_json::Value {
-    let anchors: Vec<String> = anchors
-        .iter()
-        .map(|der| base64::engine::general_purpose::STANDARD.encode(der))
-        .collect();
+    let anchors: Vec<String> = anchors.iter().map(|der| standard(der)).collect();
     let mut policy = json!({"policy": "trusted", "trustAnchors": anchors, "at": at});
     if allow_sha1 {
         policy["allowSha1"] = true.into();
@@ -260,6 +278,12 @@ fn paths(topic: &mut Topic) {
                 .push(Extension::new("1.3.6.1.4.1.99999.1", false, tlv(5, &[])));
         },
     );
+    accept("revocation-lists", "both issuers have revoked others", &|path| {
+        for at in [0, 1] {
+            let key = path.authorities[at].key.clone();
+            path.revoke(at, 2, &key);
+        }
+    });
     let three = topic.vary(
         &twin,
         "trust-two-intermediates",
@@ -314,6 +338,25 @@ fn paths(topic: &mut Topic) {
             *r = packed(edit)
         });
     };
+    // Revocation. All serial numbers are 1.
+    refuse("leaf-revoked", "its issuer has revoked the leaf", &|path| {
+        let key = path.intermediate().key.clone();
+        path.revoke(1, 1, &key);
+    });
+    refuse(
+        "intermediate-revoked",
+        "the root has revoked the intermediate",
+        &|path| {
+            let key = path.root().key.clone();
+            path.revoke(0, 1, &key);
+        },
+    );
+    refuse(
+        "revocation-list-forged",
+        "a list in the root's name is signed by another key: nothing is known of what the root has revoked, and somebody has \
+         seen to that",
+        &|path| path.revoke(0, 2, &SigningKey::new(-7, b"Other").unwrap()),
+    );
     // Time.
     refuse("leaf-expired", "the leaf is no longer valid", &|path| {
         path.leaf.validity.1 = "20251231235959Z".into()
