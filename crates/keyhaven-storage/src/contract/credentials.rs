@@ -295,7 +295,9 @@ pub async fn the_last_credential_goes_where_a_password_suffices(subject: impl Du
                     .unwrap();
                 assert!(found.password.is_some() && !found.has_passkey);
             }
-            _ => refused(&*store, last, expected).await,
+            RemovalOutcome::GrantMissing | RemovalOutcome::LastCredential | RemovalOutcome::NotFound => {
+                refused(&*store, last, expected).await;
+            }
         }
     }
 }
