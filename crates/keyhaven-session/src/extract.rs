@@ -46,16 +46,24 @@ pub async fn require<A: Authority>(
     request: Request,
     next: Next,
 ) -> Response {
+    match admit(&required, request).await {
+        Ok(request) => next.run(request).await,
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// The request with its session, if that meets the demand.
+pub(crate) async fn admit<A: Authority>(
+    required: &Required<A>,
+    request: Request,
+) -> Result<Request, A::Rejection> {
     let (mut parts, body) = request.into_parts();
-    let session = match required.authority.authenticate(&parts).await {
-        Ok(session) => session,
-        Err(rejection) => return rejection.into_response(),
-    };
+    let session = required.authority.authenticate(&parts).await?;
     if !required.demand.is_met_by(&session, required.authority.now()) {
-        return A::Rejection::from(Rejection::InsufficientAssurance).into_response();
+        return Err(Rejection::InsufficientAssurance.into());
     }
     parts.extensions.insert(session);
-    next.run(Request::from_parts(parts, body)).await
+    Ok(Request::from_parts(parts, body))
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1).

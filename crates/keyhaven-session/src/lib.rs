@@ -24,13 +24,17 @@
 //! # Ok::<(), keyhaven_session::InvalidKeySet>(())
 //! ```
 //!
+//! For pages that people open there is [`require_or_redirect`]: whoever is not signed in is sent to sign in, and back.
+//!
 //! Absent on purpose: stores, HTTP clients, and a clock of its own.
 
 mod authority;
 mod extract;
+mod redirect;
 mod rejection;
 
 pub use authority::{Assurance, Authority, Demand, TokenAuthority};
 pub use extract::{Required, Session, bearer_token, cookie, require};
 pub use keyhaven_token::{Claims, InvalidKeySet};
+pub use redirect::{RequiredOrRedirect, require_or_redirect};
 pub use rejection::Rejection;
