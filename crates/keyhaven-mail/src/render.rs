@@ -385,8 +385,8 @@ mod tests {
                 subjects.insert(rendered.subject);
             }
         }
-        // The three responses to a copied passkey share a subject.
-        assert_eq!(subjects.len(), Language::ALL.len() * (contents().len() - 2));
+        // The four responses to a copied passkey share a subject.
+        assert_eq!(subjects.len(), Language::ALL.len() * (contents().len() - 3));
     }
 
     #[test]

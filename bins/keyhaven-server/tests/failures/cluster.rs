@@ -40,7 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) to_redis: Option<TcpProxy>,
     pub(crate) postgres: Postgres,
     pub(crate) redis: Option<Redis>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Cluster {
@@ -96,7 +96,7 @@ impl Cluster {
             to_redis,
             postgres,
             redis,
-            _files: files,
+            files,
         }
     }
 
@@ -163,6 +163,7 @@ impl Cluster {
             &self.servers[0],
             load,
             recovery,
+            &self.files.path().join("keyhaven.key"),
             async || PostgresStore::open(&options).await.unwrap(),
         );
     }

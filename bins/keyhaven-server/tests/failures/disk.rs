@@ -113,6 +113,7 @@ fn the_disk_of_sqlite_is_full() {
         &server,
         load,
         recovery,
+        &file.with_extension("key"),
         async || store(&file).await,
     );
 }
@@ -155,6 +156,7 @@ fn the_files_of_sqlite_may_not_grow() {
         &server,
         load,
         recovery,
+        &file.with_extension("key"),
         async || store(&file).await,
     );
 }

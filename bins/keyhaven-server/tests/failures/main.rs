@@ -14,10 +14,15 @@ mod postgres;
 mod processes;
 mod redis;
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keyhaven_service::SecretKey;
 use keyhaven_storage::DurableStore;
+use keyhaven_storage_encrypted::{Encrypted, TextKeys};
 use keyhaven_testkit::process::Server;
+use zeroize::Zeroizing;
 
 use crate::load::Load;
 
@@ -35,6 +40,16 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
+/// The store as the servers see it: names and addresses are encrypted in it.
+async fn decrypting<S: DurableStore>(store: S, secret_key_file: &Path) -> Encrypted<S> {
+    let secret = std::fs::read(secret_key_file).unwrap().try_into().unwrap();
+    let key = SecretKey::new(secret).derive(b"personal data").unwrap();
+    let keys = TextKeys::new(&[key]).unwrap();
+    // The store has its key of look-ups already.
+    let ring = keyhaven_storage_encrypted::open(&store, keys, &Zeroizing::default()).await;
+    Encrypted::new(Arc::new(store), Arc::new(ring.unwrap()))
+}
+
 /// Ends the load, holds what the clients were told against the store, has a server of the scenario verify the audit log, and
 /// prints the figures. `done` tells what was done to them, in numbers, where that is not said; `recovery` is the longest
 /// time from when something was mended until every client had succeeded again.
@@ -45,6 +60,7 @@ fn conclude<S: DurableStore>(
     server: &Server,
     load: Load,
     recovery: Duration,
+    secret_key_file: &Path,
     open: impl AsyncFnOnce() -> S,
 ) {
     let record = load.stop();
@@ -52,7 +68,10 @@ fn conclude<S: DurableStore>(
         .enable_all()
         .build()
         .unwrap();
-    let stored = runtime.block_on(async { ledger::check(&record, &open().await).await });
+    let stored = runtime.block_on(async {
+        let store = decrypting(open().await, secret_key_file).await;
+        ledger::check(&record, &store).await
+    });
     let verified = server.command(&["audit", "verify"]).output().unwrap();
     assert!(
         verified.status.success(),

@@ -21,6 +21,13 @@ fn number(text: &str, name: &str) -> f64 {
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
+fn round_trips(text: &str) -> f64 {
+    text.lines()
+        .filter(|line| line.starts_with("keyhaven_store_round_trips_total"))
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
+        .sum()
+}
+
 #[test]
 fn a_sign_in_takes_two_round_trips_to_postgresql_and_shows_in_the_numbers() {
     let database = Database::fresh();
@@ -35,18 +42,22 @@ fn a_sign_in_takes_two_round_trips_to_postgresql_and_shows_in_the_numbers() {
     process
         .client()
         .register(&mut device, &json!({"username": "anna"}));
-    let before = numbers(&process);
+    // What a server does by itself when it has started is over: nothing moves while nobody asks.
+    let mut before = numbers(&process);
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let again = numbers(&process);
+        let moved = round_trips(&again) - round_trips(&before);
+        before = again;
+        if moved < 0.1 {
+            break;
+        }
+    }
     process.client().sign_in(&mut device, &json!({}));
     let after = numbers(&process);
     let grown = |name: &str| number(&after, name) - number(&before, name);
-    let mut round_trips = 0.0;
-    for line in after
-        .lines()
-        .filter(|line| line.starts_with("keyhaven_store_round_trips_total"))
-    {
-        round_trips += grown(line.rsplit_once(' ').unwrap().0);
-    }
-    assert!((round_trips - 2.0).abs() < 0.1, "{after}");
+    let trips = round_trips(&after) - round_trips(&before);
+    assert!((trips - 2.0).abs() < 0.1, "{trips}: {after}");
     let finished = r#"keyhaven_ceremonies_total{ceremony="login",stage="finish",outcome="ok"}"#;
     assert!((grown(finished) - 1.0).abs() < 0.1);
     assert!(grown(r#"keyhaven_pool_waits_total{pool="primary"}"#) >= 2.0);
