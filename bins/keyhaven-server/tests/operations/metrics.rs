@@ -21,9 +21,14 @@ fn number(text: &str, name: &str) -> f64 {
     line.map_or(0.0, |value| value.parse().unwrap())
 }
 
+/// But for those that a server makes by itself, at any moment: sealing, sending mails, tidying up.
 fn round_trips(text: &str) -> f64 {
+    let by_itself = |line: &str| {
+        let operations = ["\"audit.", "\"outbox.", ".purge\"", "\"recovery.failures\""];
+        operations.iter().any(|operation| line.contains(operation))
+    };
     text.lines()
-        .filter(|line| line.starts_with("keyhaven_store_round_trips_total"))
+        .filter(|line| line.starts_with("keyhaven_store_round_trips_total") && !by_itself(line))
         .map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
         .sum()
 }
@@ -42,17 +47,7 @@ fn a_sign_in_takes_two_round_trips_to_postgresql_and_shows_in_the_numbers() {
     process
         .client()
         .register(&mut device, &json!({"username": "anna"}));
-    // What a server does by itself when it has started is over: nothing moves while nobody asks.
-    let mut before = numbers(&process);
-    loop {
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        let again = numbers(&process);
-        let moved = round_trips(&again) - round_trips(&before);
-        before = again;
-        if moved < 0.1 {
-            break;
-        }
-    }
+    let before = numbers(&process);
     process.client().sign_in(&mut device, &json!({}));
     let after = numbers(&process);
     let grown = |name: &str| number(&after, name) - number(&before, name);
