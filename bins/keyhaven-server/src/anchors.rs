@@ -178,12 +178,7 @@ impl AnchorSet {
         let path = &metadata.files.blob;
         let changed = changed_at(path);
         let blob = metadata
-            .verify(
-                &pem::read(path)?,
-                progress.in_use,
-                self.anchors().revocation_lists(),
-                now,
-            )
+            .verify(&pem::read(path)?, progress.in_use, self.lists().as_deref(), now)
             .with_context(|| path.display().to_string())?;
         progress.read_at = changed;
         self.take(blob, progress, now);
@@ -210,7 +205,7 @@ impl AnchorSet {
             .read_to_vec()
             .with_context(|| url.to_owned())?;
         let blob = metadata
-            .verify(&bytes, progress.in_use, self.anchors().revocation_lists(), now)
+            .verify(&bytes, progress.in_use, self.lists().as_deref(), now)
             .with_context(|| url.to_owned())?;
         replace(path, &bytes).with_context(|| path.display().to_string())?;
         progress.read_at = changed_at(path);
@@ -239,10 +234,15 @@ impl AnchorSet {
 
     /// The operator's own anchors, with what is revoked now.
     fn anchors(&self) -> TrustAnchors {
-        match &self.revoked {
+        match self.lists() {
             None => self.local.clone(),
-            Some(file) => self.local.clone().with_revocation_lists(file.lists()),
+            Some(lists) => self.local.clone().with_revocation_lists(lists),
         }
+    }
+
+    /// What is revoked now.
+    fn lists(&self) -> Option<Arc<RevocationLists>> {
+        self.revoked.as_ref().map(RevokedFile::lists)
     }
 
     fn put(&self, source: impl TrustAnchorSource + 'static) {

@@ -55,53 +55,27 @@ impl From<Result<(), StorageError>> for StoreState {
 }
 
 impl Upkeep {
-    /// Drops what has expired an hour ago, a batch at a time, and tells how much. Many processes may do it at once; nothing depends
-    /// on it: expired things are never served. It stops where there is no more, and after a bounded number of batches.
+    /// Drops what has expired an hour ago, a batch at a time, and tells how much. Many processes may do it at once; nothing
+    /// depends on it: expired things are never served. It stops where there is no more, and after a bounded number of
+    /// batches.
     ///
     /// # Errors
     /// [`Error::Storage`]; what was dropped before stays dropped.
     pub async fn purge(&self) -> Result<u64, Error> {
         let now = self.0.clock.now();
         let expired = ago(now, LEEWAY);
-        let mut dropped = 0_u64;
-        for _ in 0..BATCHES {
-            let some = self.0.ceremonies.purge_expired(now, BATCH).await?;
-            dropped = dropped.saturating_add(some);
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
-        for _ in 0..BATCHES {
-            let some = self.0.durable.purge_expired_sessions(expired, BATCH).await?;
-            dropped = dropped.saturating_add(some);
+        let (ceremonies, durable) = (&self.0.ceremonies, &self.0.durable);
+        let dropped = [
+            in_batches(|| ceremonies.purge_expired(now, BATCH)).await?,
             // Sessions and grants together: where one kind may have more, there is at least a batch.
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
-        for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_recoveries(expired, BATCH).await?;
-            dropped = dropped.saturating_add(some);
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
-        for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_claims(expired, BATCH).await?;
-            dropped = dropped.saturating_add(some);
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
-        for _ in 0..BATCHES {
-            let some = self.0.durable.drop_expired_enrolments(expired, BATCH).await?;
-            dropped = dropped.saturating_add(some);
-            if some < u64::from(BATCH) {
-                break;
-            }
-        }
+            in_batches(|| durable.purge_expired_sessions(expired, BATCH)).await?,
+            in_batches(|| durable.drop_expired_recoveries(expired, BATCH)).await?,
+            in_batches(|| durable.drop_expired_claims(expired, BATCH)).await?,
+            in_batches(|| durable.drop_expired_enrolments(expired, BATCH)).await?,
+        ];
         self.forget_session_clients(now).await?;
-        Ok(dropped.saturating_add(self.drop_unused_accounts(now).await?))
+        let unused = self.drop_unused_accounts(now).await?;
+        Ok(dropped.into_iter().fold(unused, u64::saturating_add))
     }
 
     /// Forgets address and user agent of sessions of a page that were opened long enough ago.
@@ -168,4 +142,20 @@ impl Upkeep {
     pub async fn ceremony_store(&self) -> StoreState {
         self.0.ceremonies.ping().await.into()
     }
+}
+
+/// Drops one batch after the other until one is not full, at most [`BATCHES`], and tells how much.
+async fn in_batches<F>(mut batch: impl FnMut() -> F) -> Result<u64, StorageError>
+where
+    F: Future<Output = Result<u64, StorageError>>,
+{
+    let mut dropped = 0_u64;
+    for _ in 0..BATCHES {
+        let some = batch().await?;
+        dropped = dropped.saturating_add(some);
+        if some < u64::from(BATCH) {
+            break;
+        }
+    }
+    Ok(dropped)
 }
