@@ -95,6 +95,7 @@ mod tests {
     fn cookies_are_host_bound_except_on_plain_localhost() {
         let secure = ApiSettings {
             base_path: "/".into(),
+            apps: crate::state::NativeApps::default(),
             trusted_proxies: vec![],
             trusted_proxy_header: crate::proxy::ProxyHeader::default(),
             disclose_verification_step: false,

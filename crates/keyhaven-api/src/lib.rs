@@ -39,7 +39,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 pub use lifecycle::Lifecycle;
 pub use metrics::{MetadataFigures, Metrics, metrics_router};
 pub use proxy::ProxyHeader;
-pub use state::{ApiSettings, Operations};
+pub use state::{ApiSettings, NativeApps, Operations};
 pub use trace::{LoggedTraces, TraceParent, Traces};
 
 use error::ApiError;
@@ -81,7 +81,17 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
     };
     let routes = based
         .merge(Router::from(docs).layer(from_fn(docs_policy)))
+        .route(
+            "/.well-known/apple-app-site-association",
+            get(well_known::apple_apps),
+        )
+        .route("/.well-known/assetlinks.json", get(well_known::asset_links))
+        .route("/.well-known/change-password", get(well_known::change_password))
         .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route(
+            "/.well-known/passkey-endpoints",
+            get(well_known::passkey_endpoints),
+        )
         .route("/.well-known/webauthn", get(well_known::webauthn))
         .fallback(async || gate::unknown())
         .method_not_allowed_fallback(async || {

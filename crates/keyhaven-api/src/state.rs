@@ -10,11 +10,24 @@ use crate::metrics::Metrics;
 use crate::proxy::ProxyHeader;
 use crate::trace::{LoggedTraces, Traces};
 
+/// Native apps that share the site's passkeys, as their platforms ask the site.
+#[derive(Clone, Debug, Default)]
+pub struct NativeApps {
+    /// Android package names, such as `com.example.app`.
+    pub android: Vec<String>,
+    /// SHA-256 of the certificates they are signed with.
+    pub android_certificates: Vec<[u8; 32]>,
+    /// Apple app identifiers: the team and the bundle, such as `A1B2C3D4E5.com.example.app`.
+    pub apple: Vec<String>,
+}
+
 /// How the API shows itself, beside what the service decides.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
     /// Where the routes live: starts and ends with a slash.
     pub base_path: String,
+    /// Apps that may use the passkeys.
+    pub apps: NativeApps,
     /// Networks whose proxies are believed whom they heard from.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which they write it.

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::raw::{self, Backup, BackupEligibilityChange, Raw, Switch};
 use super::{
-    Config, MailConfig, OpenTelemetry, Stop, acceptance, admin, audit, mail, passwords, privacy, sessions,
-    site, stores,
+    Config, MailConfig, OpenTelemetry, Stop, acceptance, admin, apps, audit, mail, passwords, privacy,
+    sessions, site, stores,
 };
 
 pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
@@ -69,6 +69,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     let mail = mail::mail(&raw.mail, &rp_id, &origins, &format!("{public_url}{base_path}"))?;
     let rp_name = raw.rp_name.clone().unwrap_or_else(|| rp_id.as_str().to_owned());
 
+    let apps = apps::apps(&raw.apps, &origins)?;
     let passwords = passwords::passwords(&raw.passwords)?;
     let settings = Settings {
         relying_party: RelyingParty {
@@ -135,6 +136,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     };
     let api = ApiSettings {
         base_path,
+        apps,
         trusted_proxies: raw
             .trusted_proxies
             .iter()

@@ -5,6 +5,7 @@
 
 mod acceptance;
 mod admin;
+mod apps;
 mod audit;
 mod check;
 mod mail;

@@ -48,6 +48,7 @@ pub(crate) struct Raw {
     pub(crate) rate_limit: Switch,
     pub(crate) accounts: Accounts,
     pub(crate) admin: Admin,
+    pub(crate) apps: Apps,
     pub(crate) attestation: Attestation,
     pub(crate) audit: Audit,
     pub(crate) ceremonies: Ceremonies,
@@ -90,6 +91,7 @@ impl Default for Raw {
             rate_limit: Switch::On,
             accounts: Accounts::default(),
             admin: Admin::default(),
+            apps: Apps::default(),
             attestation: Attestation::default(),
             audit: Audit::default(),
             ceremonies: Ceremonies::default(),
@@ -116,6 +118,16 @@ impl Default for Raw {
 pub(crate) enum TrustedProxyHeader {
     Forwarded,
     XForwardedFor,
+}
+
+/// Native apps that share the site's passkeys.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Apps {
+    #[serde(deserialize_with = "list")]
+    pub(crate) android: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub(crate) apple: Vec<String>,
 }
 
 /// What anonymous callers may learn, and what accounts have.

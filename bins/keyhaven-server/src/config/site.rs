@@ -8,6 +8,7 @@ use keyhaven_core::CrossOrigin;
 use keyhaven_types::{Origin, RpId};
 use url::{Host, Url};
 
+use super::apps::ANDROID;
 use super::raw::{self, Raw};
 
 pub(super) fn rp_id(text: &str) -> anyhow::Result<RpId> {
@@ -64,7 +65,7 @@ pub(super) fn origins(
 
 /// The origins native apps use, compared as they stand.
 fn is_app(text: &str) -> bool {
-    text.starts_with("android:apk-key-hash:") || text.starts_with("ios:bundle-id:")
+    text.starts_with(ANDROID) || text.starts_with("ios:bundle-id:")
 }
 
 /// A web origin exactly as browsers serialise it.

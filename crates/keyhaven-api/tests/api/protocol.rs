@@ -1,6 +1,7 @@
 //! HTTP itself: what every request and answer must look like.
 
 use axum::http::Method;
+use keyhaven_api::NativeApps;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
@@ -230,6 +231,53 @@ async fn the_system_routes_answer() {
         related,
         json!({"origins": ["https://example.org", "https://login.example.org"]})
     );
+}
+
+/// At the root of the origin, wherever the API is.
+#[tokio::test]
+async fn platforms_find_the_apps_and_password_managers_the_page() {
+    let apps = NativeApps {
+        android: vec!["com.example.app".into()],
+        android_certificates: vec![std::array::from_fn(|n| u8::try_from(n).unwrap())],
+        apple: vec!["A1B2C3D4E5.com.example.app".into()],
+    };
+    let app = App::beside(apps).await;
+    let mut browser = app.browser();
+    let fingerprint = "00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:\
+        10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F";
+    assert_eq!(
+        browser.get("/.well-known/assetlinks.json").await.expect(200),
+        json!([{
+            "relation": ["delegate_permission/common.handle_all_urls", "delegate_permission/common.get_login_creds"],
+            "target": {
+                "namespace": "android_app",
+                "package_name": "com.example.app",
+                "sha256_cert_fingerprints": [fingerprint],
+            },
+        }])
+    );
+    let apple = browser.get("/.well-known/apple-app-site-association").await;
+    assert_eq!(apple.headers["content-type"], "application/json");
+    assert_eq!(
+        apple.expect(200),
+        json!({"webcredentials": {"apps": ["A1B2C3D4E5.com.example.app"]}})
+    );
+    let page = "https://example.org/account#security";
+    assert_eq!(
+        browser.get("/.well-known/passkey-endpoints").await.expect(200),
+        json!({"enroll": page, "manage": page})
+    );
+
+    let without = App::new().await;
+    let mut browser = without.browser();
+    for path in ["assetlinks.json", "apple-app-site-association", "change-password"] {
+        let answer = browser.get(&format!("/.well-known/{path}")).await;
+        answer.refused(404, "not_found");
+    }
+    let with_passwords = App::with(fallback()).await;
+    let answer = with_passwords.browser().get("/.well-known/change-password").await;
+    assert_eq!(answer.status.as_u16(), 303);
+    assert_eq!(answer.headers["location"], page);
 }
 
 /// Each with a key to look a sentence up by, so that a page in another language need not read sentences.

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
-use keyhaven_api::{ApiSettings, Lifecycle, Metrics, Operations, ProxyHeader, router};
+use keyhaven_api::{ApiSettings, Lifecycle, Metrics, NativeApps, Operations, ProxyHeader, router};
 use keyhaven_core::{CrossOrigin, RelyingParty};
 use keyhaven_mail::{DeliveryError, Language, Rendered, Sender, Transport};
 use keyhaven_service::{
@@ -135,6 +135,7 @@ struct Ports {
     ceremonies: Arc<dyn CeremonyStore>,
     anchors: Option<Arc<dyn Anchors>>,
     crosscheck: Option<Crosscheck>,
+    apps: NativeApps,
 }
 
 impl Ports {
@@ -144,6 +145,7 @@ impl Ports {
             ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
             anchors: None,
             crosscheck: None,
+            apps: NativeApps::default(),
         }
     }
 }
@@ -189,6 +191,14 @@ impl App {
         Self::assembled(settings(), ports, "/").await
     }
 
+    pub(crate) async fn beside(apps: NativeApps) -> Self {
+        let ports = Ports {
+            apps,
+            ..Ports::new(TestStore::fresh().await)
+        };
+        Self::assembled(settings(), ports, "/auth/").await
+    }
+
     pub(crate) async fn under(base_path: &str) -> Self {
         let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
         Self::made_of(settings(), TestStore::fresh().await, ceremonies, base_path).await
@@ -229,6 +239,7 @@ impl App {
         keyhaven.access_tokens.maintain().await.unwrap();
         let api = ApiSettings {
             base_path: base_path.into(),
+            apps: ports.apps,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             trusted_proxy_header: ProxyHeader::XForwardedFor,
             disclose_verification_step: true,
