@@ -78,6 +78,13 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         .maintain()
         .await
         .context("access token keys")?;
+    if let Some(stored) = keyhaven.upkeep.other_rp_id().await.context("RP ID")? {
+        tracing::warn!(
+            "rp_id: {} is configured, but passkeys of {stored} are stored. They only work under {stored}: whoever has \
+            no other way in is locked out",
+            config.settings.relying_party.id
+        );
+    }
     // Before anybody can see that the server is up, and ask it to stop.
     let mut signals = Signals::catch().context("signals to stop")?;
     let listener = TcpListener::bind(config.listen)

@@ -18,9 +18,9 @@ import { administers, closeAdmin, drawAdmin } from "./pages/admin.js";
 import { drawOffers, resetDesk } from "./pages/desk.js";
 import { eventsCard, loadEvents } from "./pages/events.js";
 import { proveAddress, showCancelRecovery, showEnrolment, takeLink } from "./pages/links.js";
-import { showOffer } from "./pages/offer.js";
+import { showOffer, showOfferHere, wantsOneHere } from "./pages/offer.js";
 import { loadPasskeys, passkeysCard } from "./pages/passkeys.js";
-import { loadProtections, protectionCards, showClientKey } from "./pages/protections.js";
+import { loadProtections, protectionCards, recoveryNotice, showClientKey } from "./pages/protections.js";
 import { isRecovery, showRecovered } from "./pages/recover.js";
 import { resetRegistration, showMailedCode } from "./pages/register.js";
 import { drawSession, greet, loadSessions, sessionCard, sessionsCard } from "./pages/sessions.js";
@@ -93,7 +93,7 @@ function drawSections() {
   const main = (...children) => el("div", { class: "column-main" }, ...children);
   const side = (...children) => el("div", { class: "column-side" }, ...children);
   byId("section-security").replaceChildren(
-    main(confirmNotice(), passkeysCard(), sessionsCard(), eventsCard()),
+    main(recoveryNotice(), confirmNotice(), passkeysCard(), sessionsCard(), eventsCard()),
     side(...protectionCards(), sessionCard()),
   );
   byId("section-account").replaceChildren(main(...[state.features.mail && emailCard(), dataCard()].filter(Boolean)), side(accountCard()));
@@ -157,7 +157,7 @@ function isAnother(current, before) {
 /**
  * What follows a sign-in.
  *
- * @param {import("./keyhaven.d.ts").SessionState & { message?: string, offerPasskey?: boolean, clientKey?: string }} result
+ * @param {import("./keyhaven.d.ts").SessionState & { message?: string, offerPasskey?: boolean, crossDevice?: boolean, clientKey?: string }} result
  */
 async function enter(result) {
   state.current = { user: result.user, session: result.session };
@@ -167,6 +167,7 @@ async function enter(result) {
   const kept = result.clientKey ? showClientKey(result.clientKey) : null;
   if (isRecovery(result)) return showRecovered();
   if (result.offerPasskey) return showOffer();
+  if (result.crossDevice && wantsOneHere()) return showOfferHere();
   await showSignedIn({ focus: true });
   if (kept) {
     await kept;

@@ -130,6 +130,8 @@ export interface AccountSecurity {
   password: "alone" | "with_passkey" | null;
   /** Its passkeys are asked for a client key, too. */
   clientKey: boolean;
+  /** A recovery that waits until its time has come, and that `cancelRecovery()` stops. */
+  recovery?: { readyAt: string };
   recoveryCodesLeft: number;
 }
 
@@ -220,6 +222,8 @@ export interface SignIn extends SessionState {
   recovered?: boolean;
   /** A new account's client key: shown now, and never again. */
   clientKey?: string;
+  /** Signed in with the passkey of another device (hybrid transport): offer {@link Keyhaven.addPasskey} on this one. */
+  crossDevice?: boolean;
   /** A key to look a sentence up by: `message.account_created`, `message.passkey_added`, … */
   translationKey: string;
 }

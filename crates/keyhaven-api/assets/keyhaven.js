@@ -667,7 +667,7 @@ export class Keyhaven {
     const result = await this.#finishAssertion("login/finish", ceremony, assertion, more);
     this.#remember(result);
     signalUser(result);
-    return result;
+    return { ...result, crossDevice: isOnAnotherDevice(assertion, result.credential) };
   }
 
   /** Posts an assertion; a passkey the server certainly does not know is reported to the browser. */
@@ -1053,6 +1053,11 @@ async function conditionalGetAvailable() {
     return Boolean(await available.call(globalThis.PublicKeyCredential).catch(() => false));
   }
   return (await capabilities()).conditionalGet;
+}
+
+/** Whether a passkey answered from another device, such as a phone, rather than from a security key. */
+function isOnAnotherDevice({ authenticatorAttachment }, { transports }) {
+  return authenticatorAttachment === "cross-platform" && transports.includes("hybrid");
 }
 
 // ── Signal API: best effort, never an error ─────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
-pub(crate) use account::{ChangeAccount, ChangedAccount, EventBody, EventList, ExportBody};
+pub(crate) use account::{ChangeAccount, ChangedAccount, EventBody, EventList, ExportBody, PendingRecovery};
 
 use crate::state::ApiState;
 

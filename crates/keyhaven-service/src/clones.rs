@@ -209,16 +209,11 @@ impl Passkeys {
     ) -> Result<(), Error> {
         let now = self.0.clock.now();
         let purpose = Purpose::AddPasskey;
-        let uses_grant = if self.0.is_fresh(current, now) {
-            None
-        } else {
-            self.0.require_fresh(current, purpose).await?;
-            Some((current.session().id, purpose.as_str().to_owned(), now))
-        };
+        let grant = self.0.grant_for(current, purpose).await?;
         let reinstatement = Reinstatement {
             account: current.account_id(),
             credential: id.clone(),
-            uses_grant,
+            uses_grant: grant.map(|purpose| (current.session().id, purpose.as_str().to_owned(), now)),
             audit: self.0.success(client, REINSTATE, of(current, Some(id)))?,
         };
         self.0.known.forget(id);

@@ -13,6 +13,7 @@ use crate::client::{Client, SecretToken, SessionToken};
 use crate::context::Context;
 use crate::error::Error;
 use crate::limits::Attempt;
+use crate::sessions::{SignedIn, instead};
 
 const REDEEM: &str = "enrolment.redeem";
 
@@ -32,14 +33,19 @@ pub struct Enrolled {
 }
 
 impl Enrolments {
-    /// Uses a link up: by the token that stands in it.
+    /// Uses a link up: by the token that stands in it. The session that was presented ends.
     ///
     /// # Errors
     /// [`Error::AuthenticationFailed`] (unknown, used, replaced, expired, or the account is locked),
     /// [`Error::RateLimited`], [`Error::Storage`].
-    pub async fn redeem(&self, client: &Client, token: &str) -> Result<Enrolled, Error> {
+    pub async fn redeem(
+        &self,
+        client: &Client,
+        current: Option<&SignedIn>,
+        token: &str,
+    ) -> Result<Enrolled, Error> {
         let mut subject = Subject::default();
-        match self.try_redeem(client, token, &mut subject).await {
+        match self.try_redeem(client, current, token, &mut subject).await {
             Ok(enrolled) => Ok(enrolled),
             Err(error) => Err(self.0.refuse(client, REDEEM, subject, error).await),
         }
@@ -48,6 +54,7 @@ impl Enrolments {
     async fn try_redeem(
         &self,
         client: &Client,
+        current: Option<&SignedIn>,
         token: &str,
         subject: &mut Subject,
     ) -> Result<Enrolled, Error> {
@@ -74,7 +81,7 @@ impl Enrolments {
         let now = context.clock.now();
         let redeemed = context
             .durable
-            .redeem_enrolment(&token.hash(), now, session.clone(), audit)
+            .redeem_enrolment(&token.hash(), now, instead(current, &session), audit)
             .await?;
         if redeemed {
             Ok(Enrolled {

@@ -121,12 +121,7 @@ impl Passkeys {
         let now = self.0.clock.now();
         let session = current.session().id;
         let purpose = Purpose::DeletePasskey;
-        let uses_grant = if self.0.is_fresh(current, now) {
-            None
-        } else {
-            self.0.require_fresh(current, purpose).await?;
-            Some((session, purpose.as_str().to_owned(), now))
-        };
+        let grant = self.0.grant_for(current, purpose).await?;
         for id in &credentials {
             // Nothing would be decided by it; but what is removed is to be gone.
             self.0.known.forget(id);
@@ -142,7 +137,7 @@ impl Passkeys {
             credentials,
             password_suffices: self.password_suffices(current),
             keeps_session: Some(session),
-            uses_grant,
+            uses_grant: grant.map(|purpose| (session, purpose.as_str().to_owned(), now)),
             audit,
         };
         match self.0.durable.remove_credentials(removal).await? {

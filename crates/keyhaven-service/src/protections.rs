@@ -1,6 +1,8 @@
-//! What guards an account beside its passkeys, for its owner to see.
+//! What guards an account beside its passkeys, and what is under way to get around them, for its owner to see.
 
 use std::sync::Arc;
+
+use keyhaven_types::UnixTime;
 
 use crate::context::Context;
 use crate::error::Error;
@@ -17,6 +19,8 @@ pub struct Protection {
     pub password: Option<PasswordUse>,
     /// Whether its passkeys are asked for a client key too.
     pub client_key: bool,
+    /// From when on a recovery that waits can be carried out, unless its owner objects.
+    pub recovery_ready_at: Option<UnixTime>,
     /// How many recovery codes are left.
     pub recovery_codes_left: u64,
 }
@@ -38,20 +42,14 @@ impl Protections {
     pub async fn of(&self, current: &SignedIn) -> Result<Protection, Error> {
         let (durable, account) = (&self.0.durable, current.account_id());
         let password = durable.password_of(account).await?;
-        // A client key is asked for beside a passkey: without one there is nothing to ask it with.
-        let client_key = match durable.credentials_of(account).await?.first() {
-            Some(credential) => durable
-                .credential_with_factors(&credential.id)
-                .await?
-                .is_some_and(|(_, factors)| factors.client_key.is_some()),
-            None => false,
-        };
+        let standing = durable.account_standing(account, self.0.clock.now()).await?;
         Ok(Protection {
             password: password.map(|password| match password.with_passkey {
                 false => PasswordUse::Alone,
                 true => PasswordUse::WithPasskey,
             }),
-            client_key,
+            client_key: standing.client_key.is_some(),
+            recovery_ready_at: standing.recovery_ready_at,
             recovery_codes_left: durable.recovery_codes_left(account).await?,
         })
     }

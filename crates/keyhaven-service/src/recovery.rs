@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use keyhaven_mail::{Content, Mail, Secret};
 use keyhaven_storage::{
-    Account, AccountId, AuditOutcome, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage,
-    RecoveryStep, Role, Session, StorageError, TokenHash,
+    Account, AccountId, AuditOutcome, CodeAttempt, CodesOutcome, CodesReplacement, Recovery, RecoveryOutcome,
+    RecoveryProof, RecoveryStage, RecoveryStep, Role, Session, StorageError, TokenHash,
 };
 use keyhaven_types::UnixTime;
 use subtle::ConstantTimeEq as _;
@@ -27,7 +27,7 @@ use crate::limits::Attempt;
 use crate::mails::SECURITY;
 use crate::moments::{DAY, ago};
 use crate::ports::RandomUnavailable;
-use crate::sessions::SignedIn;
+use crate::sessions::{SignedIn, instead};
 use crate::step_up::Purpose;
 use crate::username;
 
@@ -217,7 +217,8 @@ impl Recoveries {
         Ok(AskedRecovery { id, browser })
     }
 
-    /// Shows the code from the mail; or, without one, takes a recovery up whose wait is over.
+    /// Shows the code from the mail; or, without one, takes a recovery up whose wait is over. The session that was presented
+    /// ends where another is opened.
     ///
     /// # Errors
     /// [`Error::AuthenticationFailed`] for every reason there is; [`Error::InvalidRequest`] (not six digits),
@@ -225,6 +226,7 @@ impl Recoveries {
     pub async fn verify(
         &self,
         client: &Client,
+        current: Option<&SignedIn>,
         id: &str,
         code: Option<&str>,
     ) -> Result<RecoveryProgress, Error> {
@@ -234,8 +236,8 @@ impl Recoveries {
         }
         let mut subject = Subject::default();
         let progress = match code {
-            None => self.take_up(client, &id, &mut subject).await,
-            Some(code) => self.try_verify(client, &id, code, &mut subject).await,
+            None => self.take_up(client, current, &id, &mut subject).await,
+            Some(code) => self.try_verify(client, current, &id, code, &mut subject).await,
         };
         self.answer(client, VERIFY, subject, progress).await
     }
@@ -243,6 +245,7 @@ impl Recoveries {
     async fn try_verify(
         &self,
         client: &Client,
+        current: Option<&SignedIn>,
         id: &TokenHash,
         code: &str,
         subject: &mut Subject,
@@ -294,7 +297,7 @@ impl Recoveries {
                     cancel: cancel.hash(),
                 }
             } else {
-                RecoveryStep::Open(session.clone())
+                RecoveryStep::Open(instead(current, &session))
             },
             right,
             wrong: context.failure(client, VERIFY, "recovery_code_wrong", subject.clone())?,
@@ -314,11 +317,14 @@ impl Recoveries {
     async fn take_up(
         &self,
         client: &Client,
+        current: Option<&SignedIn>,
         id: &TokenHash,
         subject: &mut Subject,
     ) -> Result<RecoveryProgress, Failed> {
-        self.carry_out(client, id, VERIFY, subject, |_, _| Ok(RecoveryProof::Waited))
-            .await
+        self.carry_out((client, current), id, VERIFY, subject, |_, _| {
+            Ok(RecoveryProof::Waited)
+        })
+        .await
     }
 
     /// Shows one of the account's recovery codes beside the code from the mail: then nothing waits.
@@ -328,6 +334,7 @@ impl Recoveries {
     pub async fn verify_code(
         &self,
         client: &Client,
+        current: Option<&SignedIn>,
         id: &str,
         code: &str,
     ) -> Result<RecoveryProgress, Error> {
@@ -342,13 +349,15 @@ impl Recoveries {
                 wrong: context.failure(client, CODE, "recovery_code_wrong", subject.clone())?,
             })
         };
-        let progress = self.carry_out(client, &id, CODE, &mut subject, proof).await;
+        let progress = self
+            .carry_out((client, current), &id, CODE, &mut subject, proof)
+            .await;
         self.answer(client, CODE, subject, progress).await
     }
 
     async fn carry_out(
         &self,
-        client: &Client,
+        (client, current): (&Client, Option<&SignedIn>),
         id: &TokenHash,
         action: &'static str,
         subject: &mut Subject,
@@ -373,7 +382,7 @@ impl Recoveries {
         let now = context.clock.now();
         let outcome = context
             .durable
-            .carry_out_recovery(id, proof, now, session.clone(), event)
+            .carry_out_recovery(id, proof, now, instead(current, &session), event)
             .await?;
         match (outcome, account) {
             (RecoveryOutcome::Taken, Some(account)) => Ok(RecoveryProgress::Opened {
@@ -449,8 +458,8 @@ impl Recoveries {
         }
     }
 
-    /// Makes new recovery codes; those before no longer work. They are shown this once. Needs a recent sign-in, or a grant
-    /// for adding a passkey.
+    /// Makes new recovery codes; those before no longer work. They are shown this once. Needs a recent sign-in, or uses
+    /// up a grant for adding a passkey.
     ///
     /// # Errors
     /// [`Error::StepUpRequired`], [`Error::RateLimited`], [`Error::Storage`].
@@ -470,7 +479,8 @@ impl Recoveries {
         subject: Subject,
     ) -> Result<Vec<String>, Error> {
         let context = &self.0;
-        context.require_fresh(current, Purpose::AddPasskey).await?;
+        let purpose = Purpose::AddPasskey;
+        let grant = context.grant_for(current, purpose).await?;
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         let mut hashes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
@@ -484,16 +494,18 @@ impl Recoveries {
             review: context.link(SECURITY),
         };
         let audit = context.announced(client, current.account(), event, content)?;
-        let (account, session) = (current.account_id(), current.session().id);
-        let now = context.clock.now();
-        let made = context
-            .durable
-            .replace_recovery_codes(account, session, &hashes, now, audit)
-            .await?;
-        if made {
-            Ok(codes)
-        } else {
-            Err(Error::SessionExpired)
+        let replacement = CodesReplacement {
+            account: current.account_id(),
+            session: current.session().id,
+            uses_grant: grant.map(|purpose| purpose.as_str().to_owned()),
+            hashes,
+            at: context.clock.now(),
+            audit,
+        };
+        match context.durable.replace_recovery_codes(replacement).await? {
+            CodesOutcome::GrantMissing => Err(Error::StepUpRequired { purpose }),
+            CodesOutcome::Replaced => Ok(codes),
+            CodesOutcome::SessionEnded => Err(Error::SessionExpired),
         }
     }
 

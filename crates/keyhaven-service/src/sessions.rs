@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhaven_storage::{
-    Account, AccountId, Role, Rotation, Session, SessionId, SessionRotation, SignInSession,
+    Account, AccountId, OpenedSession, Role, Rotation, Session, SessionId, SessionRotation, SignInSession,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 
@@ -171,12 +171,33 @@ impl Context {
         }
     }
 
+    /// What a change has to use up: nothing just after a sign-in, else a grant for this purpose.
+    pub(crate) async fn grant_for(
+        &self,
+        session: &SignedIn,
+        purpose: Purpose,
+    ) -> Result<Option<Purpose>, Error> {
+        if self.is_fresh(session, self.clock.now()) {
+            return Ok(None);
+        }
+        self.require_fresh(session, purpose).await?;
+        Ok(Some(purpose))
+    }
+
     /// Whether a stored session is still in force: by what it was opened with, and by the limits as they are now.
     pub(crate) fn in_force(&self, session: &Session, now: UnixTime) -> bool {
         let limits = self.settings.sessions.of(session.aal);
         now < session.expires_at
             && now.saturating_since(session.created_at) < limits.absolute
             && now.saturating_since(session.last_seen_at) < limits.idle
+    }
+}
+
+/// A session in place of the one that was presented.
+pub(crate) fn instead(current: Option<&SignedIn>, session: &Session) -> OpenedSession {
+    OpenedSession {
+        session: session.clone(),
+        ends: current.map(|current| current.session().id),
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use keyhaven_storage::{
     AccountId, AuditOutcome, Deletion, DeletionGround, DeletionOutcome, SessionId, StorageError,
 };
-use keyhaven_types::UnixTime;
+use keyhaven_types::{RpId, UnixTime};
 
 use crate::audit::Subject;
 use crate::context::Context;
 use crate::error::Error;
-use crate::moments::ago;
+use crate::moments::{DAY, ago};
 
 const EXPIRE: &str = "account.expire";
 
@@ -71,6 +71,7 @@ impl Upkeep {
             in_batches(|| durable.purge_expired_sessions(expired, BATCH)).await?,
             in_batches(|| durable.drop_expired_recoveries(expired, BATCH)).await?,
             in_batches(|| durable.drop_expired_claims(expired, BATCH)).await?,
+            in_batches(|| durable.forget_claim_mails(ago(expired, DAY), BATCH)).await?,
             in_batches(|| durable.drop_expired_enrolments(expired, BATCH)).await?,
         ];
         self.forget_session_clients(now).await?;
@@ -120,6 +121,15 @@ impl Upkeep {
 
     fn walks<T>(&self, step: impl FnOnce(&mut Walks) -> T) -> T {
         step(&mut self.1.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The RP ID that stored passkeys belong to, where it is not the one that is configured: then they do not work.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn other_rp_id(&self) -> Result<Option<RpId>, Error> {
+        let stored = self.0.durable.some_rp_id().await?;
+        Ok(stored.filter(|stored| *stored != self.0.settings.relying_party.id))
     }
 
     /// How long to wait before the next time: around a minute, so that processes that were started together do not

@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyhaven_storage::{
-    Account, AccountId, AddressClaim, Credential, OwnedCredential, Session, StorageError,
+    Account, AccountId, AddressClaim, Credential, OpenedSession, OwnedCredential, Session, StorageError,
 };
 
 use crate::ring::{Column, KeyRing, Place, Unreadable};
@@ -144,6 +144,13 @@ impl<S: ?Sized> Encrypted<S> {
 
     fn session_in(&self, session: Session) -> Result<Session, StorageError> {
         self.session_with(session, Self::text_in)
+    }
+
+    fn opened_in(&self, opened: OpenedSession) -> Result<OpenedSession, StorageError> {
+        Ok(OpenedSession {
+            session: self.session_in(opened.session)?,
+            ends: opened.ends,
+        })
     }
 
     fn session_out(&self, session: Session) -> Result<Session, StorageError> {

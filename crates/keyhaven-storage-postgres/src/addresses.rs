@@ -46,6 +46,11 @@ impl AddressStore for PostgresStore {
         .await
     }
 
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.answer("address.forget_mails", || self.forget_mails(until, limit))
+            .await
+    }
+
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.answer("address.purge", || self.drop_claims(now, limit))
             .await
@@ -94,8 +99,10 @@ impl PostgresStore {
     async fn count_mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, Failure> {
         let mut lent = self.primary.lend().await?;
         let sum = query_scalar!(
-            r#"SELECT coalesce(sum(mails), 0)::bigint AS "mails!" FROM address_claims
-            WHERE address_hash = $1 AND mailed_at > $2"#,
+            r#"SELECT coalesce(sum(mails), 0)::bigint AS "mails!" FROM (
+                SELECT mails FROM address_claims WHERE address_hash = $1 AND mailed_at > $2
+                UNION ALL SELECT mails FROM past_claim_mails WHERE address_hash = $1 AND mailed_at > $2
+            ) AS counted"#,
             &address_hash[..],
             since.as_millis()
         )
@@ -180,6 +187,21 @@ impl PostgresStore {
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         lent.settle(Ok(ProofOutcome::Proven(proven)))
+    }
+
+    /// Rows that another process is dropping at this moment are passed over.
+    async fn forget_mails(&self, until: UnixTime, limit: u32) -> Result<u64, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let forgotten = query!(
+            "DELETE FROM past_claim_mails WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM past_claim_mails WHERE mailed_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+            ))",
+            until.as_millis(),
+            i64::from(limit)
+        )
+        .execute(&mut *lent)
+        .await;
+        Ok(lent.settle(forgotten)?.rows_affected())
     }
 
     /// Rows that another process is dropping at this moment are passed over.

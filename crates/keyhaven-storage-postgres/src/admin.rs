@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Aftermath,
-    AuditEvent, Enrolment, EventId, ListedAccount, Role, Session, StorageError, TokenHash, columns,
+    AuditEvent, Enrolment, EventId, ListedAccount, OpenedSession, Role, StorageError, TokenHash, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{query, query_scalar};
@@ -45,10 +45,10 @@ impl AdminStore for PostgresStore {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
-        self.answer("enrolment.redeem", || self.redeem(token, at, &session, &audit))
+        self.answer("enrolment.redeem", || self.redeem(token, at, &opened, &audit))
             .await
     }
 
@@ -148,17 +148,17 @@ impl PostgresStore {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: &Session,
+        opened: &OpenedSession,
         audit: &Aftermath,
     ) -> Result<bool, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         // First the lock on the account, as everything that changes its link has it.
-        let active = lock_active(&mut transaction, session.account).await?;
+        let active = lock_active(&mut transaction, opened.session.account).await?;
         let used = query!(
             "DELETE FROM enrolments WHERE token_hash = $1 AND account_id = $2 AND expires_at > $3",
             &token.0[..],
-            session.account.0,
+            opened.session.account.0,
             at.as_millis()
         );
         let used = used.execute(&mut *transaction).await?.rows_affected() == 1;
@@ -166,7 +166,7 @@ impl PostgresStore {
             transaction.rollback().await?;
             return lent.settle(Ok(false));
         }
-        sessions::insert(&mut transaction, session).await?;
+        sessions::open(&mut transaction, opened).await?;
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         lent.settle(Ok(true))

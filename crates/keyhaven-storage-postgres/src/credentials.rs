@@ -3,7 +3,7 @@ use keyhaven_storage::{
     AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
-use keyhaven_types::{CredentialId, UnixTime};
+use keyhaven_types::{CredentialId, RpId, UnixTime};
 use sqlx::{query, query_scalar};
 
 use crate::error::Failure;
@@ -15,6 +15,10 @@ use crate::{PostgresStore, audit};
 impl CredentialStore for PostgresStore {
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
         self.answer("credential.find", || self.find_credential(id)).await
+    }
+
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError> {
+        self.answer("credential.rp_id", || self.find_some_rp_id()).await
     }
 
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
@@ -65,6 +69,15 @@ impl PostgresStore {
             credential,
             account: columns::account!(row),
         }))
+    }
+
+    async fn find_some_rp_id(&self) -> Result<Option<RpId>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        let stored = query_scalar!("SELECT rp_id FROM credentials LIMIT 1")
+            .fetch_optional(&mut *lent)
+            .await;
+        let stored = lent.settle(stored)?;
+        Ok(stored.as_deref().map(columns::rp_id).transpose()?)
     }
 
     /// Not from the replica: what an account holds decides about step-ups.

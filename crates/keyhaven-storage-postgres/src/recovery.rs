@@ -1,14 +1,15 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep,
-    RecoveryStore, Session, SessionId, StorageError, TokenHash, columns,
+    AccountId, Aftermath, CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore, Session, StorageError,
+    TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query, query_scalar};
 
 use crate::error::Failure;
 use crate::pool::Transaction;
-use crate::standing::{lock_active, lock_live};
+use crate::standing::{lock_active, lock_live, use_grant};
 use crate::{PostgresStore, audit, sessions};
 
 #[async_trait]
@@ -44,11 +45,11 @@ impl RecoveryStore for PostgresStore {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
         self.answer("recovery.carry_out", || {
-            self.carry_out(id_hash, &proof, at, &session, &audit)
+            self.carry_out(id_hash, &proof, at, &opened, &audit)
         })
         .await
     }
@@ -65,16 +66,10 @@ impl RecoveryStore for PostgresStore {
 
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError> {
-        self.answer("recovery.replace_codes", || {
-            self.replace_codes(account, session, hashes, at, &audit)
-        })
-        .await
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError> {
+        self.answer("recovery.replace_codes", || self.replace_codes(&replacement))
+            .await
     }
 
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u64, StorageError> {
@@ -196,12 +191,12 @@ impl PostgresStore {
         id_hash: &TokenHash,
         proof: &RecoveryProof,
         at: UnixTime,
-        session: &Session,
+        opened: &OpenedSession,
         audit: &Aftermath,
     ) -> Result<RecoveryOutcome, Failure> {
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
-        let outcome = prove(&mut transaction, id_hash, proof, at, session).await?;
+        let outcome = prove(&mut transaction, id_hash, proof, at, &opened.session).await?;
         match outcome {
             RecoveryOutcome::Refused => transaction.rollback().await?,
             RecoveryOutcome::Wrong => transaction.commit().await?,
@@ -212,7 +207,7 @@ impl PostgresStore {
                 )
                 .execute(&mut *transaction)
                 .await?;
-                sessions::insert(&mut transaction, session).await?;
+                sessions::open(&mut transaction, opened).await?;
                 audit::append(&mut transaction, audit).await?;
                 transaction.commit().await?;
             }
@@ -241,14 +236,10 @@ impl PostgresStore {
         lent.settle(Ok(cancelled))
     }
 
-    async fn replace_codes(
-        &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: &Aftermath,
-    ) -> Result<bool, Failure> {
+    async fn replace_codes(&self, replacement: &CodesReplacement) -> Result<CodesOutcome, Failure> {
+        let CodesReplacement {
+            account, session, at, ..
+        } = *replacement;
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         // Of two at once the second replaces what the first has written.
@@ -256,12 +247,18 @@ impl PostgresStore {
             && lock_live(&mut transaction, session, account, at).await?;
         if !asked {
             transaction.rollback().await?;
-            return lent.settle(Ok(false));
+            return lent.settle(Ok(CodesOutcome::SessionEnded));
+        }
+        if let Some(purpose) = &replacement.uses_grant
+            && !use_grant(&mut transaction, session, purpose, at).await?
+        {
+            transaction.rollback().await?;
+            return lent.settle(Ok(CodesOutcome::GrantMissing));
         }
         query!("DELETE FROM recovery_codes WHERE account_id = $1", account.0)
             .execute(&mut *transaction)
             .await?;
-        let hashes: Vec<_> = hashes.iter().map(|hash| hash.to_vec()).collect();
+        let hashes: Vec<_> = replacement.hashes.iter().map(|hash| hash.to_vec()).collect();
         query!(
             "INSERT INTO recovery_codes (account_id, code_hash) SELECT $1, unnest($2::bytea[])",
             account.0,
@@ -269,9 +266,9 @@ impl PostgresStore {
         )
         .execute(&mut *transaction)
         .await?;
-        audit::append(&mut transaction, audit).await?;
+        audit::append(&mut transaction, &replacement.audit).await?;
         transaction.commit().await?;
-        lent.settle(Ok(true))
+        lent.settle(Ok(CodesOutcome::Replaced))
     }
 
     async fn count_codes(&self, account: AccountId) -> Result<u64, Failure> {
@@ -360,17 +357,17 @@ async fn write_attempt(
         return Ok(RecoveryOutcome::Wrong);
     };
     match &attempt.step {
-        RecoveryStep::Open(session) if session.account != account => {
+        RecoveryStep::Open(opened) if opened.session.account != account => {
             return Err(Failure::Contradiction("a recovery speaks of one account"));
         }
-        RecoveryStep::Open(session) => {
+        RecoveryStep::Open(opened) => {
             query!(
                 "UPDATE recoveries SET stage = 'ended' WHERE id_hash = $1",
                 id_hash
             )
             .execute(&mut **transaction)
             .await?;
-            sessions::insert(transaction, session).await?;
+            sessions::open(transaction, opened).await?;
         }
         RecoveryStep::Wait { ready_at, cancel } => {
             query!(

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, Aftermath, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError, TokenHash,
-    columns,
+    AccountId, Aftermath, OpenedSession, Rotation, Session, SessionId, SessionStore, SignInSession,
+    StorageError, TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{PgConnection, query, query_scalar};
@@ -72,6 +72,16 @@ impl SessionStore for PostgresStore {
     async fn purge_expired_sessions(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.answer("session.purge", || self.purge(now, limit)).await
     }
+}
+
+/// Opens a session in place of another, as part of a transaction.
+pub(crate) async fn open(connection: &mut PgConnection, opened: &OpenedSession) -> Result<(), sqlx::Error> {
+    if let Some(ends) = opened.ends {
+        query!("DELETE FROM sessions WHERE id = $1", ends.0)
+            .execute(&mut *connection)
+            .await?;
+    }
+    insert(connection, &opened.session).await
 }
 
 /// Writes a session as part of a transaction. Commits of one statement do it by themselves.

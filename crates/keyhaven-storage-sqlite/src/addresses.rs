@@ -57,14 +57,31 @@ impl AddressStore for SqliteStore {
             .await
             .map_err(Failure::of("address.purge"))
     }
+
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        let forgotten = query!(
+            "DELETE FROM past_claim_mails WHERE rowid IN (
+                SELECT rowid FROM past_claim_mails WHERE mailed_at <= ?1 LIMIT ?2
+            )",
+            until.as_millis(),
+            limit
+        );
+        let forgotten = forgotten.execute(&self.writer).await.map_err(Failure::from);
+        forgotten
+            .map(|forgotten| forgotten.rows_affected())
+            .map_err(Failure::of("address.forget_mails"))
+    }
 }
 
 /// Writes a claim in place of the one before, as part of a commit.
 pub(crate) async fn put(connection: &mut SqliteConnection, claim: &AddressClaim) -> Result<(), Failure> {
     query!(
-        "INSERT OR REPLACE INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails,
-            mailed_at, expires_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails, mailed_at,
+            expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        ON CONFLICT (account_id) DO UPDATE SET address = excluded.address, address_hash = excluded.address_hash,
+            token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at, mails = excluded.mails,
+            mailed_at = excluded.mailed_at, expires_at = excluded.expires_at",
         claim.account.0,
         claim.address,
         &claim.address_hash[..],
@@ -119,8 +136,10 @@ impl SqliteStore {
     async fn count_mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, Failure> {
         let hash = &address_hash[..];
         let sum = query_scalar!(
-            r#"SELECT coalesce(sum(mails), 0) AS "mails!: i64" FROM address_claims
-            WHERE address_hash = ?1 AND mailed_at > ?2"#,
+            r#"SELECT coalesce(sum(mails), 0) AS "mails!: i64" FROM (
+                SELECT mails FROM address_claims WHERE address_hash = ?1 AND mailed_at > ?2
+                UNION ALL SELECT mails FROM past_claim_mails WHERE address_hash = ?1 AND mailed_at > ?2
+            )"#,
             hash,
             since.as_millis()
         );

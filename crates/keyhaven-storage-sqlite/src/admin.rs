@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore, Aftermath,
-    AuditEvent, Enrolment, EventId, ListedAccount, Role, Session, StorageError, TokenHash, columns,
+    AuditEvent, Enrolment, EventId, ListedAccount, OpenedSession, Role, StorageError, TokenHash, columns,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -49,10 +49,10 @@ impl AdminStore for SqliteStore {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
-        self.redeem(token, at, &session, &audit)
+        self.redeem(token, at, &opened, &audit)
             .await
             .map_err(Failure::of("enrolment.redeem"))
     }
@@ -158,22 +158,22 @@ impl SqliteStore {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: &Session,
+        opened: &OpenedSession,
         audit: &Aftermath,
     ) -> Result<bool, Failure> {
         let mut transaction = self.write().await?;
         let used = query!(
             "DELETE FROM enrolments WHERE token_hash = ?1 AND account_id = ?2 AND expires_at > ?3",
             &token.0[..],
-            session.account.0,
+            opened.session.account.0,
             at.as_millis()
         );
         let used = used.execute(&mut *transaction).await?.rows_affected() == 1;
-        if !used || !is_active(&mut transaction, session.account).await? {
+        if !used || !is_active(&mut transaction, opened.session.account).await? {
             transaction.rollback().await?;
             return Ok(false);
         }
-        sessions::insert(&mut transaction, session).await?;
+        sessions::open(&mut transaction, opened).await?;
         audit::append(&mut transaction, audit).await?;
         transaction.commit().await?;
         Ok(true)

@@ -3,7 +3,7 @@ use keyhaven_storage::{
     AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, SessionId,
     StorageError, columns,
 };
-use keyhaven_types::{CredentialId, UnixTime};
+use keyhaven_types::{CredentialId, RpId, UnixTime};
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
@@ -16,6 +16,12 @@ impl CredentialStore for SqliteStore {
         self.find_credential(id)
             .await
             .map_err(Failure::of("credential.find"))
+    }
+
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError> {
+        self.find_some_rp_id()
+            .await
+            .map_err(Failure::of("credential.rp_id"))
     }
 
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {
@@ -73,6 +79,13 @@ impl SqliteStore {
             credential,
             account: columns::account!(row),
         }))
+    }
+
+    async fn find_some_rp_id(&self) -> Result<Option<RpId>, Failure> {
+        let stored = query_scalar!("SELECT rp_id FROM credentials LIMIT 1")
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(stored.as_deref().map(columns::rp_id).transpose()?)
     }
 
     async fn list_credentials(&self, account: AccountId) -> Result<Vec<Credential>, Failure> {

@@ -1,14 +1,15 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep,
-    RecoveryStore, Session, SessionId, StorageError, TokenHash, columns,
+    AccountId, Aftermath, CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore, Session, StorageError,
+    TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
 use uuid::Uuid;
 
 use crate::error::Failure;
-use crate::standing::{is_active, is_live};
+use crate::standing::{is_active, is_live, use_grant};
 use crate::{SqliteStore, audit, sessions};
 
 #[async_trait]
@@ -48,10 +49,10 @@ impl RecoveryStore for SqliteStore {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
-        self.carry_out(id_hash, &proof, at, &session, &audit)
+        self.carry_out(id_hash, &proof, at, &opened, &audit)
             .await
             .map_err(Failure::of("recovery.carry_out"))
     }
@@ -69,13 +70,9 @@ impl RecoveryStore for SqliteStore {
 
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError> {
-        self.replace_codes(account, session, hashes, at, &audit)
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError> {
+        self.replace_codes(&replacement)
             .await
             .map_err(Failure::of("recovery.replace_codes"))
     }
@@ -191,11 +188,11 @@ impl SqliteStore {
         id_hash: &TokenHash,
         proof: &RecoveryProof,
         at: UnixTime,
-        session: &Session,
+        opened: &OpenedSession,
         audit: &Aftermath,
     ) -> Result<RecoveryOutcome, Failure> {
         let mut transaction = self.write().await?;
-        let outcome = prove(&mut transaction, id_hash, proof, at, session).await?;
+        let outcome = prove(&mut transaction, id_hash, proof, at, &opened.session).await?;
         match outcome {
             RecoveryOutcome::Refused => transaction.rollback().await?,
             RecoveryOutcome::Wrong => transaction.commit().await?,
@@ -207,7 +204,7 @@ impl SqliteStore {
                 )
                 .execute(&mut *transaction)
                 .await?;
-                sessions::insert(&mut transaction, session).await?;
+                sessions::open(&mut transaction, opened).await?;
                 audit::append(&mut transaction, audit).await?;
                 transaction.commit().await?;
             }
@@ -231,23 +228,25 @@ impl SqliteStore {
         Ok(cancelled)
     }
 
-    async fn replace_codes(
-        &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: &Aftermath,
-    ) -> Result<bool, Failure> {
+    async fn replace_codes(&self, replacement: &CodesReplacement) -> Result<CodesOutcome, Failure> {
+        let CodesReplacement {
+            account, session, at, ..
+        } = *replacement;
         let mut transaction = self.write().await?;
         if !is_live(&mut transaction, session, account, at).await? {
             transaction.rollback().await?;
-            return Ok(false);
+            return Ok(CodesOutcome::SessionEnded);
+        }
+        if let Some(purpose) = &replacement.uses_grant
+            && !use_grant(&mut transaction, session, purpose, at).await?
+        {
+            transaction.rollback().await?;
+            return Ok(CodesOutcome::GrantMissing);
         }
         query!("DELETE FROM recovery_codes WHERE account_id = ?1", account.0)
             .execute(&mut *transaction)
             .await?;
-        for hash in hashes {
+        for hash in &replacement.hashes {
             query!(
                 "INSERT INTO recovery_codes (account_id, code_hash) VALUES (?1, ?2)",
                 account.0,
@@ -256,9 +255,9 @@ impl SqliteStore {
             .execute(&mut *transaction)
             .await?;
         }
-        audit::append(&mut transaction, audit).await?;
+        audit::append(&mut transaction, &replacement.audit).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(CodesOutcome::Replaced)
     }
 
     async fn count_codes(&self, account: AccountId) -> Result<u64, Failure> {
@@ -324,17 +323,17 @@ async fn write_attempt(
         return Ok(RecoveryOutcome::Wrong);
     };
     match &attempt.step {
-        RecoveryStep::Open(session) if session.account != account => {
+        RecoveryStep::Open(opened) if opened.session.account != account => {
             return Err(Failure::Contradiction("a recovery speaks of one account"));
         }
-        RecoveryStep::Open(session) => {
+        RecoveryStep::Open(opened) => {
             query!(
                 "UPDATE recoveries SET stage = 'ended' WHERE id_hash = ?1",
                 id_hash
             )
             .execute(&mut *connection)
             .await?;
-            sessions::insert(connection, session).await?;
+            sessions::open(connection, opened).await?;
         }
         RecoveryStep::Wait { ready_at, cancel } => {
             query!(

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, Aftermath, Ending, Rotation, Session, SessionId, SessionStore, SignInSession, StorageError,
-    TokenHash, columns,
+    AccountId, Aftermath, Ending, OpenedSession, Rotation, Session, SessionId, SessionStore, SignInSession,
+    StorageError, TokenHash, columns,
 };
 use keyhaven_types::UnixTime;
 use sqlx::{SqliteConnection, query, query_scalar};
@@ -118,6 +118,14 @@ pub(crate) async fn insert(connection: &mut SqliteConnection, session: &Session)
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Opens a session in place of another, as part of a commit.
+pub(crate) async fn open(connection: &mut SqliteConnection, opened: &OpenedSession) -> Result<(), Failure> {
+    if let Some(ends) = opened.ends {
+        delete(&mut *connection, ends).await?;
+    }
+    insert(connection, &opened.session).await
 }
 
 /// Ends a session, whoever's it is, as part of a commit. Its grants go with it.

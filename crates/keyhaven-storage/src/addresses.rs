@@ -91,7 +91,8 @@ pub trait AddressStore: Send + Sync {
     /// When the store cannot answer.
     async fn address_claim(&self, account: AccountId) -> Result<Option<AddressClaim>, StorageError>;
 
-    /// How many mails were sent for claims of this address, by whomever, that were mailed after `since`.
+    /// How many mails were sent for claims of this address, by whomever, that were mailed after `since`: also for those
+    /// that are gone, or have moved to another address.
     ///
     /// # Errors
     /// When the store cannot answer.
@@ -125,4 +126,11 @@ pub trait AddressStore: Send + Sync {
     /// # Errors
     /// When the store cannot answer.
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError>;
+
+    /// Forgets mails for claims that are gone, of up to `until`, at most `limit` counts, and tells how many. Several
+    /// processes may do it at once.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError>;
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use keyhaven_types::{CredentialId, UnixTime};
 
 use crate::{
-    Account, AccountId, Aftermath, AuditEvent, ClientKey, EventId, Role, Session, SessionId, StorageError,
-    TokenHash,
+    Account, AccountId, Aftermath, AuditEvent, ClientKey, EventId, OpenedSession, Role, SessionId,
+    StorageError, TokenHash,
 };
 
 /// One line of a list of accounts.
@@ -193,7 +193,7 @@ pub trait AdminStore: Send + Sync {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError>;
 

@@ -228,6 +228,7 @@ macro_rules! durable_store_contract {
             an_address_is_proven_by_its_token
             expired_claims_are_dropped
             mails_to_an_address_are_counted
+            mails_of_claims_that_are_gone_are_counted
             one_of_racing_accounts_proves_an_address
             // administration
             a_locked_account_has_nothing_left
@@ -345,7 +346,9 @@ macro_rules! durable_store_contract {
             an_address_has_so_many_tries
             expired_recoveries_are_dropped
             racing_tries_are_all_counted
+            a_recovery_ends_the_session_that_was_presented
             recovery_codes_are_replaced
+            recovery_codes_use_a_grant_up
             // the outbox
             a_given_up_mail_leaves_an_event
             a_mail_is_announced_once

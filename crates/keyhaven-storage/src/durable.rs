@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keyhaven_types::{CredentialId, SignCount, UnixTime};
+use keyhaven_types::{CredentialId, RpId, SignCount, UnixTime};
 
 use crate::{
     Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore,
@@ -309,6 +309,12 @@ pub trait CredentialStore: Send + Sync {
     /// # Errors
     /// When the store cannot answer.
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError>;
+
+    /// The RP ID of some credential; `None`: there is no credential. In a store that always served one RP ID it is that.
+    ///
+    /// # Errors
+    /// When the store cannot answer.
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError>;
 
     /// All credentials of an account, active or not, oldest first.
     ///

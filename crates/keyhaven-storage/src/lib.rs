@@ -85,7 +85,8 @@ pub use records::{
     Role, Session, SigningKey, StepUpGrant,
 };
 pub use recovery::{
-    CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore,
+    CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery, RecoveryOutcome, RecoveryProof,
+    RecoveryStage, RecoveryStep, RecoveryStore,
 };
 pub use sealed::{
     AuditBatch, AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, MAX_BATCH_EVENTS, StoredEvent,

@@ -51,12 +51,21 @@ pub enum RecoveryStage {
     },
 }
 
+/// A session that is opened in place of the one that was presented, if there was one.
+#[derive(Clone, Debug)]
+pub struct OpenedSession {
+    /// The new one.
+    pub session: Session,
+    /// The presented one, whoever's it is.
+    pub ends: Option<SessionId>,
+}
+
 /// What a right code leads to.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "made once and taken apart at once")]
 pub enum RecoveryStep {
     /// A session is opened; it is the account's.
-    Open(Session),
+    Open(OpenedSession),
     /// The recovery waits.
     Wait {
         /// Until then.
@@ -119,6 +128,35 @@ pub enum RecoveryOutcome {
     Wrong,
 }
 
+/// Recovery codes in place of those before.
+#[derive(Clone, Debug)]
+pub struct CodesReplacement {
+    /// Whose they are.
+    pub account: AccountId,
+    /// The session that asks: it must be the account's, and not be over at `at`.
+    pub session: SessionId,
+    /// The purpose of a step-up grant that this uses up: `session` must hold it, live at `at`.
+    pub uses_grant: Option<String>,
+    /// Their keyed hashes.
+    pub hashes: Vec<[u8; 32]>,
+    /// Now.
+    pub at: UnixTime,
+    /// The event.
+    pub audit: Aftermath,
+}
+
+/// What became of a replacement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum CodesOutcome {
+    /// The grant is used up, expired or was never given; nothing was written.
+    GrantMissing,
+    /// Written: those before are good for nothing.
+    Replaced,
+    /// The session that asked is over, or the account is locked; nothing was written.
+    SessionEnded,
+}
+
 /// Recoveries, and the recovery codes of accounts.
 #[async_trait]
 pub trait RecoveryStore: Send + Sync {
@@ -163,7 +201,7 @@ pub trait RecoveryStore: Send + Sync {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError>;
 
@@ -179,19 +217,14 @@ pub trait RecoveryStore: Send + Sync {
         audit: Aftermath,
     ) -> Result<u64, StorageError>;
 
-    /// Gives an account these recovery codes (keyed hashes) in place of those before, where the session that asks is the
-    /// account's and live at `at`. Tells whether it was done.
+    /// Gives an account other recovery codes.
     ///
     /// # Errors
-    /// When the store cannot answer.
+    /// When the store cannot answer; then nothing was written, or (the connection lost during commit) all of it.
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError>;
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError>;
 
     /// How many recovery codes of an account are left.
     ///

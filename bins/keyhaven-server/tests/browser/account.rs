@@ -4,6 +4,7 @@ use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
 use keyhaven_testkit::smtp::MailServer;
 
 use crate::Visit;
+use crate::looks::take;
 use crate::mailed::{link, wait_for};
 
 const ANNA: &str = "anna@example.com";
@@ -151,6 +152,54 @@ fn a_password_and_a_client_key_are_asked_for_beside_the_passkey() {
 }
 
 #[test]
+fn a_phones_passkey_leads_to_one_on_this_device() {
+    let mut visit = Visit::with(&[]);
+    visit.browser.remove_authenticators();
+    visit.plug_in("cable");
+    visit.open();
+    visit.register("alice");
+    // Where the device cannot have one, nothing is offered.
+    visit.sign_out();
+    visit.browser.fill("#signin-username", "alice");
+    visit.touching(|visit| {
+        visit.browser.click("#signin-button");
+        visit.state("signed-in");
+    });
+
+    // From now on the phone answers by itself, as soon as autofill asks.
+    visit.browser.set_automatic_presence(true);
+    visit.plug_in("internal");
+    let signed_in_by_phone = |visit: &mut Visit| {
+        visit
+            .browser
+            .evaluate("fetch('/session', {method: 'DELETE'}).then(answer => answer.status)");
+        visit.open();
+    };
+    signed_in_by_phone(&mut visit);
+    visit.task("offer-here");
+    take(&mut visit, "offer-here");
+    visit.touching(|visit| {
+        visit.browser.click("#offer-make");
+        visit.state("signed-in");
+    });
+    visit.passkeys(2);
+
+    // Who does not want one is not asked again.
+    visit
+        .browser
+        .click("[data-testid=passkey]:last-child [data-testid=delete]");
+    visit.touching(|visit| visit.browser.click("#delete-confirm"));
+    visit.passkeys(1);
+    signed_in_by_phone(&mut visit);
+    visit.task("offer-here");
+    visit.browser.click("#offer-later");
+    visit.state("signed-in");
+    signed_in_by_phone(&mut visit);
+    visit.state("signed-in");
+    visit.passkeys(1);
+}
+
+#[test]
 fn a_recovery_waits_is_found_again_and_is_cancelled_by_the_mailed_link() {
     let mails = MailServer::start();
     let mut visit = Visit::mailing(&mails, &[]);
@@ -191,6 +240,29 @@ fn a_recovery_waits_is_found_again_and_is_cancelled_by_the_mailed_link() {
     visit.browser.open(&link);
     visit.browser.click("#cancel-confirm");
     visit.says("link_dead");
+}
+
+#[test]
+fn who_is_signed_in_sees_a_recovery_that_waits_and_stops_it() {
+    let mails = MailServer::start();
+    let mut visit = Visit::mailing(&mails, &[]);
+    visit.register_confirmed(&mails, "anna", ANNA);
+    visit.sign_out();
+    visit.show_mailed_code(&mails, ANNA);
+    visit
+        .browser
+        .wait_for("!document.querySelector('#recover-waiting').hidden");
+    visit.open();
+    visit.sign_in("anna");
+    visit
+        .browser
+        .wait_for("document.querySelector('#recovery-notice-text time') !== null");
+    take(&mut visit, "recovery-notice");
+    visit.browser.click("#recovery-stop");
+    visit.says("recovery_cancelled");
+    visit
+        .browser
+        .wait_for("document.querySelector('#recovery-notice').hidden");
 }
 
 #[test]

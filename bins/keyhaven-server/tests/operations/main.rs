@@ -6,6 +6,7 @@ mod deploy;
 mod metrics;
 mod migrate;
 mod process;
+mod rp_id;
 mod secrecy;
 mod stop;
 #[cfg(feature = "otlp")]

@@ -1,5 +1,6 @@
 /**
- * The offer of a passkey to somebody who has signed in with a password: in passing where the browser can, and by asking.
+ * The offer of a passkey to somebody who has signed in with a password (in passing where the browser can, and by asking),
+ * or with the passkey of another device.
  *
  * @module pages/offer
  */
@@ -8,37 +9,80 @@ import { keyhaven, run, state, tell } from "../context.js";
 import { button, el } from "../ui.js";
 import { showTask } from "./task.js";
 
-/** Shows the offer. Meanwhile a password manager may make the passkey by itself. */
+/** Where it is kept that nobody wants a passkey on this device. */
+const KEPT = "keyhaven.no-passkey-here";
+
+/** Shows the offer to somebody who has signed in with a password. Meanwhile a password manager may make the passkey. */
 export function showOffer() {
   const silently = new AbortController();
   const attempt = inPassing(silently.signal);
-  const make = (element) =>
-    run(element, "prompt.create", async () => {
+  show({
+    name: "offer",
+    title: "offer.title",
+    text: "offer.text",
+    reasons: ["offer.faster", "offer.safer"],
+    make: async () => {
       silently.abort();
-      const made = (await attempt) ?? (await keyhaven.addPasskey());
-      tell("signed-in", { ...made, message: "passkey_added" });
+      return (await attempt) ?? (await keyhaven.addPasskey());
+    },
+    later: () => silently.abort(),
+  });
+}
+
+/** Whether this device can have a passkey, and nobody has said that it should not. */
+export function wantsOneHere() {
+  return state.capabilities.platformAuthenticator && !declined();
+}
+
+/** Shows the offer to somebody who has signed in with the passkey of another device. */
+export function showOfferHere() {
+  show({
+    name: "offer-here",
+    title: "offer_here.title",
+    text: "offer_here.text",
+    reasons: ["offer_here.faster", "offer_here.safer"],
+    make: () => keyhaven.addPasskey({ authenticatorAttachment: "platform" }),
+    later: decline,
+  });
+}
+
+function show({ name, title, text, reasons, make, later }) {
+  const made = (element) =>
+    run(element, "prompt.create", async () => {
+      tell("signed-in", { ...(await make()), message: "passkey_added" });
     });
-  const later = () => {
-    silently.abort();
+  const leave = () => {
+    later();
     tell("task-done");
   };
   showTask(
-    "offer",
-    "offer.title",
-    el("p", { class: "card-text", t: "offer.text" }),
-    el(
-      "ul",
-      { class: "steps" },
-      el("li", { t: "offer.faster" }),
-      el("li", { t: "offer.safer" }),
-    ),
+    name,
+    title,
+    el("p", { class: "card-text", t: text }),
+    el("ul", { class: "steps" }, ...reasons.map((reason) => el("li", { t: reason }))),
     el(
       "div",
       { class: "actions" },
-      button({ id: "offer-later", t: "offer.later", on: later }),
-      button({ id: "offer-make", t: "offer.make", kind: "primary", icon: "passkey", on: make }),
+      button({ id: "offer-later", t: "offer.later", on: leave }),
+      button({ id: "offer-make", t: "offer.make", kind: "primary", icon: "passkey", on: made }),
     ),
   );
+}
+
+function declined() {
+  try {
+    return localStorage.getItem(KEPT) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function decline() {
+  try {
+    localStorage.setItem(KEPT, "1");
+  } catch {
+    // Then it is asked again.
+  }
 }
 
 /** Conditional create. Its refusal is nobody's concern: the button is still there. */

@@ -1,11 +1,12 @@
 /**
- * What guards the account beside its passkeys: recovery codes, the password, the client key.
+ * What guards the account beside its passkeys: recovery codes, the password, the client key; and a recovery that is under
+ * way.
  *
  * @module pages/protections
  */
 
 import { keyhaven, report, run, state, succeed, tell } from "../context.js";
-import { fill } from "../i18n.js";
+import { fill, time } from "../i18n.js";
 import { ask, button, byId, card, el, showOnce } from "../ui.js";
 
 /** What there is, as it was read last. */
@@ -29,7 +30,11 @@ export async function loadProtections() {
 }
 
 function draw() {
-  const { password, clientKey, recoveryCodesLeft: left } = security;
+  const { password, clientKey, recovery, recoveryCodesLeft: left } = security;
+  if (byId("recovery-notice")) {
+    byId("recovery-notice").hidden = !recovery;
+    if (recovery) fill(byId("recovery-notice-text"), "recovery.waits", { when: time(recovery.readyAt, "exact") });
+  }
   if (byId("codes-state")) {
     fill(byId("codes-state"), left === 0 ? "codes.none" : "codes.left", { count: left });
     byId("codes-card").dataset.lacking = String(left === 0);
@@ -45,6 +50,35 @@ function draw() {
     fill(byId("make-key").querySelector("span"), clientKey ? "key.make_new" : "key.make");
     byId("remove-key").hidden = !clientKey || state.features.clientKey === "required";
   }
+}
+
+// ── A recovery that waits ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** Stands above everything while somebody is on the way to recover the account. */
+export function recoveryNotice() {
+  return el(
+    "div",
+    { id: "recovery-notice", class: "notice", data: { kind: "warning" }, hidden: true },
+    el("p", { id: "recovery-notice-text" }),
+    el(
+      "div",
+      { class: "notice-actions" },
+      button({ id: "recovery-stop", t: "cancel.confirm", kind: "secondary danger-text", on: stopRecovery }),
+    ),
+  );
+}
+
+async function stopRecovery(element) {
+  await run(element, null, async () => {
+    try {
+      await keyhaven.cancelRecovery();
+    } catch (error) {
+      if (error.code !== "not_found") throw error;
+      await loadProtections();
+      throw Object.assign(error, { code: "link_dead" });
+    }
+    await changed("recovery_cancelled");
+  });
 }
 
 // ── Recovery codes ──────────────────────────────────────────────────────────────────────────────────────────────────

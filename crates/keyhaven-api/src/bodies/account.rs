@@ -2,7 +2,7 @@
 
 use keyhaven_service::{AccountExport, Signals};
 use keyhaven_storage::{Account, AuditEvent, AuditOutcome};
-use keyhaven_types::base64url;
+use keyhaven_types::{UnixTime, base64url};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -193,6 +193,22 @@ impl ExportBody {
             },
             events: export.events.into_iter().map(EventBody::from).collect(),
             events_omitted: export.events_omitted,
+        }
+    }
+}
+
+/// A recovery that waits.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PendingRecovery {
+    /// From then on it can be carried out.
+    ready_at: String,
+}
+
+impl PendingRecovery {
+    pub(crate) fn at(ready_at: UnixTime) -> Self {
+        Self {
+            ready_at: rfc3339(ready_at),
         }
     }
 }

@@ -6,7 +6,7 @@ use keyhaven_types::base64url;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{CredentialBody, ListedSession, User, rfc3339};
+use super::{CredentialBody, ListedSession, PendingRecovery, User, rfc3339};
 
 /// One line of `GET /admin/users`.
 #[derive(Serialize, ToSchema)]
@@ -108,14 +108,6 @@ impl From<&Enrolment> for PendingEnrolment {
     }
 }
 
-/// A recovery that waits.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PendingRecovery {
-    /// From then on it can be carried out.
-    ready_at: String,
-}
-
 impl AdminUserDetails {
     pub(crate) fn new(details: &UserDetails, own: &Session) -> Self {
         let standing = &details.standing;
@@ -137,9 +129,7 @@ impl AdminUserDetails {
             },
             lock: standing.lock.as_ref().map(LockBody::from),
             enrolment_link: standing.enrolment.as_ref().map(PendingEnrolment::from),
-            recovery: standing.recovery_ready_at.map(|at| PendingRecovery {
-                ready_at: rfc3339(at),
-            }),
+            recovery: standing.recovery_ready_at.map(PendingRecovery::at),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::session_cookie;
 use crate::bodies::admin::RedeemEnrolment;
 use crate::bodies::{Me, SessionBody, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From};
+use crate::extract::{Body, From, PresentedSession};
 use crate::state::ApiState;
 
 /// Use an enrolment link up, once: a recovery session, which can add a passkey, read itself and end.
@@ -23,9 +23,12 @@ use crate::state::ApiState;
 pub(crate) async fn redeem(
     State(state): State<ApiState>,
     From(client): From,
+    PresentedSession(current): PresentedSession,
     Body(body): Body<RedeemEnrolment>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let enrolled = state.keyhaven.enrolments.redeem(&client, &body.token).await?;
+    let current = current.as_ref().map(|current| &current.signed_in);
+    let enrolments = &state.keyhaven.enrolments;
+    let enrolled = enrolments.redeem(&client, current, &body.token).await?;
     let body = Me {
         user: User::from(&enrolled.account),
         // Without an access token: that would be good elsewhere, too.

@@ -7,6 +7,7 @@ use keyhaven_session::Session;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::bodies::PendingRecovery;
 use crate::error::{ApiError, Problem};
 use crate::extract::StoredSessions;
 use crate::state::ApiState;
@@ -19,6 +20,9 @@ pub(crate) struct AccountSecurity {
     password: Option<&'static str>,
     /// Whether a sign-in with one of its passkeys asks for a client key, too.
     client_key: bool,
+    /// The recovery that waits: whose passkeys these are can object to it (`POST /recovery/cancel`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<PendingRecovery>,
     /// How many recovery codes are left.
     recovery_codes_left: u64,
 }
@@ -31,6 +35,7 @@ impl From<Protection> for AccountSecurity {
                 PasswordUse::WithPasskey => "with_passkey",
             }),
             client_key: protection.client_key,
+            recovery: protection.recovery_ready_at.map(PendingRecovery::at),
             recovery_codes_left: protection.recovery_codes_left,
         }
     }

@@ -13,7 +13,7 @@ use crate::bodies::{
     VerifyOtp, VerifyRecoveryCode,
 };
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, OptionalSession, Path, StoredSessions};
+use crate::extract::{Body, From, OptionalSession, Path, PresentedSession, StoredSessions};
 use crate::state::ApiState;
 
 /// Mail a code to an account's proven address. The answer is the same where no account has it.
@@ -55,11 +55,13 @@ pub(crate) async fn request(
 pub(crate) async fn verify_otp(
     State(state): State<ApiState>,
     From(client): From,
+    PresentedSession(current): PresentedSession,
     Body(body): Body<VerifyOtp>,
 ) -> Result<Response, ApiError> {
+    let current = current.as_ref().map(|current| &current.signed_in);
     let recoveries = &state.keyhaven.recoveries;
     let progress = recoveries
-        .verify(&client, &body.recovery_id, body.otp.as_deref())
+        .verify(&client, current, &body.recovery_id, body.otp.as_deref())
         .await?;
     Ok(answer(&state, progress))
 }
@@ -76,11 +78,13 @@ pub(crate) async fn verify_otp(
 pub(crate) async fn verify_code(
     State(state): State<ApiState>,
     From(client): From,
+    PresentedSession(current): PresentedSession,
     Body(body): Body<VerifyRecoveryCode>,
 ) -> Result<Response, ApiError> {
+    let current = current.as_ref().map(|current| &current.signed_in);
     let recoveries = &state.keyhaven.recoveries;
     let progress = recoveries
-        .verify_code(&client, &body.recovery_id, &body.code)
+        .verify_code(&client, current, &body.recovery_id, &body.code)
         .await?;
     Ok(answer(&state, progress))
 }

@@ -634,8 +634,19 @@ async fn an_enrolment_link_is_good_once_and_its_failures_are_one() {
     let bert = user(&app, "bert").await;
     let replaced = link(&mut root, &anna.id).await;
     let used = link(&mut root, &anna.id).await;
-    let mut first = app.browser();
+    let mut first = user(&app, "carl").await.browser;
+    let before = first.clone();
+    redeem(&mut first, &replaced)
+        .await
+        .refused(401, "authentication_failed");
+    before.clone().get("/session").await.expect(200);
     redeem(&mut first, &used).await.expect(200);
+    // Who was signed in there before no longer is.
+    before
+        .clone()
+        .get("/session")
+        .await
+        .refused(401, "unauthenticated");
     let expired = link(&mut root, &bert.id).await;
     app.pass(24 * 60 * 60);
     let unknown = "A".repeat(43);

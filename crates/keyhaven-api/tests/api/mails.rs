@@ -209,6 +209,36 @@ async fn an_address_gets_a_few_mails_a_day_however_many_accounts_claim_it() {
 }
 
 #[tokio::test]
+async fn who_moves_on_and_comes_back_or_goes_altogether_mails_no_more() {
+    let victim = "victim@example.com";
+    let app = App::with(mailing()).await;
+    let (mut browser, mut device) = proven(&app, "mallory", "mallory@example.com").await;
+    for _ in 0..3 {
+        for address in [victim, "elsewhere@example.com"] {
+            change(&mut browser, &mut device, address).await.expect(202);
+        }
+    }
+    let mut mails = app.mails().await;
+    for n in 0..6 {
+        let name = format!("user{n}");
+        let mut device = SoftwareAuthenticator::new(&name);
+        let mut browser = app.browser();
+        register(&mut browser, &mut device, &name, victim).await;
+        // Sent before the account goes, and what is not sent with it.
+        mails.extend(app.mails().await);
+        browser.step_up(&mut device, "delete_account").await;
+        browser.delete("/account").await.expect(200);
+    }
+    let to_victim = mails.iter().filter(|mail| mail.to.as_str() == victim);
+    assert_eq!(to_victim.count(), 5);
+    app.pass(24 * 3600 + 1);
+    browser.login(&mut device, None).await.expect(200);
+    change(&mut browser, &mut device, victim).await.expect(202);
+    let again = app.mails().await;
+    assert!(again.iter().any(|mail| mail.to.as_str() == victim));
+}
+
+#[tokio::test]
 async fn a_new_link_takes_the_place_of_the_one_before() {
     let app = App::with(mailing()).await;
     let mut browser = app.browser();

@@ -92,6 +92,11 @@ pub(crate) async fn recovery_session(app: &App) -> Client {
     browser
 }
 
+/// The recovery that the signed-in account is told of.
+async fn under_way(owner: &mut Client) -> Value {
+    owner.get("/account/security").await.expect(200)["recovery"].clone()
+}
+
 async fn state(browser: &mut Client, id: &Value) -> Answer {
     browser.get(&format!("/recovery/{}", id.as_str().unwrap())).await
 }
@@ -241,6 +246,37 @@ async fn an_account_without_passkeys_is_recovered_at_once() {
 }
 
 #[tokio::test]
+async fn who_is_let_in_anew_is_no_longer_who_was_signed_in_before() {
+    let app = App::with(at_once()).await;
+    let (mut browser, _) = anna(&app).await;
+    let before = browser.clone();
+    let (id, code) = asked(&app, &mut browser).await;
+    verify(&mut browser, &id, &wrong(&code))
+        .await
+        .refused(401, "authentication_failed");
+    before.clone().get("/session").await.expect(200);
+    verify(&mut browser, &id, &code).await.expect(200);
+    before
+        .clone()
+        .get("/session")
+        .await
+        .refused(401, "unauthenticated");
+    // Also one recovery after the other.
+    let first = browser.clone();
+    let (id, code) = asked(&app, &mut browser).await;
+    verify(&mut browser, &id, &code).await.expect(200);
+    assert_eq!(
+        browser.get("/session").await.expect(200)["session"]["amr"],
+        json!(["recovery"])
+    );
+    first
+        .clone()
+        .get("/session")
+        .await
+        .refused(401, "unauthenticated");
+}
+
+#[tokio::test]
 async fn a_recovery_session_is_short_and_cancels_nothing() {
     let app = App::with(at_once()).await;
     let (_, mut device) = anna(&app).await;
@@ -368,13 +404,22 @@ async fn whoever_is_signed_in_can_object_as_well() {
     let (mut owner, _) = anna(&app).await;
     let mut thief = app.browser();
     let (id, code) = asked(&app, &mut thief).await;
-    verify(&mut thief, &id, &code).await.expect(202);
+    // A mail alone is no way in yet: there is nothing to be told.
+    assert_eq!(under_way(&mut owner).await, Value::Null);
+    let ready_at = verify(&mut thief, &id, &code).await.expect(202)["readyAt"].clone();
+    assert!(ready_at.is_string());
+    assert_eq!(under_way(&mut owner).await, json!({"readyAt": ready_at}));
     app.browser()
         .post("/recovery/cancel", json!({}))
         .await
         .refused(401, "unauthenticated");
     owner.post("/recovery/cancel", json!({})).await.expect(204);
     assert_eq!(state(&mut thief, &id).await.expect(200)["state"], "ended");
+    assert_eq!(under_way(&mut owner).await, Value::Null);
+    owner
+        .post("/recovery/cancel", json!({}))
+        .await
+        .refused(404, "not_found");
 }
 
 #[tokio::test]
@@ -458,10 +503,25 @@ async fn a_recovery_code_beside_the_mailed_one_spares_the_wait() {
         .post("/recovery/verify-code", json!({"recoveryId": id, "code": code}))
         .await
         .refused(401, "authentication_failed");
-    // Making new ones needs a passkey at that moment.
+}
+
+#[tokio::test]
+async fn new_recovery_codes_need_a_passkey_at_that_moment_each_time() {
+    let app = App::with(mailing()).await;
+    let (mut owner, mut device) = anna(&app).await;
     app.pass(600);
+    let make = json!({});
+    for _ in 0..2 {
+        owner
+            .post("/recovery/codes", make.clone())
+            .await
+            .refused(403, "step_up_required");
+        owner.step_up(&mut device, "add_passkey").await;
+        owner.post("/recovery/codes", make.clone()).await.expect(201);
+    }
+    // What makes codes adds no passkey as well.
     owner
-        .post("/recovery/codes", json!({}))
+        .post("/register/start", json!({}))
         .await
         .refused(403, "step_up_required");
 }

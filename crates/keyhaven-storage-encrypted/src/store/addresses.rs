@@ -57,6 +57,10 @@ impl<S: AddressStore + ?Sized> AddressStore for Encrypted<S> {
         })
     }
 
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.store.forget_claim_mails(until, limit).await
+    }
+
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.store.drop_expired_claims(now, limit).await
     }

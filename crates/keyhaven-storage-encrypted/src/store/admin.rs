@@ -4,7 +4,7 @@ use keyhaven_types::UnixTime;
 use super::Encrypted;
 use keyhaven_storage::{
     AccountId, AccountStanding, AdminChange, AdminOutcome, AdminStore, Aftermath, AuditEvent, Enrolment,
-    EventId, ListedAccount, Session, StorageError, TokenHash,
+    EventId, ListedAccount, OpenedSession, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -38,11 +38,11 @@ impl<S: AdminStore + ?Sized> AdminStore for Encrypted<S> {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
-        let session = self.session_in(session)?;
-        self.store.redeem_enrolment(token, at, session, audit).await
+        let opened = self.opened_in(opened)?;
+        self.store.redeem_enrolment(token, at, opened, audit).await
     }
 
     async fn drop_expired_enrolments(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {

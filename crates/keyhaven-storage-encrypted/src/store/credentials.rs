@@ -3,7 +3,7 @@ use keyhaven_storage::{
     AccountId, Aftermath, CloneAlarm, CloneAlarmOutcome, CloneStore, Credential, CredentialStore,
     OwnedCredential, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, StorageError,
 };
-use keyhaven_types::CredentialId;
+use keyhaven_types::{CredentialId, RpId};
 
 use super::Encrypted;
 use crate::ring::Column;
@@ -13,6 +13,10 @@ impl<S: CredentialStore + ?Sized> CredentialStore for Encrypted<S> {
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
         let found = self.store.credential(id).await?;
         found.map(|owned| self.owned_out(owned)).transpose()
+    }
+
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError> {
+        self.store.some_rp_id().await
     }
 
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {

@@ -3,8 +3,8 @@ use keyhaven_types::UnixTime;
 
 use super::Encrypted;
 use keyhaven_storage::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStep, RecoveryStore,
-    Session, SessionId, StorageError, TokenHash,
+    AccountId, Aftermath, CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStep, RecoveryStore, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -30,7 +30,7 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
     async fn try_code(&self, attempt: CodeAttempt) -> Result<RecoveryOutcome, StorageError> {
         let CodeAttempt { step, .. } = attempt;
         let step = match step {
-            RecoveryStep::Open(session) => RecoveryStep::Open(self.session_in(session)?),
+            RecoveryStep::Open(opened) => RecoveryStep::Open(self.opened_in(opened)?),
             wait @ RecoveryStep::Wait { .. } => wait,
         };
         self.store.try_code(CodeAttempt { step, ..attempt }).await
@@ -41,12 +41,12 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
-        let session = self.session_in(session)?;
+        let opened = self.opened_in(opened)?;
         self.store
-            .carry_out_recovery(id_hash, proof, at, session, audit)
+            .carry_out_recovery(id_hash, proof, at, opened, audit)
             .await
     }
 
@@ -61,15 +61,9 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Encrypted<S> {
 
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError> {
-        self.store
-            .replace_recovery_codes(account, session, hashes, at, audit)
-            .await
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError> {
+        self.store.replace_recovery_codes(replacement).await
     }
 
     async fn recovery_codes_left(&self, account: AccountId) -> Result<u64, StorageError> {

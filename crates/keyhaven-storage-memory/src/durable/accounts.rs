@@ -140,7 +140,7 @@ fn commit_registration(
     }
     state.insert_credential(credential);
     if let Some(claim) = claim {
-        state.claims.insert(claim.account, claim);
+        state.put_claim(claim);
     }
     state.end(account_id, &ends);
     if let Some(session) = session {

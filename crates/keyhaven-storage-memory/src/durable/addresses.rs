@@ -5,7 +5,7 @@ use keyhaven_storage::{
 };
 use keyhaven_types::UnixTime;
 
-use super::state::State;
+use super::state::{ClaimMails, State};
 use super::{Conflict, MemoryStore};
 
 #[async_trait]
@@ -31,10 +31,11 @@ impl AddressStore for MemoryStore {
 
     async fn mails_to(&self, address_hash: &[u8; 32], since: UnixTime) -> Result<u64, StorageError> {
         self.with("address.mails", |state| {
-            let claims = state.claims.values();
-            Ok(claims
-                .filter(|claim| claim.address_hash == *address_hash && claim.mailed_at > since)
-                .map(|claim| u64::from(claim.mails))
+            let counted = state.past_claim_mails.iter().copied();
+            let counted = counted.chain(state.claims.values().map(ClaimMails::of));
+            Ok(counted
+                .filter(|counted| counted.address_hash == *address_hash && counted.mailed_at > since)
+                .map(|counted| u64::from(counted.mails))
                 .sum())
         })
     }
@@ -78,7 +79,7 @@ impl AddressStore for MemoryStore {
                 return Ok(ProofOutcome::Taken);
             }
             state.check_aftermath(&audit)?;
-            state.claims.remove(&account);
+            state.drop_claim(account);
             // Codes that went to the address before, and waits that began there.
             state.end_recoveries(account);
             if let Some(username) = username {
@@ -92,6 +93,18 @@ impl AddressStore for MemoryStore {
         })
     }
 
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.with("address.forget_mails", |state| {
+            let mut forgotten = 0;
+            state.past_claim_mails.retain(|counted| {
+                let goes = counted.mailed_at <= until && forgotten < u64::from(limit);
+                forgotten += u64::from(goes);
+                !goes
+            });
+            Ok(forgotten)
+        })
+    }
+
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.with("address.purge", |state| {
             let expired = state.claims.values().filter(|claim| claim.expires_at <= now);
@@ -100,7 +113,7 @@ impl AddressStore for MemoryStore {
                 .take(usize::try_from(limit).unwrap_or(usize::MAX))
                 .collect();
             for account in &expired {
-                state.claims.remove(account);
+                state.drop_claim(*account);
                 if let Some(account) = state.accounts.get_mut(account)
                     && !account.email_verified
                 {
@@ -152,7 +165,7 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
         account.email = Some(claim.address.clone());
         account.updated_at = at;
     }
-    state.claims.insert(claim.account, claim);
+    state.put_claim(claim);
     state.append(audit);
     Ok(ClaimOutcome::Claimed)
 }

@@ -3,7 +3,7 @@ use std::cmp::Reverse;
 use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, AccountLock, AccountStanding, AdminAct, AdminChange, AdminOutcome, AdminSession, AdminStore,
-    Aftermath, AuditEvent, Ending, Enrolment, EventId, ListedAccount, RecoveryStage, Role, Session,
+    Aftermath, AuditEvent, Ending, Enrolment, EventId, ListedAccount, OpenedSession, RecoveryStage, Role,
     StorageError, TokenHash,
 };
 use keyhaven_types::UnixTime;
@@ -79,10 +79,11 @@ impl AdminStore for MemoryStore {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
         self.with("enrolment.redeem", |state| {
+            let session = &opened.session;
             let good = state
                 .enrolments
                 .get(&session.account)
@@ -91,9 +92,9 @@ impl AdminStore for MemoryStore {
                 return Ok(false);
             }
             state.check_aftermath(&audit)?;
-            state.check_session(&session, None)?;
+            state.check_session(session, None)?;
             state.enrolments.remove(&session.account);
-            state.insert_session(session);
+            state.open_session(opened);
             state.append(audit);
             Ok(true)
         })

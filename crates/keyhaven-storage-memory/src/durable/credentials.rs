@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use keyhaven_storage::{
     AccountId, Aftermath, Credential, CredentialStore, OwnedCredential, Removal, RemovalOutcome, StorageError,
 };
-use keyhaven_types::CredentialId;
+use keyhaven_types::{CredentialId, RpId};
 
 use super::state::State;
 use super::{Conflict, MemoryStore};
@@ -18,6 +18,13 @@ impl CredentialStore for MemoryStore {
                     account,
                 })
             }))
+        })
+    }
+
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError> {
+        self.with("credential.rp_id", |state| {
+            let some = state.credentials.values().next();
+            Ok(some.map(|credential| credential.rp_id.clone()))
         })
     }
 

@@ -98,7 +98,7 @@ fn register(
     state.passwords.insert(account.id, password);
     state.insert_account(account);
     if let Some(claim) = claim {
-        state.claims.insert(claim.account, claim);
+        state.put_claim(claim);
     }
     if let Some(ends) = ends_session {
         state.remove_session(ends);

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep,
-    RecoveryStore, Session, SessionId, StorageError, TokenHash,
+    AccountId, Aftermath, CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RecoveryStore, StorageError, TokenHash,
 };
 use keyhaven_types::UnixTime;
 
@@ -58,11 +58,11 @@ impl RecoveryStore for MemoryStore {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
         self.with("recovery.carry_out", |state| {
-            carry_out(state, id_hash, proof, at, session, audit)
+            carry_out(state, id_hash, proof, at, opened, audit)
         })
     }
 
@@ -91,22 +91,26 @@ impl RecoveryStore for MemoryStore {
 
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError> {
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError> {
         self.with("recovery.replace_codes", |state| {
+            let CodesReplacement {
+                account, session, at, ..
+            } = replacement;
             if !state.is_live(session, account, at) {
-                return Ok(false);
+                return Ok(CodesOutcome::SessionEnded);
             }
-            state.check_aftermath(&audit)?;
+            state.check_aftermath(&replacement.audit)?;
+            if let Some(purpose) = &replacement.uses_grant
+                && !state.use_grant(account, session, purpose, at)
+            {
+                return Ok(CodesOutcome::GrantMissing);
+            }
             state
                 .recovery_codes
-                .insert(account, hashes.iter().copied().collect());
-            state.append(audit);
-            Ok(true)
+                .insert(account, replacement.hashes.into_iter().collect());
+            state.append(replacement.audit);
+            Ok(CodesOutcome::Replaced)
         })
     }
 
@@ -174,8 +178,8 @@ fn try_code(state: &mut State, attempt: CodeAttempt) -> Result<RecoveryOutcome, 
         && recovery.account.is_some_and(|account| state.is_active(account));
     if right {
         state.check_aftermath(&attempt.right)?;
-        if let RecoveryStep::Open(session) = &attempt.step {
-            state.check_session(session, None)?;
+        if let RecoveryStep::Open(opened) = &attempt.step {
+            state.check_session(&opened.session, None)?;
         }
     } else {
         state.check_event(&attempt.wrong)?;
@@ -189,9 +193,9 @@ fn try_code(state: &mut State, attempt: CodeAttempt) -> Result<RecoveryOutcome, 
         return Ok(RecoveryOutcome::Wrong);
     }
     match attempt.step {
-        RecoveryStep::Open(session) => {
+        RecoveryStep::Open(opened) => {
             recovery.stage = RecoveryStage::Ended;
-            state.insert_session(session);
+            state.open_session(opened);
         }
         RecoveryStep::Wait { ready_at, cancel } => {
             recovery.stage = RecoveryStage::Waiting {
@@ -210,7 +214,7 @@ fn carry_out(
     id_hash: &TokenHash,
     proof: RecoveryProof,
     at: UnixTime,
-    session: Session,
+    opened: OpenedSession,
     audit: Aftermath,
 ) -> Result<RecoveryOutcome, Conflict> {
     let found = state.recoveries.get(id_hash).cloned();
@@ -222,7 +226,7 @@ fn carry_out(
     }) else {
         return Ok(RecoveryOutcome::Refused);
     };
-    if expires_at <= at || !state.is_active(account) || session.account != account {
+    if expires_at <= at || !state.is_active(account) || opened.session.account != account {
         return Ok(RecoveryOutcome::Refused);
     }
     match proof {
@@ -248,7 +252,7 @@ fn carry_out(
                 return Ok(RecoveryOutcome::Wrong);
             }
             state.check_aftermath(&audit)?;
-            state.check_session(&session, None)?;
+            state.check_session(&opened.session, None)?;
             if let Some(codes) = state.recovery_codes.get_mut(&account) {
                 codes.remove(&hash);
             }
@@ -258,13 +262,13 @@ fn carry_out(
                 return Ok(RecoveryOutcome::Refused);
             }
             state.check_aftermath(&audit)?;
-            state.check_session(&session, None)?;
+            state.check_session(&opened.session, None)?;
         }
     }
     if let Some(recovery) = state.recoveries.get_mut(id_hash) {
         recovery.stage = RecoveryStage::Ended;
     }
-    state.insert_session(session);
+    state.open_session(opened);
     state.append(audit);
     Ok(RecoveryOutcome::Taken)
 }

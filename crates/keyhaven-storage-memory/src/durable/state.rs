@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use keyhaven_storage::{
     Account, AccountId, AccountLock, AddressClaim, Aftermath, AuditBatch, AuditEvent, AuditKey, AuditLeaf,
     AuditPrune, ClientKey, Credential, EncryptionState, Ending, Enrolment, EventId, MAX_MAIL_BYTES, MailId,
-    PasswordVerifier, Recovery, RecoveryStage, Session, SessionId, SigningKey, TakenMail, TokenHash,
-    lookup_key,
+    OpenedSession, PasswordVerifier, Recovery, RecoveryStage, Session, SessionId, SigningKey, TakenMail,
+    TokenHash, lookup_key,
 };
 use keyhaven_types::{CredentialId, UnixTime, UserHandle};
 
@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) locks: HashMap<AccountId, AccountLock>,
     pub(super) enrolments: HashMap<AccountId, Enrolment>,
     pub(super) claims: HashMap<AccountId, AddressClaim>,
+    /// For claims that are gone, or have moved to another address.
+    pub(super) past_claim_mails: Vec<ClaimMails>,
     pub(super) credentials: HashMap<CredentialId, Credential>,
     /// In the order in which they came.
     credentials_of: HashMap<AccountId, Vec<CredentialId>>,
@@ -50,6 +52,24 @@ pub(super) struct State {
 /// What an address is looked up by, upper and lower case alike.
 fn address_key(address: &str) -> String {
     lookup_key(address).to_ascii_lowercase()
+}
+
+/// What was mailed for a claim.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ClaimMails {
+    pub(super) address_hash: [u8; 32],
+    pub(super) mails: u32,
+    pub(super) mailed_at: UnixTime,
+}
+
+impl ClaimMails {
+    pub(super) fn of(claim: &AddressClaim) -> Self {
+        Self {
+            address_hash: claim.address_hash,
+            mails: claim.mails,
+            mailed_at: claim.mailed_at,
+        }
+    }
 }
 
 impl State {
@@ -100,6 +120,20 @@ impl State {
         Some(account.clone())
     }
 
+    pub(super) fn put_claim(&mut self, claim: AddressClaim) {
+        let address_hash = claim.address_hash;
+        if let Some(before) = self.claims.insert(claim.account, claim)
+            && before.address_hash != address_hash
+        {
+            self.past_claim_mails.push(ClaimMails::of(&before));
+        }
+    }
+
+    pub(super) fn drop_claim(&mut self, account: AccountId) {
+        let dropped = self.claims.remove(&account);
+        self.past_claim_mails.extend(dropped.as_ref().map(ClaimMails::of));
+    }
+
     /// The account and everything of it, save events.
     pub(super) fn remove_account(&mut self, id: AccountId) {
         let Some(account) = self.accounts.remove(&id) else {
@@ -110,7 +144,7 @@ impl State {
         if let (true, Some(email)) = (account.email_verified, &account.email) {
             self.verified_emails.remove(&address_key(email));
         }
-        self.claims.remove(&id);
+        self.drop_claim(id);
         for credential in self.credentials_of.remove(&id).unwrap_or_default() {
             self.credentials.remove(&credential);
         }
@@ -188,6 +222,13 @@ impl State {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    pub(super) fn open_session(&mut self, opened: OpenedSession) {
+        if let Some(ends) = opened.ends {
+            self.remove_session(ends);
+        }
+        self.insert_session(opened.session);
     }
 
     pub(super) fn insert_session(&mut self, session: Session) {

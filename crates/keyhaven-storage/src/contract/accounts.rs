@@ -42,8 +42,11 @@ pub async fn a_store_answers_a_ping(subject: impl DurableSubject) {
 /// All that a registration wrote is found in every way there is.
 pub async fn an_account_reads_back(subject: impl DurableSubject) {
     let store = subject.store();
+    assert_eq!(store.some_rp_id().await.unwrap(), None);
     let (id, session_id) = register_signed_in(&*store, 1).await;
     register_signed_in(&*store, 2).await;
+    let stored = store.some_rp_id().await.unwrap();
+    assert_eq!(stored, Some(credential(id, 1).rp_id));
     let (account, credential) = (account(1), credential(id, 1));
     let session = Session {
         credential: Some(credential.id.clone()),

@@ -4,8 +4,8 @@ use super::samples::{
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    Account, AccountId, AddressClaim, AssertionOutcome, ClaimOutcome, DurableStore, NewClaim,
-    NewRegistration, ProofOutcome, RegistrationAccount, SessionId,
+    Account, AccountId, AddressClaim, AssertionOutcome, ClaimOutcome, Deletion, DeletionGround,
+    DeletionOutcome, DurableStore, NewClaim, NewRegistration, ProofOutcome, RegistrationAccount, SessionId,
 };
 
 pub(super) fn claim(account: AccountId, n: u8) -> AddressClaim {
@@ -303,6 +303,88 @@ pub async fn mails_to_an_address_are_counted(subject: impl DurableSubject) {
     assert_eq!(store.mails_to(&[7; 32], at(100)).await.unwrap(), 3);
     assert_eq!(store.mails_to(&[7; 32], at(200)).await.unwrap(), 0);
     assert_eq!(store.mails_to(&[8; 32], at(0)).await.unwrap(), 4);
+}
+
+/// Whoever moves on, proves the address, loses the claim or goes altogether: the mails were sent.
+pub async fn mails_of_claims_that_are_gone_are_counted(subject: impl DurableSubject) {
+    let store = subject.store();
+    let hash = [7; 32];
+    let claimed = |account, session, n, mailed_at| NewClaim {
+        claim: AddressClaim {
+            address_hash: hash,
+            mails: 1,
+            mailed_at: at(mailed_at),
+            ..claim(account, n)
+        },
+        ..new_claim(account, session, n)
+    };
+    let mut owners = Vec::new();
+    for n in 1..=4 {
+        let (id, own) = register_signed_in(&*store, n).await;
+        let granted = store.commit_assertion(step_up(id, n, own)).await.unwrap();
+        assert_eq!(granted, AssertionOutcome::Committed);
+        let made = store.claim_address(claimed(id, own, n, 100)).await.unwrap();
+        assert_eq!(made, ClaimOutcome::Claimed);
+        owners.push((id, own));
+    }
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 4);
+
+    let [
+        (deleted, deleter),
+        (moved, session),
+        (proven, prover),
+        (dropped, _),
+    ] = owners[..]
+    else {
+        panic!("four owners");
+    };
+    // To another address and back, and once more for the same one: there the claim itself counts on.
+    let elsewhere = NewClaim {
+        audit: event(9001, moved).into(),
+        ..new_claim(moved, session, 2)
+    };
+    assert_eq!(
+        store.claim_address(elsewhere).await.unwrap(),
+        ClaimOutcome::Claimed
+    );
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 4);
+    for (mails, number) in [(1, 9002), (2, 9003)] {
+        let mut back = claimed(moved, session, 2, 200);
+        back.claim.mails = mails;
+        back.audit = event(number, moved).into();
+        assert_eq!(store.claim_address(back).await.unwrap(), ClaimOutcome::Claimed);
+        assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 4 + u64::from(mails));
+    }
+
+    let token = claim(proven, 3).token_hash;
+    let audit = event(9004, proven).into();
+    let proof = store.prove_address(proven, prover, &token, None, at(500), audit);
+    assert!(matches!(proof.await.unwrap(), ProofOutcome::Proven(_)));
+    assert!(store.address_claim(proven).await.unwrap().is_none());
+    let gone = Deletion {
+        account: deleted,
+        ground: DeletionGround::Asked {
+            session: deleter,
+            uses_grant: PURPOSE.into(),
+            at: at(500),
+        },
+        audit: event(9005, deleted).into(),
+    };
+    assert_eq!(
+        store.delete_account(gone).await.unwrap(),
+        DeletionOutcome::Deleted
+    );
+    assert_eq!(store.drop_expired_claims(at(50_000), 10).await.unwrap(), 2);
+    assert!(store.address_claim(dropped).await.unwrap().is_none());
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 6);
+    assert_eq!(store.mails_to(&hash, at(100)).await.unwrap(), 2);
+
+    // One more than the four: of the address it was for a while.
+    for (until, forgotten) in [(99, 0), (100, 3), (100, 2), (100, 0)] {
+        let answer = store.forget_claim_mails(at(until), 3).await;
+        assert_eq!(answer.unwrap(), forgotten);
+    }
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 2);
 }
 
 /// With the address, unless the account has proven one before.

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::recovery::opened;
 use super::samples::{
     account, announced, another, at, credential_id, event, family, newcomer, open_session, register,
     register_signed_in, session, snapshot, step_up, token,
@@ -8,8 +9,8 @@ use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AccountLock, AccountStanding, Actor, AdminAct, AdminChange, AdminOutcome,
     AdminSession, AssertionCommit, AssertionOutcome, AuditEvent, DurableStore, Enrolment, EventId,
-    NewRegistration, Recovery, RecoveryStage, RegistrationAccount, Role, Session, SessionId, StepUpGrant,
-    TokenHash,
+    NewRegistration, OpenedSession, Recovery, RecoveryStage, RegistrationAccount, Role, Session, SessionId,
+    StepUpGrant, TokenHash,
 };
 
 const PURPOSE: &str = "admin";
@@ -222,7 +223,7 @@ pub async fn a_locked_account_has_nothing_left(subject: impl DurableSubject) {
     let ended = store.recovery(&token(60)).await.unwrap().unwrap();
     assert_eq!(ended.stage, RecoveryStage::Ended);
     let spent = token(50);
-    let redeemed = store.redeem_enrolment(&spent, at(700), session(id, 12), announced(8104, id));
+    let redeemed = store.redeem_enrolment(&spent, at(700), opened(session(id, 12)), announced(8104, id));
     assert!(!redeemed.await.unwrap());
     refused(&*store, change(id, link(51), 8105), AdminOutcome::AccountLocked).await;
     refused(
@@ -470,7 +471,7 @@ pub async fn nobody_registers_as_an_administrator(subject: impl DurableSubject) 
 pub async fn an_enrolment_link_is_good_once(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, _) = register_signed_in(&*store, 1).await;
-    let (other, _) = register_signed_in(&*store, 2).await;
+    let (other, theirs) = register_signed_in(&*store, 2).await;
     assert_eq!(store.enrolment(&token(50)).await.unwrap(), None);
     done(&*store, change(id, link(50), 8801)).await;
     done(&*store, change(id, link(51), 8802)).await;
@@ -482,7 +483,7 @@ pub async fn an_enrolment_link_is_good_once(subject: impl DurableSubject) {
     let redeem = async |link: TokenHash, account, millis, n: u8| {
         let audit = announced(8810 + u128::from(n), account);
         store
-            .redeem_enrolment(&link, at(millis), session(account, n), audit)
+            .redeem_enrolment(&link, at(millis), opened(session(account, n)), audit)
             .await
             .unwrap()
     };
@@ -495,7 +496,7 @@ pub async fn an_enrolment_link_is_good_once(subject: impl DurableSubject) {
         Box::pin(async move {
             let audit = announced(8810 + u128::from(n), id);
             let link = token(51);
-            let redeemed = store.redeem_enrolment(&link, at(700), session(id, n), audit);
+            let redeemed = store.redeem_enrolment(&link, at(700), opened(session(id, n)), audit);
             redeemed.await.unwrap()
         })
     })
@@ -505,6 +506,21 @@ pub async fn an_enrolment_link_is_good_once(subject: impl DurableSubject) {
     assert_eq!(left.sessions.len(), 2);
     assert!(!redeem(token(51), id, 700, 73).await);
     assert_eq!(store.enrolment(&token(51)).await.unwrap(), None);
+
+    // The session that was presented ends, whoever's it is, where another is opened.
+    done(&*store, change(id, link(52), 8830)).await;
+    for (link, redeemed, event) in [(51, false, 8831), (52, true, 8832)] {
+        let instead = OpenedSession {
+            session: session(id, 90),
+            ends: Some(theirs),
+        };
+        let audit = announced(event, id);
+        let link = token(link);
+        let answer = store.redeem_enrolment(&link, at(700), instead, audit);
+        assert_eq!(answer.await.unwrap(), redeemed);
+        let left = snapshot(&*store, other).await.sessions.len();
+        assert_eq!(left, usize::from(!redeemed));
+    }
 }
 
 /// At their end.

@@ -1,14 +1,15 @@
 use super::addresses::new_claim;
 use super::passwords::verifier;
 use super::samples::{
-    account, announced, another, at, credential_id, event, newcomer, open_session, register,
-    register_signed_in, session, snapshot, token,
+    PURPOSE, account, announced, another, at, credential_id, event, newcomer, open_session, register,
+    register_signed_in, session, snapshot, step_up, token,
 };
 use super::{DurableSubject, count, race};
 use crate::{
-    Account, AccountId, AfterRecovery, ClaimOutcome, CodeAttempt, DurableStore, NewRegistration,
-    PasswordVerifier, ProofOutcome, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep,
-    RegistrationAccount, RegistrationOutcome, Session, TokenHash,
+    Account, AccountId, AfterRecovery, AssertionOutcome, ClaimOutcome, CodeAttempt, CodesOutcome,
+    CodesReplacement, DurableStore, NewRegistration, OpenedSession, PasswordVerifier, ProofOutcome, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStage, RecoveryStep, RegistrationAccount, RegistrationOutcome,
+    Session, SessionId, TokenHash,
 };
 
 /// Recovery `n` of address 7.
@@ -34,6 +35,10 @@ async fn ask(store: &dyn DurableStore, recovery: Recovery) -> bool {
     store.ask_recovery(recovery, 3, at(0), audit).await.unwrap()
 }
 
+pub(super) fn opened(session: Session) -> OpenedSession {
+    OpenedSession { session, ends: None }
+}
+
 /// A try at recovery `n`; event `event`, and mail where it is right. Session 90 + `n` would be opened.
 fn attempt(account: AccountId, n: u8, code: u8, event_number: u128) -> CodeAttempt {
     CodeAttempt {
@@ -43,7 +48,7 @@ fn attempt(account: AccountId, n: u8, code: u8, event_number: u128) -> CodeAttem
         max_tries: 5,
         max_tries_of_address: 10,
         since: at(0),
-        step: RecoveryStep::Open(session(account, 90 + n)),
+        step: RecoveryStep::Open(opened(session(account, 90 + n))),
         right: announced(event_number, account),
         wrong: event(event_number, account),
     }
@@ -66,6 +71,18 @@ async fn wait(store: &dyn DurableStore, account: AccountId, n: u8, event: u128) 
     assert_eq!(attempted(store, waits).await, RecoveryOutcome::Taken);
 }
 
+/// At 500, with one event.
+fn codes(account: AccountId, session: SessionId, hashes: &[[u8; 32]], event: u128) -> CodesReplacement {
+    CodesReplacement {
+        account,
+        session,
+        uses_grant: None,
+        hashes: hashes.to_vec(),
+        at: at(500),
+        audit: announced(event, account),
+    }
+}
+
 async fn carry_out(
     store: &dyn DurableStore,
     account: AccountId,
@@ -74,7 +91,7 @@ async fn carry_out(
     now: i64,
     event: u128,
 ) -> RecoveryOutcome {
-    let session = session(account, 90 + n);
+    let session = opened(session(account, 90 + n));
     store
         .carry_out_recovery(&token(n), proof, at(now), session, announced(event, account))
         .await
@@ -189,7 +206,7 @@ pub async fn racing_tries_are_all_counted(subject: impl DurableSubject) {
     let answers = race(8, |n| {
         let store = store.clone();
         let right = CodeAttempt {
-            step: RecoveryStep::Open(session(id, 100 + u8::try_from(n).unwrap())),
+            step: RecoveryStep::Open(opened(session(id, 100 + u8::try_from(n).unwrap()))),
             ..attempt(id, 2, 2, 860 + u128::try_from(n).unwrap())
         };
         Box::pin(async move { attempted(&*store, right).await })
@@ -296,7 +313,7 @@ pub async fn a_waiting_recovery_is_carried_out_when_the_wait_is_over(subject: im
         Box::pin(async move {
             let proof = RecoveryProof::Waited;
             store
-                .carry_out_recovery(&token(1), proof, at(2_000), session, audit)
+                .carry_out_recovery(&token(1), proof, at(2_000), opened(session), audit)
                 .await
                 .unwrap()
         })
@@ -304,6 +321,54 @@ pub async fn a_waiting_recovery_is_carried_out_when_the_wait_is_over(subject: im
     .await;
     assert_eq!(count(&answers, &RecoveryOutcome::Taken), 1, "{answers:?}");
     assert_eq!(snapshot(&*store, id).await.sessions.len(), 2);
+}
+
+/// Whoever's it is: it was presented by the browser that is let in. A refused recovery ends nothing.
+pub async fn a_recovery_ends_the_session_that_was_presented(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let (other, theirs) = register_signed_in(&*store, 2).await;
+    let left = async |account| {
+        let sessions = store.sessions_of(account, at(500)).await.unwrap();
+        sessions.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    let ending = |ends, n| {
+        RecoveryStep::Open(OpenedSession {
+            session: session(id, n),
+            ends: Some(ends),
+        })
+    };
+    assert!(ask(&*store, recovery(Some(id), 1)).await);
+    let wrong = CodeAttempt {
+        step: ending(own, 91),
+        ..attempt(id, 1, 9, 801)
+    };
+    assert_eq!(attempted(&*store, wrong).await, RecoveryOutcome::Wrong);
+    assert_eq!(left(id).await, [own]);
+    let right = CodeAttempt {
+        step: ending(own, 91),
+        ..attempt(id, 1, 1, 802)
+    };
+    assert_eq!(attempted(&*store, right).await, RecoveryOutcome::Taken);
+    assert_eq!(left(id).await, [session(id, 91).id]);
+
+    wait(&*store, id, 2, 803).await;
+    for (now, outcome, event) in [
+        (1_999, RecoveryOutcome::Refused, 804),
+        (2_000, RecoveryOutcome::Taken, 805),
+    ] {
+        assert_eq!(left(other).await, [theirs]);
+        let opened = OpenedSession {
+            session: session(id, 92),
+            ends: Some(theirs),
+        };
+        let (waited, audit) = (RecoveryProof::Waited, announced(event, id));
+        let recovery = token(2);
+        let answer = store.carry_out_recovery(&recovery, waited, at(now), opened, audit);
+        assert_eq!(answer.await.unwrap(), outcome);
+    }
+    assert!(left(other).await.is_empty());
+    assert_eq!(left(id).await.len(), 2);
 }
 
 /// Each code works once, of its own account, and not for ever guessing.
@@ -315,11 +380,8 @@ pub async fn a_recovery_code_is_good_once(subject: impl DurableSubject) {
         (id, own, [[1; 32], [2; 32]], 801),
         (other, theirs, [[3; 32], [4; 32]], 802),
     ] {
-        let audit = announced(event, account);
-        let made = store
-            .replace_recovery_codes(account, session, &hashes, at(500), audit)
-            .await;
-        assert!(made.unwrap());
+        let made = store.replace_recovery_codes(codes(account, session, &hashes, event));
+        assert_eq!(made.await.unwrap(), CodesOutcome::Replaced);
     }
     assert_eq!(store.recovery_codes_left(id).await.unwrap(), 2);
     wait(&*store, id, 1, 803).await;
@@ -349,26 +411,62 @@ pub async fn recovery_codes_are_replaced(subject: impl DurableSubject) {
     let (id, own) = register_signed_in(&*store, 1).await;
     let (_, theirs) = register_signed_in(&*store, 2).await;
     let hashes: Vec<_> = (1..=10).map(|n| [n; 32]).collect();
-    let strange = store
-        .replace_recovery_codes(id, theirs, &hashes, at(500), announced(801, id))
-        .await;
-    assert!(!strange.unwrap());
-    let late = store
-        .replace_recovery_codes(id, own, &hashes, at(1_000_000), announced(802, id))
-        .await;
-    assert!(!late.unwrap());
+    let strange = store.replace_recovery_codes(codes(id, theirs, &hashes, 801));
+    assert_eq!(strange.await.unwrap(), CodesOutcome::SessionEnded);
+    let late = CodesReplacement {
+        at: at(1_000_000),
+        ..codes(id, own, &hashes, 802)
+    };
+    let late = store.replace_recovery_codes(late).await;
+    assert_eq!(late.unwrap(), CodesOutcome::SessionEnded);
     for event in [803, 804] {
-        let made = store
-            .replace_recovery_codes(id, own, &hashes, at(500), announced(event, id))
-            .await;
-        assert!(made.unwrap());
+        let made = store.replace_recovery_codes(codes(id, own, &hashes, event));
+        assert_eq!(made.await.unwrap(), CodesOutcome::Replaced);
         assert_eq!(store.recovery_codes_left(id).await.unwrap(), 10);
     }
-    let failed = store
-        .replace_recovery_codes(id, own, &[], at(500), announced(804, id))
-        .await;
+    let failed = store.replace_recovery_codes(codes(id, own, &[], 804)).await;
     assert!(failed.is_err());
     assert_eq!(store.recovery_codes_left(id).await.unwrap(), 10);
+}
+
+/// One grant, one set of codes; what is refused, or fails, leaves the codes as they were.
+pub async fn recovery_codes_use_a_grant_up(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let granted = |hashes: &[[u8; 32]], event| CodesReplacement {
+        uses_grant: Some(PURPOSE.into()),
+        ..codes(id, own, hashes, event)
+    };
+    let never_given = store.replace_recovery_codes(granted(&[[1; 32]], 801)).await;
+    assert_eq!(never_given.unwrap(), CodesOutcome::GrantMissing);
+    assert_eq!(store.recovery_codes_left(id).await.unwrap(), 0);
+
+    let given = store.commit_assertion(step_up(id, 1, own)).await.unwrap();
+    assert_eq!(given, AssertionOutcome::Committed);
+    let of_other_purpose = CodesReplacement {
+        uses_grant: Some("export".into()),
+        ..granted(&[[1; 32]], 802)
+    };
+    let of_other_purpose = store.replace_recovery_codes(of_other_purpose).await;
+    assert_eq!(of_other_purpose.unwrap(), CodesOutcome::GrantMissing);
+    // The number of an event that is there: the grant stays.
+    let made = store
+        .replace_recovery_codes(codes(id, own, &[[1; 32]], 803))
+        .await;
+    assert_eq!(made.unwrap(), CodesOutcome::Replaced);
+    assert!(store.replace_recovery_codes(granted(&[], 803)).await.is_err());
+    assert_eq!(store.recovery_codes_left(id).await.unwrap(), 1);
+
+    let answers = race(6, |n| {
+        let store = store.clone();
+        let n = u8::try_from(n).unwrap();
+        let replacement = granted(&[[10 + n; 32], [20 + n; 32]], 810 + u128::from(n));
+        Box::pin(async move { store.replace_recovery_codes(replacement).await.unwrap() })
+    })
+    .await;
+    assert_eq!(count(&answers, &CodesOutcome::Replaced), 1, "{answers:?}");
+    assert_eq!(count(&answers, &CodesOutcome::GrantMissing), 5, "{answers:?}");
+    assert_eq!(store.recovery_codes_left(id).await.unwrap(), 2);
 }
 
 /// All that are under way; what was cancelled is never carried out.

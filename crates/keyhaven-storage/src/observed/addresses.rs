@@ -43,6 +43,14 @@ impl<S: AddressStore + ?Sized> AddressStore for Observed<S> {
         self.call("address.prove", answer).await
     }
 
+    async fn forget_claim_mails(&self, until: UnixTime, limit: u32) -> Result<u64, StorageError> {
+        self.call(
+            "address.forget_mails",
+            self.store.forget_claim_mails(until, limit),
+        )
+        .await
+    }
+
     async fn drop_expired_claims(&self, now: UnixTime, limit: u32) -> Result<u64, StorageError> {
         self.call("address.purge", self.store.drop_expired_claims(now, limit))
             .await

@@ -4,7 +4,7 @@ use keyhaven_types::UnixTime;
 use super::Observed;
 use crate::{
     AccountId, AccountStanding, AdminChange, AdminOutcome, AdminStore, Aftermath, AuditEvent, Enrolment,
-    EventId, ListedAccount, Session, StorageError, TokenHash,
+    EventId, ListedAccount, OpenedSession, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -39,10 +39,10 @@ impl<S: AdminStore + ?Sized> AdminStore for Observed<S> {
         &self,
         token: &TokenHash,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<bool, StorageError> {
-        let answer = self.store.redeem_enrolment(token, at, session, audit);
+        let answer = self.store.redeem_enrolment(token, at, opened, audit);
         self.call("enrolment.redeem", answer).await
     }
 

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keyhaven_types::{CredentialId, UnixTime};
+use keyhaven_types::{CredentialId, RpId, UnixTime};
 
 use super::Observed;
 use crate::{
@@ -143,6 +143,10 @@ impl<S: AuditLogStore + ?Sized> AuditLogStore for Observed<S> {
 impl<S: CredentialStore + ?Sized> CredentialStore for Observed<S> {
     async fn credential(&self, id: &CredentialId) -> Result<Option<OwnedCredential>, StorageError> {
         self.call("credential.find", self.store.credential(id)).await
+    }
+
+    async fn some_rp_id(&self) -> Result<Option<RpId>, StorageError> {
+        self.call("credential.rp_id", self.store.some_rp_id()).await
     }
 
     async fn credentials_of(&self, account: AccountId) -> Result<Vec<Credential>, StorageError> {

@@ -3,8 +3,8 @@ use keyhaven_types::UnixTime;
 
 use super::Observed;
 use crate::{
-    AccountId, Aftermath, CodeAttempt, Recovery, RecoveryOutcome, RecoveryProof, RecoveryStore, Session,
-    SessionId, StorageError, TokenHash,
+    AccountId, Aftermath, CodeAttempt, CodesOutcome, CodesReplacement, OpenedSession, Recovery,
+    RecoveryOutcome, RecoveryProof, RecoveryStore, StorageError, TokenHash,
 };
 
 #[async_trait]
@@ -38,10 +38,10 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Observed<S> {
         id_hash: &TokenHash,
         proof: RecoveryProof,
         at: UnixTime,
-        session: Session,
+        opened: OpenedSession,
         audit: Aftermath,
     ) -> Result<RecoveryOutcome, StorageError> {
-        let answer = self.store.carry_out_recovery(id_hash, proof, at, session, audit);
+        let answer = self.store.carry_out_recovery(id_hash, proof, at, opened, audit);
         self.call("recovery.carry_out", answer).await
     }
 
@@ -60,15 +60,9 @@ impl<S: RecoveryStore + ?Sized> RecoveryStore for Observed<S> {
 
     async fn replace_recovery_codes(
         &self,
-        account: AccountId,
-        session: SessionId,
-        hashes: &[[u8; 32]],
-        at: UnixTime,
-        audit: Aftermath,
-    ) -> Result<bool, StorageError> {
-        let answer = self
-            .store
-            .replace_recovery_codes(account, session, hashes, at, audit);
+        replacement: CodesReplacement,
+    ) -> Result<CodesOutcome, StorageError> {
+        let answer = self.store.replace_recovery_codes(replacement);
         self.call("recovery.replace_codes", answer).await
     }
 
