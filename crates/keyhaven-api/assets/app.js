@@ -143,6 +143,7 @@ async function recheck() {
       state.current = current;
       drawSession(current.session);
       watchExpiry(current.session);
+      loadProtections({ silently: true });
     }
   } catch {
     // Out of reach for the moment; the next action says so.
@@ -222,6 +223,8 @@ listen("task-done", async (message) => {
   if (state.current) await showSignedIn({ focus: true });
   else await find();
   if (message) succeed(message);
+  // The link that somebody signed in for still waits behind what was offered to them.
+  else if (state.current && state.emailToken) await prove();
 });
 
 byId("sign-out").addEventListener("click", ({ currentTarget }) => {

@@ -286,6 +286,7 @@ export const WORDS = {
     "Legen Sie auch auf diesem Gerät einen Passkey an: Dann brauchen Sie hier Ihr Telefon nicht mehr.",
   ],
   "offer_here.faster": ["Faster: your fingerprint, your face or your PIN, and nothing to scan.", "Schneller: Fingerabdruck, Gesicht oder PIN, und nichts zu scannen."],
+  "offer_here.later": ["Not on this device", "Nicht auf diesem Gerät"],
   "offer_here.safer": ["Only on a device of your own: whoever can unlock it can sign in.", "Nur auf einem eigenen Gerät: Wer es entsperren kann, kann sich anmelden."],
   "offer.make": ["Make a passkey", "Passkey anlegen"],
   "offer.later": ["Not now", "Nicht jetzt"],
@@ -916,6 +917,10 @@ export const WORDS = {
   "error.enrolment_dead": [
     "This link is no longer good: it was used before, or is too old. Ask for a new one.",
     "Dieser Link gilt nicht mehr: Er wurde schon verwendet oder ist zu alt. Bitten Sie um einen neuen.",
+  ],
+  "error.recovery_gone": [
+    "It no longer waits: it was stopped, or somebody got in with it. Look at where you are signed in, and at your passkeys.",
+    "Sie wartet nicht mehr: Sie wurde abgebrochen, oder jemand ist damit hereingekommen. Sehen Sie nach, wo Sie angemeldet sind, und nach Ihren Passkeys.",
   ],
   "error.link_dead": [
     "There is nothing to stop: the recovery is over, or the link was used before.",

@@ -206,12 +206,14 @@ impl Addresses {
         renews: Option<keyhaven_storage::TokenHash>,
         audit: Aftermath,
     ) -> Result<(), Error> {
+        let now = self.0.clock.now();
         let new = NewClaim {
             claim,
+            mailed_since: ago(now, DAY),
             session: current.session().id,
             uses_grant,
             renews,
-            at: self.0.clock.now(),
+            at: now,
             audit,
         };
         match self.0.durable.claim_address(new).await? {
@@ -291,19 +293,17 @@ impl Context {
             tracing::info!("an address had its mails for today; the claim is made without one");
             None
         };
-        let before = claimant.before;
-        let sent_before = before
-            .filter(|before| before.mailed_at > yesterday)
-            .map_or(0, |before| before.mails);
         let claim = AddressClaim {
             account: claimant.account,
             address: claimant.address.as_str().to_owned(),
             address_hash,
             token_hash: token.hash(),
             token_expires_at: until,
-            mails: sent_before.saturating_add(u32::from(mail.is_some())),
+            mails: u32::from(mail.is_some()),
             mailed_at: now,
-            expires_at: before.map_or_else(|| now.saturating_add(CLAIM_LIFETIME), |before| before.expires_at),
+            expires_at: claimant
+                .before
+                .map_or_else(|| now.saturating_add(CLAIM_LIFETIME), |before| before.expires_at),
         };
         Ok((claim, mail))
     }

@@ -27,7 +27,7 @@ use crate::limits::Attempt;
 use crate::mails::SECURITY;
 use crate::moments::{DAY, ago};
 use crate::ports::RandomUnavailable;
-use crate::sessions::{SignedIn, instead};
+use crate::sessions::{self, SignedIn, instead};
 use crate::step_up::Purpose;
 use crate::username;
 
@@ -421,8 +421,8 @@ impl Recoveries {
         })
     }
 
-    /// Cancels the recoveries of an account that are under way: of whoever holds a mailed token, or of the account that is
-    /// signed in.
+    /// Cancels the recoveries of an account that are under way, and ends the sessions that they have opened: of whoever holds a
+    /// mailed token, or of the account that is signed in.
     ///
     /// # Errors
     /// [`Error::NotFound`] (nothing to cancel), [`Error::RateLimited`], [`Error::Storage`].
@@ -452,10 +452,28 @@ impl Recoveries {
         };
         let event = context.success(client, CANCEL, Subject::account(&owner))?;
         let now = context.clock.now();
-        match context.durable.cancel_recoveries(account, now, event).await? {
+        let cancelled = context.durable.cancel_recoveries(account, now, event).await?;
+        match cancelled.saturating_add(self.end_sessions(client, &owner).await?) {
             0 => Err(Error::NotFound),
             _ => Ok(()),
         }
+    }
+
+    /// Ends the recovery sessions of an account, and tells how many there were.
+    async fn end_sessions(&self, client: &Client, owner: &Account) -> Result<u64, Error> {
+        let context = &self.0;
+        let now = context.clock.now();
+        let sessions = context.durable.sessions_of(owner.id, now).await?;
+        let ids: Vec<_> = sessions
+            .iter()
+            .filter(|session| sessions::is_recovery(session))
+            .map(|session| session.id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        let event = context.success(client, CANCEL, Subject::account(owner))?;
+        Ok(context.durable.end_sessions(owner.id, &ids, event).await?)
     }
 
     /// Makes new recovery codes; those before no longer work. They are shown this once. Needs a recent sign-in, or uses

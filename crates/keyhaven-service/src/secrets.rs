@@ -100,10 +100,18 @@ impl Keys {
         })
     }
 
-    /// A keyed hash of an address, upper and lower case alike: who reads the store cannot tell which addresses they are.
+    /// A keyed hash of an address, upper and lower case alike, and every spelling of its domain (UTS #46): who reads the store
+    /// cannot tell which addresses they are.
     pub(crate) fn address_hash(&self, address: &str) -> [u8; 32] {
         let mut hash = [0; 32];
-        let tag = hmac::sign(&self.addresses, address.to_ascii_lowercase().as_bytes());
+        let address = match address.rsplit_once('@') {
+            Some((local, domain)) => match idna::domain_to_ascii(domain) {
+                Ok(domain) => format!("{}@{domain}", local.to_ascii_lowercase()),
+                Err(_) => address.to_ascii_lowercase(),
+            },
+            None => address.to_ascii_lowercase(),
+        };
+        let tag = hmac::sign(&self.addresses, address.as_bytes());
         hash.copy_from_slice(tag.as_ref());
         hash
     }

@@ -84,7 +84,7 @@ const RECOVERY: &str = "recovery";
 /// How long such a session lives.
 const RECOVERY_SESSION: Duration = Duration::from_secs(15 * 60);
 
-fn is_recovery(session: &Session) -> bool {
+pub(crate) fn is_recovery(session: &Session) -> bool {
     session.amr.iter().any(|method| method == RECOVERY)
 }
 

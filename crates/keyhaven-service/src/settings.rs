@@ -9,7 +9,7 @@ use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use crate::administration::AdministrationSettings;
 use crate::clones::ClonePolicy;
 use crate::extensions::ExtensionSettings;
-use crate::mails::MailSettings;
+use crate::mails::{MailSettings, SECURITY};
 use crate::recovery::RecoverySettings;
 
 /// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
@@ -114,6 +114,14 @@ pub struct SessionLimits {
     pub absolute: Duration,
     /// Without a request.
     pub idle: Duration,
+}
+
+impl Settings {
+    /// Where people look after what guards their accounts: a place on the page.
+    #[must_use]
+    pub fn security_page(&self) -> String {
+        format!("{}#{SECURITY}", self.page)
+    }
 }
 
 impl SessionLimits {

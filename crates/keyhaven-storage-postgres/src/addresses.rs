@@ -258,8 +258,15 @@ async fn write_claim(transaction: &mut Transaction<'_>, new: &NewClaim) -> Resul
             expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (account_id) DO UPDATE SET address = excluded.address, address_hash = excluded.address_hash,
-            token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at, mails = excluded.mails,
-            mailed_at = excluded.mailed_at, expires_at = excluded.expires_at",
+            token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at,
+            mails = excluded.mails + CASE
+                WHEN address_claims.address_hash = excluded.address_hash AND address_claims.mailed_at > $9
+                THEN address_claims.mails ELSE 0 END,
+            mailed_at = CASE
+                WHEN address_claims.address_hash = excluded.address_hash AND address_claims.mailed_at > $9
+                    AND excluded.mails = 0
+                THEN address_claims.mailed_at ELSE excluded.mailed_at END,
+            expires_at = excluded.expires_at",
         account.0,
         claim.address,
         &claim.address_hash[..],
@@ -268,6 +275,7 @@ async fn write_claim(transaction: &mut Transaction<'_>, new: &NewClaim) -> Resul
         i64::from(claim.mails),
         claim.mailed_at.as_millis(),
         claim.expires_at.as_millis(),
+        new.mailed_since.as_millis(),
     )
     .execute(&mut **transaction)
     .await?;

@@ -73,7 +73,7 @@ impl PostgresStore {
 
     async fn find_some_rp_id(&self) -> Result<Option<RpId>, Failure> {
         let mut lent = self.primary.lend().await?;
-        let stored = query_scalar!("SELECT rp_id FROM credentials LIMIT 1")
+        let stored = query_scalar!("SELECT rp_id FROM credentials ORDER BY credential_id LIMIT 1")
             .fetch_optional(&mut *lent)
             .await;
         let stored = lent.settle(stored)?;

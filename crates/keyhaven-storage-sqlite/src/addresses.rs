@@ -73,15 +73,26 @@ impl AddressStore for SqliteStore {
     }
 }
 
-/// Writes a claim in place of the one before, as part of a commit.
-pub(crate) async fn put(connection: &mut SqliteConnection, claim: &AddressClaim) -> Result<(), Failure> {
+/// Writes a claim in place of the one before, as part of a commit; mails since then to the same address are counted on.
+pub(crate) async fn put(
+    connection: &mut SqliteConnection,
+    claim: &AddressClaim,
+    mailed_since: UnixTime,
+) -> Result<(), Failure> {
     query!(
         "INSERT INTO address_claims (account_id, address, address_hash, token_hash, token_expires_at, mails, mailed_at,
             expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         ON CONFLICT (account_id) DO UPDATE SET address = excluded.address, address_hash = excluded.address_hash,
-            token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at, mails = excluded.mails,
-            mailed_at = excluded.mailed_at, expires_at = excluded.expires_at",
+            token_hash = excluded.token_hash, token_expires_at = excluded.token_expires_at,
+            mails = excluded.mails + CASE
+                WHEN address_claims.address_hash = excluded.address_hash AND address_claims.mailed_at > ?9
+                THEN address_claims.mails ELSE 0 END,
+            mailed_at = CASE
+                WHEN address_claims.address_hash = excluded.address_hash AND address_claims.mailed_at > ?9
+                    AND excluded.mails = 0
+                THEN address_claims.mailed_at ELSE excluded.mailed_at END,
+            expires_at = excluded.expires_at",
         claim.account.0,
         claim.address,
         &claim.address_hash[..],
@@ -90,6 +101,7 @@ pub(crate) async fn put(connection: &mut SqliteConnection, claim: &AddressClaim)
         claim.mails,
         claim.mailed_at.as_millis(),
         claim.expires_at.as_millis(),
+        mailed_since.as_millis(),
     )
     .execute(connection)
     .await?;
@@ -282,7 +294,7 @@ async fn write_claim(connection: &mut SqliteConnection, new: &NewClaim) -> Resul
     )
     .execute(&mut *connection)
     .await?;
-    put(connection, &new.claim).await?;
+    put(connection, &new.claim, new.mailed_since).await?;
     audit::append(connection, &new.audit).await?;
     Ok(ClaimOutcome::Claimed)
 }

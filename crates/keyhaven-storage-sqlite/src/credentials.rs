@@ -82,9 +82,11 @@ impl SqliteStore {
     }
 
     async fn find_some_rp_id(&self) -> Result<Option<RpId>, Failure> {
-        let stored = query_scalar!("SELECT rp_id FROM credentials LIMIT 1")
-            .fetch_optional(&self.readers)
-            .await?;
+        let stored = query_scalar!(
+            "SELECT rp_id FROM credentials WHERE credential_id > x'' ORDER BY credential_id LIMIT 1"
+        )
+        .fetch_optional(&self.readers)
+        .await?;
         Ok(stored.as_deref().map(columns::rp_id).transpose()?)
     }
 

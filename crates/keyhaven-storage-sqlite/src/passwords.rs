@@ -127,7 +127,7 @@ impl SqliteStore {
         }
         put(&mut transaction, &registration.password).await?;
         if let Some(claim) = &registration.claim {
-            addresses::put(&mut transaction, claim).await?;
+            addresses::put(&mut transaction, claim, claim.mailed_at).await?;
         }
         if let Some(session) = registration.ends_session {
             sessions::delete(&mut transaction, session).await?;

@@ -79,7 +79,7 @@ async fn write_registration(
         return Ok(RegistrationOutcome::CredentialExists);
     }
     if let Some(claim) = &registration.claim {
-        addresses::put(connection, claim).await?;
+        addresses::put(connection, claim, claim.mailed_at).await?;
     }
     sessions::end(connection, registration.account_id(), &registration.ends).await?;
     if let Some(session) = &registration.session {

@@ -32,8 +32,11 @@ pub struct AddressClaim {
 /// A claim to be made, or renewed, by somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct NewClaim {
-    /// The claim. It takes the place of the account's claim before.
+    /// The claim, its `mails` being those of this commit. It takes the place of the account's claim before; where that was to
+    /// the same address, and mailed after `mailed_since`, its mails are counted on.
     pub claim: AddressClaim,
+    /// What was mailed up to then is no longer counted.
+    pub mailed_since: UnixTime,
     /// The session that asked: it must be the account's, and not be over at `at`.
     pub session: SessionId,
     /// The purpose of a step-up grant that this uses up: `session` must hold it, live at `at`.

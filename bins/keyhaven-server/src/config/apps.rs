@@ -23,23 +23,23 @@ pub(super) fn apps(raw: &raw::Apps, origins: &[Origin]) -> anyhow::Result<Native
             "apps.apple: a team and a bundle identifier such as A1B2C3D4E5.com.example.app, not {app:?}"
         );
     }
-    let hashes = origins
-        .iter()
-        .filter_map(|origin| origin.as_str().strip_prefix(ANDROID));
-    let certificates = hashes.map(certificate).collect::<Result<Vec<_>, _>>();
-    let android_certificates = match raw.android.is_empty() {
-        true => Vec::new(),
-        false => certificates?,
-    };
-    ensure!(
-        raw.android.is_empty() || !android_certificates.is_empty(),
-        "apps.android: origins must name the certificate that signs the app, as {ANDROID}…"
-    );
-    Ok(NativeApps {
-        android: raw.android.clone(),
-        android_certificates,
+    let mut apps = NativeApps {
         apple: raw.apple.clone(),
-    })
+        ..NativeApps::default()
+    };
+    // Without a package there is nothing to publish, and such an origin is only compared.
+    if !raw.android.is_empty() {
+        let hashes = origins
+            .iter()
+            .filter_map(|origin| origin.as_str().strip_prefix(ANDROID));
+        apps.android.clone_from(&raw.android);
+        apps.android_certificates = hashes.map(certificate).collect::<Result<_, _>>()?;
+        ensure!(
+            !apps.android_certificates.is_empty(),
+            "apps.android: origins must name the certificate that signs the app, as {ANDROID}…"
+        );
+    }
+    Ok(apps)
 }
 
 fn certificate(hash: &str) -> anyhow::Result<[u8; 32]> {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn origins(texts: &[&str]) -> Vec<Origin> {
-        texts.iter().map(|text| Origin::new(*text).unwrap()).collect()
+        texts.iter().map(|text| Origin::new(text).unwrap()).collect()
     }
 
     fn android(package: &str, texts: &[&str]) -> anyhow::Result<NativeApps> {
@@ -100,7 +100,6 @@ mod tests {
         android("com.example.app", &["https://example.org"]).unwrap_err();
         let short = format!("{ANDROID}{}", base64url::encode(&[7; 31]));
         android("com.example.app", &[&hash, &short]).unwrap_err();
-        // Without a package there is nothing to publish, and an origin is only compared.
         apps_of(&raw::Apps::default(), &[&short]);
     }
 

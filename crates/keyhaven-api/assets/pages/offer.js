@@ -10,7 +10,7 @@ import { button, el } from "../ui.js";
 import { showTask } from "./task.js";
 
 /** Where it is kept that nobody wants a passkey on this device. */
-const KEPT = "keyhaven.no-passkey-here";
+const KEPT = "keyhaven-no-passkey-here";
 
 /** Shows the offer to somebody who has signed in with a password. Meanwhile a password manager may make the passkey. */
 export function showOffer() {
@@ -21,6 +21,7 @@ export function showOffer() {
     title: "offer.title",
     text: "offer.text",
     reasons: ["offer.faster", "offer.safer"],
+    leave: "offer.later",
     make: async () => {
       silently.abort();
       return (await attempt) ?? (await keyhaven.addPasskey());
@@ -41,17 +42,28 @@ export function showOfferHere() {
     title: "offer_here.title",
     text: "offer_here.text",
     reasons: ["offer_here.faster", "offer_here.safer"],
-    make: () => keyhaven.addPasskey({ authenticatorAttachment: "platform" }),
+    leave: "offer_here.later",
+    make: makeHere,
     later: decline,
   });
 }
 
-function show({ name, title, text, reasons, make, later }) {
+async function makeHere() {
+  try {
+    return await keyhaven.addPasskey({ authenticatorAttachment: "platform" });
+  } catch (error) {
+    // It has one: another need not be offered again.
+    if (error.code === "already_registered") decline();
+    throw error;
+  }
+}
+
+function show({ name, title, text, reasons, leave, make, later }) {
   const made = (element) =>
     run(element, "prompt.create", async () => {
       tell("signed-in", { ...(await make()), message: "passkey_added" });
     });
-  const leave = () => {
+  const left = () => {
     later();
     tell("task-done");
   };
@@ -63,7 +75,7 @@ function show({ name, title, text, reasons, make, later }) {
     el(
       "div",
       { class: "actions" },
-      button({ id: "offer-later", t: "offer.later", on: leave }),
+      button({ id: "offer-later", t: leave, on: left }),
       button({ id: "offer-make", t: "offer.make", kind: "primary", icon: "passkey", on: made }),
     ),
   );

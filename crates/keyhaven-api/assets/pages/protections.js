@@ -19,13 +19,13 @@ export function protectionCards() {
   return [mail && codesCard(), passwords && passwordCard(), clientKey !== "off" && clientKeyCard()].filter(Boolean);
 }
 
-/** Reads what there is and says it. */
-export async function loadProtections() {
+/** Reads what there is and says it; `silently` where nobody has asked. */
+export async function loadProtections({ silently = false } = {}) {
   try {
     security = await keyhaven.accountSecurity();
     draw();
   } catch (error) {
-    report(error);
+    if (!silently) report(error);
   }
 }
 
@@ -75,9 +75,10 @@ async function stopRecovery(element) {
     } catch (error) {
       if (error.code !== "not_found") throw error;
       await loadProtections();
-      throw Object.assign(error, { code: "link_dead" });
+      throw Object.assign(error, { code: "recovery_gone" });
     }
     await changed("recovery_cancelled");
+    tell("sessions-changed");
   });
 }
 

@@ -11,13 +11,14 @@ use crate::error::{ApiError, Problem};
 use crate::extract::{Body, From, PresentedSession};
 use crate::state::ApiState;
 
-/// Use an enrolment link up, once: a recovery session, which can add a passkey, read itself and end.
+/// Use an enrolment link up, once: a recovery session, which can add a passkey, read itself and end. A session that was
+/// presented ends.
 #[utoipa::path(
     post, path = "/enrolment/redeem", tag = "recovery", operation_id = "redeemEnrolment",
     request_body = RedeemEnrolment,
     responses(
         (status = 200, body = Me), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn redeem(

@@ -41,15 +41,16 @@ pub(crate) async fn request(
     Ok((cookies(cookie), Json(body)))
 }
 
-/// Show the mailed code; or, without one, take a recovery up whose wait is over.
+/// Show the mailed code; or, without one, take a recovery up whose wait is over. A session that was presented ends where one
+/// is opened.
 #[utoipa::path(
     post, path = "/recovery/verify-otp", tag = "recovery", operation_id = "verifyRecoveryOtp",
     request_body = VerifyOtp,
     responses(
         (status = 200, description = "a recovery session is open", body = RecoveryBody),
         (status = 202, description = "the account has passkeys: it waits", body = RecoveryBody),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 429, body = Problem),
-        (status = 503, body = Problem),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn verify_otp(
@@ -66,13 +67,13 @@ pub(crate) async fn verify_otp(
     Ok(answer(&state, progress))
 }
 
-/// Show one of the account's recovery codes, after the mailed code: then nothing waits.
+/// Show one of the account's recovery codes, after the mailed code: then nothing waits. A session that was presented ends.
 #[utoipa::path(
     post, path = "/recovery/verify-code", tag = "recovery", operation_id = "verifyRecoveryCode",
     request_body = VerifyRecoveryCode,
     responses(
         (status = 200, body = RecoveryBody), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn verify_code(
@@ -111,8 +112,8 @@ fn answer(state: &ApiState, progress: RecoveryProgress) -> Response {
     }
 }
 
-/// Make new recovery codes, shown this once; those before no longer work. Needs a recent sign-in, or a step-up for
-/// `add_passkey`.
+/// Make new recovery codes, shown this once; those before no longer work. Needs a recent sign-in, or uses a
+/// step-up for `add_passkey` up.
 #[utoipa::path(
     post, path = "/recovery/codes", tag = "recovery", operation_id = "makeRecoveryCodes",
     responses(

@@ -46,7 +46,7 @@ struct PasskeyEndpoints<'a> {
 
 /// For password managers and browsers: the page's security settings.
 pub(crate) async fn passkey_endpoints(State(state): State<ApiState>) -> Response {
-    let page = security_page(&state);
+    let page = state.keyhaven.settings().security_page();
     let endpoints = PasskeyEndpoints {
         enroll: &page,
         manage: &page,
@@ -56,15 +56,12 @@ pub(crate) async fn passkey_endpoints(State(state): State<ApiState>) -> Response
 
 /// Where a password is changed (W3C Change Password URL); nowhere, where there are none.
 pub(crate) async fn change_password(State(state): State<ApiState>) -> Response {
-    if state.keyhaven.settings().passwords.any() {
-        Redirect::to(&security_page(&state)).into_response()
+    let settings = state.keyhaven.settings();
+    if settings.passwords.any() {
+        Redirect::to(&settings.security_page()).into_response()
     } else {
         gate::unknown().into_response()
     }
-}
-
-fn security_page(state: &ApiState) -> String {
-    format!("{}#security", state.keyhaven.settings().page)
 }
 
 /// A statement that an app may do as the site does (Google Digital Asset Links).

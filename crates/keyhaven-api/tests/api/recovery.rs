@@ -401,7 +401,7 @@ async fn an_account_with_passkeys_waits_and_its_owner_can_object() {
 #[tokio::test]
 async fn whoever_is_signed_in_can_object_as_well() {
     let app = App::with(mailing()).await;
-    let (mut owner, _) = anna(&app).await;
+    let (mut owner, device) = anna(&app).await;
     let mut thief = app.browser();
     let (id, code) = asked(&app, &mut thief).await;
     // A mail alone is no way in yet: there is nothing to be told.
@@ -420,6 +420,23 @@ async fn whoever_is_signed_in_can_object_as_well() {
         .post("/recovery/cancel", json!({}))
         .await
         .refused(404, "not_found");
+
+    // Who has got in already is out again, whatever the owner's page still shows.
+    app.mails().await;
+    app.pass(60);
+    let (id, code) = asked(&app, &mut thief).await;
+    verify(&mut thief, &id, &code).await.expect(202);
+    app.pass(24 * 3600);
+    let (mut owner, mut device) = (app.browser(), device);
+    owner.login(&mut device, None).await.expect(200);
+    thief
+        .post("/recovery/verify-otp", json!({"recoveryId": id}))
+        .await
+        .expect(200);
+    thief.get("/session").await.expect(200);
+    owner.post("/recovery/cancel", json!({})).await.expect(204);
+    thief.get("/session").await.refused(401, "unauthenticated");
+    owner.get("/session").await.expect(200);
 }
 
 #[tokio::test]

@@ -140,7 +140,8 @@ fn commit_registration(
     }
     state.insert_credential(credential);
     if let Some(claim) = claim {
-        state.put_claim(claim);
+        let mailed_since = claim.mailed_at;
+        state.put_claim(claim, mailed_since);
     }
     state.end(account_id, &ends);
     if let Some(session) = session {

@@ -129,6 +129,7 @@ impl AddressStore for MemoryStore {
 fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Conflict> {
     let NewClaim {
         claim,
+        mailed_since,
         session,
         uses_grant,
         renews,
@@ -165,7 +166,7 @@ fn claim_address(state: &mut State, new: NewClaim) -> Result<ClaimOutcome, Confl
         account.email = Some(claim.address.clone());
         account.updated_at = at;
     }
-    state.put_claim(claim);
+    state.put_claim(claim, mailed_since);
     state.append(audit);
     Ok(ClaimOutcome::Claimed)
 }

@@ -98,7 +98,8 @@ fn register(
     state.passwords.insert(account.id, password);
     state.insert_account(account);
     if let Some(claim) = claim {
-        state.put_claim(claim);
+        let mailed_since = claim.mailed_at;
+        state.put_claim(claim, mailed_since);
     }
     if let Some(ends) = ends_session {
         state.remove_session(ends);

@@ -120,18 +120,30 @@ impl State {
         Some(account.clone())
     }
 
-    pub(super) fn put_claim(&mut self, claim: AddressClaim) {
-        let address_hash = claim.address_hash;
-        if let Some(before) = self.claims.insert(claim.account, claim)
-            && before.address_hash != address_hash
-        {
-            self.past_claim_mails.push(ClaimMails::of(&before));
+    pub(super) fn put_claim(&mut self, mut claim: AddressClaim, mailed_since: UnixTime) {
+        if let Some(before) = self.claims.remove(&claim.account) {
+            if before.address_hash != claim.address_hash {
+                self.keep_mails(&before);
+            } else if before.mailed_at > mailed_since {
+                if claim.mails == 0 {
+                    claim.mailed_at = before.mailed_at;
+                }
+                claim.mails = claim.mails.saturating_add(before.mails);
+            }
         }
+        self.claims.insert(claim.account, claim);
     }
 
     pub(super) fn drop_claim(&mut self, account: AccountId) {
-        let dropped = self.claims.remove(&account);
-        self.past_claim_mails.extend(dropped.as_ref().map(ClaimMails::of));
+        if let Some(dropped) = self.claims.remove(&account) {
+            self.keep_mails(&dropped);
+        }
+    }
+
+    fn keep_mails(&mut self, claim: &AddressClaim) {
+        if claim.mails > 0 {
+            self.past_claim_mails.push(ClaimMails::of(claim));
+        }
     }
 
     /// The account and everything of it, save events.

@@ -25,6 +25,7 @@ pub(super) fn claim(account: AccountId, n: u8) -> AddressClaim {
 pub(super) fn new_claim(account: AccountId, session: SessionId, n: u8) -> NewClaim {
     NewClaim {
         claim: claim(account, n),
+        mailed_since: at(100),
         session,
         uses_grant: None,
         renews: None,
@@ -316,6 +317,7 @@ pub async fn mails_of_claims_that_are_gone_are_counted(subject: impl DurableSubj
             mailed_at: at(mailed_at),
             ..claim(account, n)
         },
+        mailed_since: at(0),
         ..new_claim(account, session, n)
     };
     let mut owners = Vec::new();
@@ -338,26 +340,39 @@ pub async fn mails_of_claims_that_are_gone_are_counted(subject: impl DurableSubj
     else {
         panic!("four owners");
     };
-    // To another address and back, and once more for the same one: there the claim itself counts on.
-    let elsewhere = NewClaim {
-        audit: event(9001, moved).into(),
-        ..new_claim(moved, session, 2)
-    };
+    // To another address, which gets no mail, and back; then for the same one again: there the claim itself counts on.
+    let mut elsewhere = new_claim(moved, session, 2);
+    elsewhere.claim.mails = 0;
+    elsewhere.audit = event(9001, moved).into();
     assert_eq!(
         store.claim_address(elsewhere).await.unwrap(),
         ClaimOutcome::Claimed
     );
     assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 4);
-    for (mails, number) in [(1, 9002), (2, 9003)] {
-        let mut back = claimed(moved, session, 2, 200);
+    for (mails, mailed_at, counted, number) in [
+        (1, 200, 5, 9002),
+        (1, 210, 6, 9003),
+        (0, 220, 6, 9004),
+        (0, 230, 6, 9005),
+    ] {
+        let mut back = claimed(moved, session, 2, mailed_at);
         back.claim.mails = mails;
         back.audit = event(number, moved).into();
         assert_eq!(store.claim_address(back).await.unwrap(), ClaimOutcome::Claimed);
-        assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 4 + u64::from(mails));
+        assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), counted);
     }
+    // Without a mail nothing begins anew.
+    assert_eq!(store.mails_to(&hash, at(209)).await.unwrap(), 2);
+    assert_eq!(store.mails_to(&hash, at(210)).await.unwrap(), 0);
+    // What was mailed long enough ago is not counted on.
+    let mut later = claimed(moved, session, 2, 300);
+    later.mailed_since = at(210);
+    later.audit = event(9006, moved).into();
+    assert_eq!(store.claim_address(later).await.unwrap(), ClaimOutcome::Claimed);
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 5);
 
     let token = claim(proven, 3).token_hash;
-    let audit = event(9004, proven).into();
+    let audit = event(9007, proven).into();
     let proof = store.prove_address(proven, prover, &token, None, at(500), audit);
     assert!(matches!(proof.await.unwrap(), ProofOutcome::Proven(_)));
     assert!(store.address_claim(proven).await.unwrap().is_none());
@@ -368,7 +383,7 @@ pub async fn mails_of_claims_that_are_gone_are_counted(subject: impl DurableSubj
             uses_grant: PURPOSE.into(),
             at: at(500),
         },
-        audit: event(9005, deleted).into(),
+        audit: event(9008, deleted).into(),
     };
     assert_eq!(
         store.delete_account(gone).await.unwrap(),
@@ -376,15 +391,14 @@ pub async fn mails_of_claims_that_are_gone_are_counted(subject: impl DurableSubj
     );
     assert_eq!(store.drop_expired_claims(at(50_000), 10).await.unwrap(), 2);
     assert!(store.address_claim(dropped).await.unwrap().is_none());
-    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 6);
-    assert_eq!(store.mails_to(&hash, at(100)).await.unwrap(), 2);
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 5);
+    assert_eq!(store.mails_to(&hash, at(100)).await.unwrap(), 1);
 
-    // One more than the four: of the address it was for a while.
-    for (until, forgotten) in [(99, 0), (100, 3), (100, 2), (100, 0)] {
+    for (until, forgotten) in [(99, 0), (100, 3), (100, 1), (100, 0)] {
         let answer = store.forget_claim_mails(at(until), 3).await;
         assert_eq!(answer.unwrap(), forgotten);
     }
-    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 2);
+    assert_eq!(store.mails_to(&hash, at(99)).await.unwrap(), 1);
 }
 
 /// With the address, unless the account has proven one before.
