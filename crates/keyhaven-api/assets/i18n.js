@@ -7,6 +7,7 @@
  * @module i18n
  */
 
+import { keep, recall } from "./kept.js";
 import { LANGUAGES, WORDS } from "./messages.js";
 
 /** Where the choice is kept: a preference, no secret. Nothing is kept until somebody chooses. */
@@ -35,11 +36,7 @@ export function otherLanguage() {
 /** Says everything in another language. */
 export function choose(next) {
   chosen = next;
-  try {
-    localStorage.setItem(KEPT, next);
-  } catch {
-    // Not allowed to keep it: it holds until the page is left.
-  }
+  keep(KEPT, next);
   translate();
 }
 
@@ -171,12 +168,8 @@ function strong(text) {
 }
 
 function kept() {
-  try {
-    const value = localStorage.getItem(KEPT);
-    return LANGUAGES.includes(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = recall(KEPT);
+  return LANGUAGES.includes(value) ? value : null;
 }
 
 /** The first of the browser's languages that there are texts in. */

@@ -247,11 +247,11 @@ export const WORDS = {
     "Jemand möchte mit einem Code aus einer E-Mail in Ihr Konto. Waren Sie es nicht, brechen Sie es ab: Dann ändert sich nichts, und Ihre Passkeys bleiben, wie sie sind.",
   ],
   "cancel.confirm": ["Stop the recovery", "Wiederherstellung abbrechen"],
+  "cancel.leave": ["Leave it running", "Weiterlaufen lassen"],
   "recovery.waits": [
     "Somebody asked for a way back into this account with a code from a mail, and gets in from {when} on. If that was not you, stop it.",
     "Jemand möchte mit einem Code aus einer E-Mail zurück in dieses Konto, und kommt ab {when} hinein. Waren Sie es nicht, brechen Sie es ab.",
   ],
-  "cancel.leave": ["Leave it running", "Weiterlaufen lassen"],
 
   "enrolment.title": ["You are let in", "Sie werden eingelassen"],
   "enrolment.text": [
@@ -280,16 +280,16 @@ export const WORDS = {
   ],
   "offer.faster": ["Faster: nothing to type.", "Schneller: Es gibt nichts zu tippen."],
   "offer.safer": ["Safer: it works on this site only, and nobody can guess it.", "Sicherer: Er funktioniert nur hier, und niemand kann ihn erraten."],
+  "offer.make": ["Make a passkey", "Passkey anlegen"],
+  "offer.later": ["Not now", "Nicht jetzt"],
   "offer_here.title": ["Sign in without the other device next time", "Das nächste Mal ohne das andere Gerät anmelden"],
   "offer_here.text": [
     "Make a passkey on this device, too: you then need not reach for your phone here.",
     "Legen Sie auch auf diesem Gerät einen Passkey an: Dann brauchen Sie hier Ihr Telefon nicht mehr.",
   ],
   "offer_here.faster": ["Faster: your fingerprint, your face or your PIN, and nothing to scan.", "Schneller: Fingerabdruck, Gesicht oder PIN, und nichts zu scannen."],
-  "offer_here.later": ["Not on this device", "Nicht auf diesem Gerät"],
   "offer_here.safer": ["Only on a device of your own: whoever can unlock it can sign in.", "Nur auf einem eigenen Gerät: Wer es entsperren kann, kann sich anmelden."],
-  "offer.make": ["Make a passkey", "Passkey anlegen"],
-  "offer.later": ["Not now", "Nicht jetzt"],
+  "offer_here.later": ["Not on this device", "Nicht auf diesem Gerät"],
 
   // ── Passkeys ──
   "passkeys.title": ["Passkeys", "Passkeys"],

@@ -213,7 +213,7 @@ impl Passkeys {
         let reinstatement = Reinstatement {
             account: current.account_id(),
             credential: id.clone(),
-            uses_grant: grant.map(|purpose| (current.session().id, purpose.as_str().to_owned(), now)),
+            uses_grant: grant.map(|purpose| (current.session().id, purpose, now)),
             audit: self.0.success(client, REINSTATE, of(current, Some(id)))?,
         };
         self.0.known.forget(id);

@@ -159,8 +159,8 @@ impl Context {
         client.language.or(decided).unwrap_or_default()
     }
 
-    /// A link to a place on the page. What follows `#` never leaves the browser: no server log and no Referer has it.
+    /// A link to a place on the page.
     pub(crate) fn link(&self, place: &str) -> Secret {
-        Secret(format!("{}#{place}", self.settings.page))
+        Secret(self.settings.place(place))
     }
 }

@@ -137,7 +137,7 @@ impl Passkeys {
             credentials,
             password_suffices: self.password_suffices(current),
             keeps_session: Some(session),
-            uses_grant: grant.map(|purpose| (session, purpose.as_str().to_owned(), now)),
+            uses_grant: grant.map(|purpose| (session, purpose, now)),
             audit,
         };
         match self.0.durable.remove_credentials(removal).await? {

@@ -498,7 +498,7 @@ impl Recoveries {
     ) -> Result<Vec<String>, Error> {
         let context = &self.0;
         let purpose = Purpose::AddPasskey;
-        let grant = context.grant_for(current, purpose).await?;
+        let uses_grant = context.grant_for(current, purpose).await?;
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         let mut hashes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
@@ -515,7 +515,7 @@ impl Recoveries {
         let replacement = CodesReplacement {
             account: current.account_id(),
             session: current.session().id,
-            uses_grant: grant.map(|purpose| purpose.as_str().to_owned()),
+            uses_grant,
             hashes,
             at: context.clock.now(),
             audit,

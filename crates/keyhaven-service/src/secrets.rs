@@ -104,13 +104,11 @@ impl Keys {
     /// cannot tell which addresses they are.
     pub(crate) fn address_hash(&self, address: &str) -> [u8; 32] {
         let mut hash = [0; 32];
-        let address = match address.rsplit_once('@') {
-            Some((local, domain)) => match idna::domain_to_ascii(domain) {
-                Ok(domain) => format!("{}@{domain}", local.to_ascii_lowercase()),
-                Err(_) => address.to_ascii_lowercase(),
-            },
-            None => address.to_ascii_lowercase(),
-        };
+        let in_one_form = address.rsplit_once('@').and_then(|(local, domain)| {
+            let domain = idna::domain_to_ascii(domain).ok()?;
+            Some(format!("{}@{domain}", local.to_ascii_lowercase()))
+        });
+        let address = in_one_form.unwrap_or_else(|| address.to_ascii_lowercase());
         let tag = hmac::sign(&self.addresses, address.as_bytes());
         hash.copy_from_slice(tag.as_ref());
         hash

@@ -171,17 +171,17 @@ impl Context {
         }
     }
 
-    /// What a change has to use up: nothing just after a sign-in, else a grant for this purpose.
+    /// The purpose of the grant that a change has to use up; `None`: none, just after a sign-in.
     pub(crate) async fn grant_for(
         &self,
         session: &SignedIn,
         purpose: Purpose,
-    ) -> Result<Option<Purpose>, Error> {
+    ) -> Result<Option<String>, Error> {
         if self.is_fresh(session, self.clock.now()) {
             return Ok(None);
         }
         self.require_fresh(session, purpose).await?;
-        Ok(Some(purpose))
+        Ok(Some(purpose.as_str().to_owned()))
     }
 
     /// Whether a stored session is still in force: by what it was opened with, and by the limits as they are now.

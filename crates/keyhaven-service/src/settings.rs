@@ -120,7 +120,12 @@ impl Settings {
     /// Where people look after what guards their accounts: a place on the page.
     #[must_use]
     pub fn security_page(&self) -> String {
-        format!("{}#{SECURITY}", self.page)
+        self.place(SECURITY)
+    }
+
+    /// A place on the page. What follows `#` never leaves the browser: no server log and no Referer has it.
+    pub(crate) fn place(&self, place: &str) -> String {
+        format!("{}#{place}", self.page)
     }
 }
 

@@ -199,16 +199,22 @@ fn a_phones_passkey_leads_to_one_on_this_device() {
     visit.passkeys(1);
 }
 
-#[test]
-fn a_recovery_waits_is_found_again_and_is_cancelled_by_the_mailed_link() {
-    let mails = MailServer::start();
-    let mut visit = Visit::mailing(&mails, &[]);
-    visit.register_confirmed(&mails, "anna", ANNA);
+/// Anna has a passkey and a proven address, is signed out, and her recovery waits.
+fn recovery_waits(mails: &MailServer) -> Visit {
+    let mut visit = Visit::mailing(mails, &[]);
+    visit.register_confirmed(mails, "anna", ANNA);
     visit.sign_out();
-    visit.show_mailed_code(&mails, ANNA);
+    visit.show_mailed_code(mails, ANNA);
     visit
         .browser
         .wait_for("!document.querySelector('#recover-waiting').hidden");
+    visit
+}
+
+#[test]
+fn a_recovery_waits_is_found_again_and_is_cancelled_by_the_mailed_link() {
+    let mails = MailServer::start();
+    let mut visit = recovery_waits(&mails);
     assert_eq!(
         visit
             .browser
@@ -245,13 +251,7 @@ fn a_recovery_waits_is_found_again_and_is_cancelled_by_the_mailed_link() {
 #[test]
 fn who_is_signed_in_sees_a_recovery_that_waits_and_stops_it() {
     let mails = MailServer::start();
-    let mut visit = Visit::mailing(&mails, &[]);
-    visit.register_confirmed(&mails, "anna", ANNA);
-    visit.sign_out();
-    visit.show_mailed_code(&mails, ANNA);
-    visit
-        .browser
-        .wait_for("!document.querySelector('#recover-waiting').hidden");
+    let mut visit = recovery_waits(&mails);
     visit.open();
     visit.sign_in("anna");
     visit

@@ -6,6 +6,7 @@
  */
 
 import { keyhaven, run, state, tell } from "../context.js";
+import { keep, recall } from "../kept.js";
 import { button, el } from "../ui.js";
 import { showTask } from "./task.js";
 
@@ -32,7 +33,7 @@ export function showOffer() {
 
 /** Whether this device can have a passkey, and nobody has said that it should not. */
 export function wantsOneHere() {
-  return state.capabilities.platformAuthenticator && !declined();
+  return state.capabilities.platformAuthenticator && recall(KEPT) === null;
 }
 
 /** Shows the offer to somebody who has signed in with the passkey of another device. */
@@ -81,20 +82,8 @@ function show({ name, title, text, reasons, leave, make, later }) {
   );
 }
 
-function declined() {
-  try {
-    return localStorage.getItem(KEPT) !== null;
-  } catch {
-    return false;
-  }
-}
-
 function decline() {
-  try {
-    localStorage.setItem(KEPT, "1");
-  } catch {
-    // Then it is asked again.
-  }
+  keep(KEPT, "1");
 }
 
 /** Conditional create. Its refusal is nobody's concern: the button is still there. */

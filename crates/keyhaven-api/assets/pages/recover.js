@@ -9,6 +9,7 @@
 
 import { keyhaven, report, run, sentence, state, succeed, tell } from "../context.js";
 import { fill, time, toDate } from "../i18n.js";
+import { keep, recall } from "../kept.js";
 import { button, byId, clearStatus, el, setFieldError } from "../ui.js";
 import { requireText, showPanel } from "./desk.js";
 import { showTask } from "./task.js";
@@ -18,14 +19,9 @@ const KEPT = "keyhaven-recovery";
 let id = null;
 let readyTimer = 0;
 
-function keep(next) {
+function remember(next) {
   id = next;
-  try {
-    if (next) localStorage.setItem(KEPT, next);
-    else localStorage.removeItem(KEPT);
-  } catch {
-    // Then it lasts as long as this page.
-  }
+  keep(KEPT, next);
 }
 
 function showStep(step) {
@@ -47,11 +43,7 @@ async function open() {
 
 /** Shows how the recovery stands that this browser asked for, where there is one. Tells whether there is. */
 async function takeUpWhere() {
-  try {
-    id ??= localStorage.getItem(KEPT);
-  } catch {
-    // Nothing is kept.
-  }
+  id ??= recall(KEPT);
   if (!id) return false;
   try {
     const { state: stage, readyAt } = await keyhaven.recovery(id);
@@ -64,7 +56,7 @@ async function takeUpWhere() {
       return false;
     }
   }
-  keep(null);
+  remember(null);
   return false;
 }
 
@@ -96,7 +88,7 @@ function ready() {
 /** @param {import("../keyhaven.d.ts").Recovery} recovery */
 function proceed(recovery) {
   if (recovery.state === "waiting") return waiting(recovery.readyAt);
-  keep(null);
+  remember(null);
   tell("signed-in", recovery);
 }
 
@@ -104,7 +96,7 @@ byId("show-recover").addEventListener("click", open);
 
 byId("recover-restart").addEventListener("click", () => {
   clearStatus();
-  keep(null);
+  remember(null);
   step("email", "recover-email");
 });
 
@@ -113,7 +105,7 @@ byId("recover-email-form").addEventListener("submit", (event) => {
   const email = requireText(byId("recover-email"), "email_missing", report);
   if (!email) return;
   run(byId("recover-email-button"), null, async () => {
-    keep(await keyhaven.requestRecovery(email));
+    remember(await keyhaven.requestRecovery(email));
     byId("recover-code-form").reset();
     step("code", "recover-code");
     succeed("code_sent");

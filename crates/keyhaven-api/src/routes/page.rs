@@ -27,6 +27,7 @@ assets! {
     "favicon.svg" => "image/svg+xml",
     "i18n.js" => "text/javascript; charset=utf-8",
     "keyhaven.d.ts" => "text/plain; charset=utf-8",
+    "kept.js" => "text/javascript; charset=utf-8",
     "keyhaven.js" => "text/javascript; charset=utf-8",
     "messages.js" => "text/javascript; charset=utf-8",
     "pages/account.js" => "text/javascript; charset=utf-8",
