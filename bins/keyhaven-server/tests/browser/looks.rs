@@ -67,6 +67,7 @@ fn every_state_is_photographed() {
         .wait_for("document.querySelector('#codes-once-dialog')?.open === true");
     take(&mut visit, "codes");
     visit.browser.click("#codes-once-done");
+    visit.says("codes_made");
     visit.touching(|visit| {
         visit.browser.click("#add-passkey");
         visit.says("already_registered");
