@@ -14,7 +14,7 @@ use crate::seed::{self, BORN};
 /// Which of the adapter's statements.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Query {
-    /// A name's account and passkeys.
+    /// A name's passkeys.
     Candidates,
     /// A passkey and its account.
     Credential,
@@ -26,7 +26,7 @@ impl Query {
     /// Words that no other statement of the adapter has, and how many parameters it takes.
     const fn signature(self) -> (&'static str, usize) {
         match self {
-            Self::Candidates => ("LEFT JOIN credentials c ON c.account_id = a.id AND c.active", 1),
+            Self::Candidates => ("LEFT JOIN credentials c ON c.account_id = coalesce(a.id", 1),
             Self::Credential => ("FROM credentials c JOIN accounts a ON a.id = c.account_id", 1),
             Self::Login => ("SELECT true AS \"committed!\" FROM used", 39),
         }

@@ -92,14 +92,14 @@ impl Registrations {
             })
             .await?;
         let (address, name) = named?;
-        let taken = context.durable.login_candidates(name.as_str()).await?;
+        let account = context.durable.account_named(name.as_str()).await?;
         let code = digits(&*context.random)?;
         let mut id = [0; 32];
         context.random.fill(&mut id)?;
         let id = CeremonyId(id);
         let code_hash = context.keys.mailed_code_hash(&hash_of(id), &code);
         let now = context.clock.now();
-        let content = match &taken {
+        let content = match &account {
             None => Content::RegistrationCode {
                 link: context.link(&format!("register={}.{code}", id.to_text())),
                 code: Secret(code),
@@ -117,8 +117,7 @@ impl Registrations {
             occasion: Some(context.occasion(client)),
             content,
         };
-        let nobodys = taken.is_none();
-        let account = taken.map(|taken| taken.account);
+        let nobodys = account.is_none();
         let subject = account.as_ref().map_or_else(Subject::default, Subject::account);
         let mut audit = context.success(client, ASK, subject)?;
         audit

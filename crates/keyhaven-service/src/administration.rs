@@ -219,10 +219,7 @@ impl Administration {
             },
             UserQuery::Username(text) => match self.0.name(text) {
                 Err(_) => None,
-                Ok(name) => {
-                    let found = durable.login_candidates(name.as_str()).await?;
-                    found.map(|found| found.account)
-                }
+                Ok(name) => durable.account_named(name.as_str()).await?,
             },
             UserQuery::All => None,
         })

@@ -97,8 +97,8 @@ impl Authentications {
         let disclose = self.0.settings.disclose_existence;
         let handles = match found {
             None if disclose => return Err(Error::UserNotFound),
-            Some(found) if found.credentials.is_empty() && disclose => return Err(Error::NoPasskeys),
-            Some(found) if !found.credentials.is_empty() => found.credentials,
+            Some(found) if found.is_empty() && disclose => return Err(Error::NoPasskeys),
+            Some(found) if !found.is_empty() => found,
             None | Some(_) => decoys,
         };
         let descriptors = handles.into_iter().map(|handle| CredentialDescriptor {

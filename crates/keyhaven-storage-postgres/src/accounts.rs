@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError, columns, lookup_key,
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, NewRegistration,
+    RegistrationOutcome, StorageError, columns, lookup_key,
 };
 use sqlx::{query, query_scalar};
 
@@ -19,7 +19,12 @@ impl AccountStore for PostgresStore {
             .await
     }
 
-    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+    async fn account_named(&self, username: &str) -> Result<Option<Account>, StorageError> {
+        self.answer("account.named", || self.find_account_named(username))
+            .await
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, StorageError> {
         self.answer("account.login_candidates", || {
             self.find_login_candidates(username)
         })
@@ -72,42 +77,47 @@ impl PostgresStore {
         lent.settle(found)
     }
 
-    async fn find_login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, Failure> {
+    async fn find_account_named(&self, username: &str) -> Result<Option<Account>, Failure> {
         let mut lent = self.primary.lend().await?;
+        let row = query!(
+            r#"SELECT id AS account_id, user_handle, username, display_name, email, email_verified,
+                active AS account_active, is_admin, created_at AS account_created_at, updated_at, last_login_at
+            FROM accounts WHERE lookup_key(username) = $1"#,
+            lookup_key(username)
+        )
+        .fetch_optional(&mut *lent)
+        .await;
+        let Some(row) = lent.settle(row)? else {
+            return Ok(None);
+        };
+        Ok(Some(columns::account!(row)))
+    }
+
+    async fn find_login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, Failure> {
+        let mut lent = self.primary.lend().await?;
+        // Of a name that nobody has, too, credentials are looked for and a row is read: the time tells as little as it can.
         let rows = query!(
-            r#"SELECT a.id AS "account_id!", a.user_handle AS "user_handle!", a.username AS "username!",
-                a.display_name AS "display_name!", a.email AS "email?", a.email_verified AS "email_verified!",
-                a.active AS "account_active!", a.is_admin AS "is_admin!", a.created_at AS "account_created_at!",
-                a.updated_at AS "updated_at!", a.last_login_at AS "last_login_at?",
-                c.credential_id AS "credential_id?", c.transports::text AS "transports?"
-            FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active
-            WHERE lookup_key(a.username) = $1
+            r#"SELECT a.id IS NOT NULL AS "known!", c.credential_id AS "credential_id?", c.transports::text AS "transports?"
+            FROM (VALUES (0)) one LEFT JOIN accounts a ON lookup_key(a.username) = $1
+                LEFT JOIN credentials c ON c.account_id = coalesce(a.id, '00000000-0000-0000-0000-000000000000') AND c.active
             ORDER BY c.created_at, c.credential_id"#,
             lookup_key(username)
         )
         .fetch_all(&mut *lent)
         .await;
 
-        let mut candidates: Option<LoginCandidates> = None;
+        let mut candidates = None;
         for row in lent.settle(rows)? {
-            let handle = match (&row.credential_id, &row.transports) {
+            let handle = match (row.credential_id, row.transports) {
                 (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: columns::credential_id(id)?,
-                    transports: columns::transports(transports)?,
+                    id: columns::credential_id(&id)?,
+                    transports: columns::transports(&transports)?,
                 }),
                 (_, _) => None,
             };
-            let found = match &mut candidates {
-                Some(found) => found,
-                None => {
-                    let account = columns::account!(row);
-                    candidates.insert(LoginCandidates {
-                        account,
-                        credentials: Vec::new(),
-                    })
-                }
-            };
-            found.credentials.extend(handle);
+            if row.known {
+                candidates.get_or_insert_with(Vec::new).extend(handle);
+            }
         }
         Ok(candidates)
     }

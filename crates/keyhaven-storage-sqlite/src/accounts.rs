@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, LoginCandidates,
-    NewRegistration, RegistrationOutcome, StorageError, columns, lookup_key,
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, NewRegistration,
+    RegistrationOutcome, StorageError, columns, lookup_key,
 };
 use sqlx::{query, query_scalar};
 use uuid::Uuid;
@@ -24,7 +24,13 @@ impl AccountStore for SqliteStore {
         found.map_err(Failure::of("account.username_exists"))
     }
 
-    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+    async fn account_named(&self, username: &str) -> Result<Option<Account>, StorageError> {
+        self.find_account_named(username)
+            .await
+            .map_err(Failure::of("account.named"))
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, StorageError> {
         self.find_login_candidates(username)
             .await
             .map_err(Failure::of("account.login_candidates"))
@@ -71,42 +77,44 @@ impl SqliteStore {
         Ok(Some(columns::account!(row)))
     }
 
-    async fn find_login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, Failure> {
+    async fn find_account_named(&self, username: &str) -> Result<Option<Account>, Failure> {
+        let row = query!(
+            r#"SELECT id AS "account_id!: Uuid", user_handle, username, display_name, email,
+                email_verified AS "email_verified!: bool", active AS "account_active!: bool", is_admin AS "is_admin!: bool",
+                created_at AS "account_created_at!", updated_at, last_login_at
+            FROM accounts WHERE username_key = ?1"#,
+            lookup_key(username)
+        )
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(columns::account!(row)))
+    }
+
+    async fn find_login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, Failure> {
+        // Of a name that nobody has, too, credentials are looked for and a row is read: the time tells as little as it can.
         let rows = query!(
-            r#"SELECT a.id AS "account_id!: Uuid", a.user_handle AS "user_handle!", a.username AS "username!",
-                a.display_name AS "display_name!", a.email AS "email?",
-                a.email_verified AS "email_verified!: bool", a.active AS "account_active!: bool", a.is_admin AS "is_admin!: bool",
-                a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
-                a.last_login_at AS "last_login_at?",
-                c.credential_id AS "credential_id?", c.transports AS "transports?"
-            FROM accounts a LEFT JOIN credentials c ON c.account_id = a.id AND c.active = 1
-            WHERE a.username_key = ?1
+            r#"SELECT a.id IS NOT NULL AS "known!: bool", c.credential_id AS "credential_id?", c.transports AS "transports?"
+            FROM (SELECT 1) LEFT JOIN accounts a ON a.username_key = ?1
+                LEFT JOIN credentials c ON c.account_id = coalesce(a.id, zeroblob(16)) AND c.active = 1
             ORDER BY c.created_at, c.rowid"#,
             lookup_key(username)
         )
         .fetch_all(&self.readers)
         .await?;
 
-        let mut candidates: Option<LoginCandidates> = None;
+        let mut candidates = None;
         for row in rows {
-            let handle = match (&row.credential_id, &row.transports) {
+            let handle = match (row.credential_id, row.transports) {
                 (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: columns::credential_id(id)?,
-                    transports: columns::transports(transports)?,
+                    id: columns::credential_id(&id)?,
+                    transports: columns::transports(&transports)?,
                 }),
                 (_, _) => None,
             };
-            let found = match &mut candidates {
-                Some(found) => found,
-                None => {
-                    let account = columns::account!(row);
-                    candidates.insert(LoginCandidates {
-                        account,
-                        credentials: Vec::new(),
-                    })
-                }
-            };
-            found.credentials.extend(handle);
+            if row.known {
+                candidates.get_or_insert_with(Vec::new).extend(handle);
+            }
         }
         Ok(candidates)
     }

@@ -61,9 +61,8 @@ pub use clones::{
 };
 pub use durable::{
     AccountStore, Addition, AfterRecovery, AssertionCommit, AssertionOutcome, AuditStore, CredentialStore,
-    DurableStore, LoginCandidates, NewRegistration, OwnedCredential, RegistrationAccount,
-    RegistrationOutcome, Remembered, Removal, RemovalOutcome, Rotation, SessionStore, SignInSession,
-    SigningKeyStore,
+    DurableStore, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
+    Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
 pub use ending::{Ending, SessionRotation};
 pub use error::{Damaged, StorageError};

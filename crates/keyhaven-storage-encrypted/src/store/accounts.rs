@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
-    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, LoginCandidates, NewRegistration,
+    Account, AccountId, AccountStore, AssertionCommit, AssertionOutcome, CredentialHandle, NewRegistration,
     RegistrationAccount, RegistrationOutcome, StorageError,
 };
 
@@ -18,13 +18,13 @@ impl<S: AccountStore + ?Sized> AccountStore for Encrypted<S> {
         self.store.username_exists(&self.username_key(username)).await
     }
 
-    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
-        let found = self.store.login_candidates(&self.username_key(username)).await?;
-        let Some(found) = found else { return Ok(None) };
-        Ok(Some(LoginCandidates {
-            account: self.account_out(found.account)?,
-            credentials: found.credentials,
-        }))
+    async fn account_named(&self, username: &str) -> Result<Option<Account>, StorageError> {
+        let found = self.store.account_named(&self.username_key(username)).await?;
+        found.map(|account| self.account_out(account)).transpose()
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, StorageError> {
+        self.store.login_candidates(&self.username_key(username)).await
     }
 
     async fn commit_registration(

@@ -1,8 +1,7 @@
 use async_trait::async_trait;
 use keyhaven_storage::{
     Account, AccountId, AccountStore, Addition, AssertionCommit, AssertionOutcome, CredentialHandle,
-    LoginCandidates, NewRegistration, PasswordVerifier, RegistrationAccount, RegistrationOutcome,
-    StorageError, lookup_key,
+    NewRegistration, PasswordVerifier, RegistrationAccount, RegistrationOutcome, StorageError, lookup_key,
 };
 
 use super::state::State;
@@ -20,25 +19,26 @@ impl AccountStore for MemoryStore {
         })
     }
 
-    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+    async fn account_named(&self, username: &str) -> Result<Option<Account>, StorageError> {
+        self.with("account.named", |state| {
+            let id = state.usernames.get(lookup_key(username));
+            Ok(id.and_then(|id| state.accounts.get(id)).cloned())
+        })
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, StorageError> {
         self.with("account.login_candidates", |state| {
-            let account = state
-                .usernames
-                .get(lookup_key(username))
-                .and_then(|id| state.accounts.get(id));
-            Ok(account.map(|account| {
+            let id = state.usernames.get(lookup_key(username));
+            Ok(id.map(|id| {
                 let active = state
-                    .credentials_of(account.id)
+                    .credentials_of(*id)
                     .into_iter()
                     .filter(|credential| credential.active);
                 let handle = |credential: &keyhaven_storage::Credential| CredentialHandle {
                     id: credential.id.clone(),
                     transports: credential.transports.clone(),
                 };
-                LoginCandidates {
-                    account: account.clone(),
-                    credentials: active.map(handle).collect(),
-                }
+                active.map(handle).collect()
             }))
         })
     }

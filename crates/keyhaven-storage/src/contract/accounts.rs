@@ -28,9 +28,8 @@ pub async fn a_locked_account_is_found(subject: impl DurableSubject) {
     )
     .await;
     assert_eq!(store.account(locked.id).await.unwrap().as_ref(), Some(&locked));
-    let found = store.login_candidates("user-1").await.unwrap().unwrap();
-    assert_eq!(found.account, locked);
-    assert_eq!(found.credentials.len(), 1);
+    assert_eq!(store.account_named("user-1").await.unwrap(), Some(locked));
+    assert_eq!(store.login_candidates("user-1").await.unwrap().unwrap().len(), 1);
     assert!(store.username_exists("user-1").await.unwrap());
 }
 
@@ -55,13 +54,14 @@ pub async fn an_account_reads_back(subject: impl DurableSubject) {
 
     assert_eq!(store.account(id).await.unwrap(), Some(account.clone()));
     assert!(store.username_exists("user-1").await.unwrap());
+    let named = store.account_named("user-1").await.unwrap();
+    assert_eq!(named.as_ref(), Some(&account));
     let candidates = store.login_candidates("user-1").await.unwrap().unwrap();
-    assert_eq!(candidates.account, account);
     let handle = CredentialHandle {
         id: credential.id.clone(),
         transports: credential.transports.clone(),
     };
-    assert_eq!(candidates.credentials, [handle]);
+    assert_eq!(candidates, [handle]);
     let owned = OwnedCredential {
         credential: credential.clone(),
         account: account.clone(),
@@ -100,11 +100,7 @@ pub async fn candidates_are_active_and_oldest_first(subject: impl DurableSubject
     .await;
 
     let candidates = store.login_candidates("user-5").await.unwrap().unwrap();
-    let order: Vec<_> = candidates
-        .credentials
-        .into_iter()
-        .map(|credential| credential.id)
-        .collect();
+    let order: Vec<_> = candidates.into_iter().map(|handle| handle.id).collect();
     assert_eq!(order, [3, 5, 7, 9].map(credential_id));
     let all: Vec<_> = store
         .credentials_of(id)
@@ -182,15 +178,8 @@ pub async fn edge_values_read_back(subject: impl DurableSubject) {
     };
     register(&*store, registration).await;
     assert_eq!(store.account(large.id).await.unwrap(), Some(large.clone()));
-    assert_eq!(
-        store
-            .login_candidates(&large.username)
-            .await
-            .unwrap()
-            .unwrap()
-            .account,
-        large
-    );
+    let named = store.account_named(&large.username).await.unwrap();
+    assert_eq!(named.as_ref(), Some(&large));
     let owned = OwnedCredential {
         credential,
         account: large.clone(),
@@ -298,6 +287,7 @@ pub async fn unknown_records_are_none(subject: impl DurableSubject) {
     let unknown = account(2).id;
     assert_eq!(store.account(unknown).await.unwrap(), None);
     assert!(!store.username_exists("user-2").await.unwrap());
+    assert_eq!(store.account_named("user-2").await.unwrap(), None);
     assert_eq!(store.login_candidates("user-2").await.unwrap(), None);
     assert_eq!(store.credential(&credential_id(2)).await.unwrap(), None);
     assert_eq!(store.credentials_of(unknown).await.unwrap(), []);
@@ -343,9 +333,12 @@ pub async fn usernames_are_compared_exactly(subject: impl DurableSubject) {
     }
     for (n, name) in (1..).zip(names) {
         assert_eq!(
-            store.login_candidates(name).await.unwrap().unwrap().account.id,
+            store.account_named(name).await.unwrap().unwrap().id,
             account(n).id
         );
+        let candidates = store.login_candidates(name).await.unwrap().unwrap();
+        let ids: Vec<_> = candidates.into_iter().map(|handle| handle.id).collect();
+        assert_eq!(ids, [credential_id(n)]);
     }
     for name in ["NAME", "nAme", " name", "SS", "n", ""] {
         assert!(!store.username_exists(name).await.unwrap());

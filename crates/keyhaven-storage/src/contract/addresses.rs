@@ -459,6 +459,6 @@ pub async fn a_proof_brings_its_name_along(subject: impl DurableSubject) {
     );
     assert_eq!(store.account(id).await.unwrap(), Some(account));
     assert!(!store.username_exists("user-1").await.unwrap());
-    let found = store.login_candidates("@name").await.unwrap().unwrap();
-    assert_eq!(found.account.id, id);
+    let found = store.account_named("@name").await.unwrap().unwrap();
+    assert_eq!(found.id, id);
 }

@@ -444,8 +444,8 @@ pub async fn a_new_role_ends_the_sessions(subject: impl DurableSubject) {
     assert_eq!(found.account.role, Role::Admin);
     let known = store.credential(&credential_id(1)).await.unwrap().unwrap();
     assert_eq!(known.account.role, Role::Admin);
-    let candidates = store.login_candidates("user-1").await.unwrap().unwrap();
-    assert_eq!(candidates.account.role, Role::Admin);
+    let named = store.account_named("user-1").await.unwrap().unwrap();
+    assert_eq!(named.role, Role::Admin);
     done(&*store, change(id, role(Role::User), 8703)).await;
     let lowered = snapshot(&*store, id).await;
     assert_eq!(lowered.account.unwrap().role, Role::User);

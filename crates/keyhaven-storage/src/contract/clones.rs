@@ -87,7 +87,7 @@ pub async fn a_clone_alarm_takes_a_credential_out_of_use(subject: impl DurableSu
             .await
             .unwrap()
             .unwrap();
-        let handles: Vec<_> = candidates.credentials.iter().map(|handle| &handle.id).collect();
+        let handles: Vec<_> = candidates.iter().map(|handle| &handle.id).collect();
         assert_eq!(handles, [&credential_id(n + 1)]);
         let again = AssertionCommit {
             expected_sign_count: SignCount(8),

@@ -113,9 +113,9 @@ pub async fn an_encrypted_username_is_looked_up_by_its_key(subject: impl Durable
     let key = encrypted("");
     assert!(store.username_exists(&key).await.unwrap());
     assert!(store.username_exists(&encrypted("another")).await.unwrap());
-    let found = store.login_candidates(&key).await.unwrap().unwrap();
-    assert_eq!(found.account.username, encrypted("one"));
-    assert_eq!(lookup_key(&found.account.username), key);
+    let found = store.account_named(&key).await.unwrap().unwrap();
+    assert_eq!(found.username, encrypted("one"));
+    assert_eq!(lookup_key(&found.username), key);
     let before = rows[0].texts[0].as_deref().unwrap();
     assert!(!store.username_exists(before).await.unwrap());
     let mut taken = newcomer(9);

@@ -105,6 +105,7 @@ pub async fn a_deleted_account_leaves_its_events_alone(mut subject: impl Durable
         let store = subject.store();
         assert_eq!(store.account(id).await.unwrap(), None);
         assert!(!store.username_exists("user-1").await.unwrap());
+        assert_eq!(store.account_named("user-1").await.unwrap(), None);
         assert_eq!(store.login_candidates("user-1").await.unwrap(), None);
         assert_eq!(store.password_candidate("user-1").await.unwrap(), None);
         assert_eq!(store.password_of(id).await.unwrap(), None);
@@ -148,9 +149,10 @@ pub async fn a_freed_username_is_taken_without_inheritance(subject: impl Durable
         },
     )
     .await;
+    let named = store.account_named("user-1").await.unwrap().unwrap();
+    assert_eq!(named.id, heir.id);
     let found = store.login_candidates("user-1").await.unwrap().unwrap();
-    assert_eq!(found.account.id, heir.id);
-    let ids: Vec<_> = found.credentials.into_iter().map(|handle| handle.id).collect();
+    let ids: Vec<_> = found.into_iter().map(|handle| handle.id).collect();
     assert_eq!(ids, [credential_id(4)]);
     assert_eq!(store.password_of(heir.id).await.unwrap(), None);
     assert_eq!(store.recovery_codes_left(heir.id).await.unwrap(), 0);

@@ -5,7 +5,7 @@ use super::Observed;
 use crate::{
     Account, AccountId, AccountStore, Aftermath, AssertionCommit, AssertionOutcome, AuditBatch, AuditEvent,
     AuditKey, AuditLeaf, AuditLogStore, AuditMember, AuditPrune, AuditStore, CloneAlarm, CloneAlarmOutcome,
-    CloneStore, Credential, CredentialStore, EventId, LoginCandidates, NewRegistration, OwnedCredential,
+    CloneStore, Credential, CredentialHandle, CredentialStore, EventId, NewRegistration, OwnedCredential,
     RegistrationOutcome, Reinstatement, ReinstatementOutcome, Removal, RemovalOutcome, Rotation, Session,
     SessionId, SessionStore, SignInSession, SigningKey, SigningKeyStore, StorageError, StoredEvent,
     TokenHash, UnsealedPage,
@@ -22,7 +22,12 @@ impl<S: AccountStore + ?Sized> AccountStore for Observed<S> {
             .await
     }
 
-    async fn login_candidates(&self, username: &str) -> Result<Option<LoginCandidates>, StorageError> {
+    async fn account_named(&self, username: &str) -> Result<Option<Account>, StorageError> {
+        self.call("account.named", self.store.account_named(username))
+            .await
+    }
+
+    async fn login_candidates(&self, username: &str) -> Result<Option<Vec<CredentialHandle>>, StorageError> {
         self.call("account.login_candidates", self.store.login_candidates(username))
             .await
     }
