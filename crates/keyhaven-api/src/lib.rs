@@ -8,6 +8,7 @@ mod bodies;
 mod cookies;
 mod envelope;
 mod error;
+mod even;
 mod extract;
 mod gate;
 mod lifecycle;

@@ -106,11 +106,24 @@ const CASES: &[Case] = &[
         status: 401,
     },
     Case {
+        name: "registration by address: an account that is called by it",
+        environment: &[("KEYHAVEN_ACCOUNTS__IDENTIFIER", "email")],
+        prepare: |server| {
+            for n in 0..ASKED.div_ceil(REGISTRATION_CODES_A_DAY) {
+                register_by_address(server, &address(n, true))?;
+            }
+            Ok(Box::new(|n, known| {
+                Ok(json!({"email": address(n / REGISTRATION_CODES_A_DAY, known)}))
+            }))
+        },
+        path: "/register/start",
+        status: 202,
+    },
+    Case {
         name: "recovery: asking for a code",
         environment: &[],
         prepare: |server| {
-            let asked = RUNS.saturating_mul(WARM_UP.saturating_add(PAIRS));
-            prove_addresses(server, asked.div_ceil(CODES_A_DAY))?;
+            prove_addresses(server, ASKED.div_ceil(CODES_A_DAY))?;
             Ok(Box::new(|n, known| {
                 Ok(json!({"email": address(n / CODES_A_DAY, known)}))
             }))
@@ -144,7 +157,11 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// The most codes that one address is mailed in a day, and the tries that one of them has.
+/// Questions of a case about somebody.
+const ASKED: u32 = RUNS * (WARM_UP + PAIRS);
+/// The most codes that one address is mailed in a day to register by.
+const REGISTRATION_CODES_A_DAY: u32 = 4;
+/// The most codes that one address is mailed in a day to recover by, and the tries that one of them has.
 const CODES_A_DAY: u32 = 3;
 const TRIES: u32 = 5;
 /// A recovery code of nobody.
@@ -205,6 +222,22 @@ fn register(server: &Server, name: &str, email: Option<&str>) -> anyhow::Result<
     Ok(device)
 }
 
+/// Registers a passkey where accounts are called by their addresses.
+fn register_by_address(server: &Server, email: &str) -> anyhow::Result<()> {
+    let client = Client::new(server.origin());
+    post(&client, "/register/start", &json!({"email": email}))?;
+    let shown = mailed(server, "#register=")?;
+    let (id, code) = shown.split_once('.').context("an id and a code")?;
+    let started = post(
+        &client,
+        "/register/start",
+        &json!({"emailProofId": id, "emailCode": code}),
+    )?;
+    let credential = SoftwareAuthenticator::new(email).register(&started["publicKey"], &server.origin());
+    post(&client, "/register/finish", &finish(&started, &credential))?;
+    Ok(())
+}
+
 /// What follows this mark in the only mail that is there. It is taken away.
 fn mailed(server: &Server, mark: &str) -> anyhow::Result<String> {
     let folder = server.directory().join("keyhaven-mails");
@@ -242,7 +275,7 @@ fn asked_recoveries(
     server: &Server,
 ) -> anyhow::Result<impl FnMut(u32, bool) -> anyhow::Result<Value> + use<>> {
     const OF_ADDRESS: u32 = 2;
-    let recoveries = RUNS.saturating_mul(WARM_UP.saturating_add(PAIRS)).div_ceil(TRIES);
+    let recoveries = ASKED.div_ceil(TRIES);
     prove_addresses(server, recoveries.div_ceil(OF_ADDRESS))?;
     let client = Client::new(server.origin());
     let mut ids = [Vec::new(), Vec::new()];

@@ -9,6 +9,7 @@ use keyhaven_storage::CeremonyId;
 use super::{device_cookie, refresh_token, session_cookie, started};
 use crate::bodies::{CredentialBody, Finish, LoginStart, SessionBody, SignedInBody, User};
 use crate::error::{ApiError, Problem};
+use crate::even::refusing_evenly;
 use crate::extract::{Body, From, PresentedSession};
 use crate::state::ApiState;
 
@@ -56,11 +57,9 @@ pub(crate) async fn finish(
     let ceremony = CeremonyId::parse(&body.ceremony_id);
     let response = body.credential.get().as_bytes();
     let signed_in = current.as_ref().map(|current| &current.signed_in);
-    let done = state
-        .keyhaven
-        .authentications
-        .finish(&client, signed_in, ceremony, response, &presented)
-        .await?;
+    let authentications = &state.keyhaven.authentications;
+    let finish = authentications.finish(&client, signed_in, ceremony, response, &presented);
+    let done = refusing_evenly(finish).await?;
     let mut session = SessionBody::with_token(&state, &done.account, &done.session);
     session.refresh_token = refresh_token(&state, &client, &done.token);
     let cookie = session_cookie(&state, &done.session, &done.token);

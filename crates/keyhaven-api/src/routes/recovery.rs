@@ -13,6 +13,7 @@ use crate::bodies::{
     VerifyOtp, VerifyRecoveryCode,
 };
 use crate::error::{ApiError, Problem};
+use crate::even::{evenly, refusing_evenly};
 use crate::extract::{Body, From, OptionalSession, Path, PresentedSession, StoredSessions};
 use crate::state::ApiState;
 
@@ -30,7 +31,7 @@ pub(crate) async fn request(
     From(client): From,
     Body(body): Body<RequestRecovery>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let asked = state.keyhaven.recoveries.request(&client, &body.email).await?;
+    let asked = evenly(state.keyhaven.recoveries.request(&client, &body.email)).await?;
     let cookie = asked
         .browser
         .as_ref()
@@ -61,10 +62,8 @@ pub(crate) async fn verify_otp(
 ) -> Result<Response, ApiError> {
     let current = current.as_ref().map(|current| &current.signed_in);
     let recoveries = &state.keyhaven.recoveries;
-    let progress = recoveries
-        .verify(&client, current, &body.recovery_id, body.otp.as_deref())
-        .await?;
-    Ok(answer(&state, progress))
+    let verify = recoveries.verify(&client, current, &body.recovery_id, body.otp.as_deref());
+    Ok(answer(&state, refusing_evenly(verify).await?))
 }
 
 /// Show one of the account's recovery codes, after the mailed code: then nothing waits. A session that was presented ends.
@@ -84,10 +83,8 @@ pub(crate) async fn verify_code(
 ) -> Result<Response, ApiError> {
     let current = current.as_ref().map(|current| &current.signed_in);
     let recoveries = &state.keyhaven.recoveries;
-    let progress = recoveries
-        .verify_code(&client, current, &body.recovery_id, &body.code)
-        .await?;
-    Ok(answer(&state, progress))
+    let verify = recoveries.verify_code(&client, current, &body.recovery_id, &body.code);
+    Ok(answer(&state, refusing_evenly(verify).await?))
 }
 
 fn answer(state: &ApiState, progress: RecoveryProgress) -> Response {

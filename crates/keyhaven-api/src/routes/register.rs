@@ -13,6 +13,7 @@ use crate::bodies::{
     AskedProofBody, CredentialBody, Finish, RegisterStart, SessionBody, SignedInBody, User, rfc3339,
 };
 use crate::error::{ApiError, Problem};
+use crate::even::evenly;
 use crate::extract::{Body, From, MaybeSession, PresentedSession};
 use crate::state::ApiState;
 
@@ -47,7 +48,7 @@ pub(crate) async fn start(
     let by_address = state.keyhaven.settings().identifier == Identifier::Email;
     if by_address && current.is_none() && body.email_proof_id.is_none() {
         let email = body.email.as_deref().ok_or(Error::EmailRequired)?;
-        let answer = state.keyhaven.registrations.ask(&client, email).await?;
+        let answer = evenly(state.keyhaven.registrations.ask(&client, email)).await?;
         return Ok(asked(&state, &answer));
     }
     let request = StartRegistration {
