@@ -165,8 +165,9 @@ fn dummy_of(kind: &str) -> String {
 }
 
 /// Compares a password with a stored hash, or with none, in the same time either way: one comparison with a hash of each
-/// of these kinds and of today's, the stored one among them. How long it takes tells neither whether there is a hash
-/// nor of which kind it is, as long as its kind is in the list.
+/// of these kinds and of today's, the stored one among them, always in the same order: what a comparison costs depends on
+/// what came before. How long it takes tells neither whether there is a hash nor of which kind it is, as long as its kind
+/// is in the list.
 ///
 /// # Errors
 /// [`UnknownHash`]: the stored one is none.
@@ -177,14 +178,19 @@ pub fn verify_evenly(
 ) -> Result<Verdict, UnknownHash> {
     let current = HashKind::current();
     let own = stored.map(HashKind::of).transpose()?;
-    let mut others: Vec<&HashKind> = std::iter::once(&current).chain(kinds).collect();
-    others.sort();
-    others.dedup();
-    others.retain(|kind| Some(*kind) != own.as_ref());
-    for kind in others {
-        let _ = verify(password, &kind.dummy())?;
+    let mut all: Vec<&HashKind> = kinds.iter().chain([&current]).chain(&own).collect();
+    all.sort();
+    all.dedup();
+    let mut verdict = Verdict::Wrong;
+    for kind in all {
+        match stored {
+            Some(stored) if own.as_ref() == Some(kind) => verdict = verify(password, stored)?,
+            _ => {
+                let _ = verify(password, &kind.dummy())?;
+            }
+        }
     }
-    stored.map_or(Ok(Verdict::Wrong), |stored| verify(password, stored))
+    Ok(verdict)
 }
 
 enum Stored<'a> {

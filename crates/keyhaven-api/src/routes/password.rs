@@ -13,6 +13,7 @@ use crate::bodies::{
     PasswordChange, PasswordLogin, PasswordRegister, PasswordRemoval, PasswordSignedIn, SessionBody, User,
 };
 use crate::error::{ApiError, Problem};
+use crate::even::refusing_evenly;
 use crate::extract::{Body, From, OptionalBody, PresentedSession, StoredSessions};
 use crate::state::ApiState;
 
@@ -65,9 +66,8 @@ pub(crate) async fn login(
     let password = Zeroizing::new(body.password);
     let current = current.as_ref().map(|current| &current.signed_in);
     let passwords = &state.keyhaven.passwords;
-    let done = passwords
-        .sign_in(&client, current, &body.username, &password)
-        .await?;
+    let sign_in = passwords.sign_in(&client, current, &body.username, &password);
+    let done = refusing_evenly(sign_in).await?;
     Ok(signed_in(&state, &client, &done, "message.signed_in"))
 }
 
