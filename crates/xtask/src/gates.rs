@@ -84,10 +84,14 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features", "--locked"])?;
         passes(doc.env("RUSTDOCFLAGS", "-D warnings"))
     });
-    let nextest_run = |arguments: &[&str], environment: &[(&str, &str)]| -> anyhow::Result<Count> {
+    let nextest_of = |build: &[&str]| -> anyhow::Result<Command> {
         let mut run = tools::command(tools::cargo_tool(&CARGO_NEXTEST)?)?;
-        run.args(["nextest", "run", "--workspace", "--all-features", "--locked"]);
+        run.args(["nextest", "run", "--locked"]).args(build);
         run.args(["--no-fail-fast", "--color", "never", "--show-progress", "none"]);
+        Ok(run)
+    };
+    let nextest_run = |arguments: &[&str], environment: &[(&str, &str)]| -> anyhow::Result<Count> {
+        let mut run = nextest_of(&["--workspace", "--all-features"])?;
         run.args(arguments).envs(environment.iter().copied());
         if let Some(postgres) = &postgres {
             run.env(keyhaven_testkit::postgres::SHARED_URL, postgres.root_url());
@@ -131,6 +135,11 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
             },
         );
     }
+    gate("verifier without ring", &mut || {
+        let build = ["--no-default-features", "--features", "all-algorithms"];
+        let (succeeded, output) = shown(nextest_of(&["--package", "keyhaven-core"])?.args(build))?;
+        Ok(nextest(&output).of_run(succeeded))
+    });
     gate("documentation tests", &mut || {
         let (succeeded, output) = shown(&mut cargo(&[
             "test",

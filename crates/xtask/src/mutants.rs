@@ -100,30 +100,26 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
         file,
         digest,
     };
-    // First the tests that catch most, then all of them for what these missed.
-    for (pass, tests) in [(QUICK, QUICK_TESTS), (FULL, &[][..])] {
-        let missed = missed_by_quick(&directory)?;
-        if pass == FULL && missed.is_empty() {
+    let mut before: Option<&Pass> = None;
+    for pass in PASSES {
+        let missed = before.map(|before| missed_by(before, &directory)).transpose()?;
+        if missed.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
+        before = Some(pass);
         let mut command = cargo_mutants(&run.file)?;
-        for name in &missed {
+        for name in missed.iter().flatten() {
             command.args(["--re", &format!("^{}$", escaped(name))]);
         }
-        command.args([
-            "--all-features",
-            "--no-shuffle",
-            "--cap-lints=true",
-            "--test-tool",
-            "nextest",
-        ]);
-        if !baseline {
+        command.args(pass.features);
+        command.args(["--no-shuffle", "--cap-lints=true", "--test-tool", "nextest"]);
+        if !(baseline || pass.other_build) {
             command.arg("--baseline=skip");
         }
         // Generous: on a busy machine a slow test is no caught mutant.
         command.args(["--timeout", "900", "--colors", "never", "--no-times", "--output"]);
-        command.arg(directory.join(pass));
-        command.args(tests.iter().map(|test| format!("--cargo-arg={test}")));
+        command.arg(directory.join(pass.name));
+        command.args(pass.tests.iter().map(|test| format!("--cargo-arg={test}")));
         command.args(["--", "--profile", "mutants"]);
         command
             // A build directory that stays: the dependencies are built once.
@@ -140,22 +136,52 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
     record(&directory, run)
 }
 
-const QUICK: &str = "quick";
-const FULL: &str = "full";
-const QUICK_TESTS: &[&str] = &[
-    "--lib",
-    "--test=spoiled_assertion",
-    "--test=spoiled_registration",
-    "--test=spoiled_statements",
+/// Tests that try mutants; the next pass tries what these missed.
+struct Pass {
+    name: &'static str,
+    features: &'static [&'static str],
+    tests: &'static [&'static str],
+    /// Another build than that of the pass before: its tests have to pass before anything is changed, too.
+    other_build: bool,
+}
+
+/// First the tests that catch most, then all of them, then all of the build without ring, which compiles what the others
+/// do not.
+const PASSES: &[Pass] = &[
+    Pass {
+        name: "quick",
+        features: &["--all-features"],
+        tests: &[
+            "--lib",
+            "--test=spoiled_assertion",
+            "--test=spoiled_registration",
+            "--test=spoiled_statements",
+        ],
+        other_build: false,
+    },
+    Pass {
+        name: "full",
+        features: &["--all-features"],
+        tests: &[],
+        other_build: false,
+    },
+    Pass {
+        name: "without-ring",
+        features: &["--no-default-features", "--features", "all-algorithms"],
+        tests: &[],
+        other_build: true,
+    },
 ];
 
 /// Takes up the outcomes in `directory`. `false`: some mutants were missed, or not tried.
 fn record(directory: &Path, run: Run) -> anyhow::Result<bool> {
     let (planned, excluded) = mutants_of(&run.file)?;
-    // What the quick tests missed is undecided until all tests have been run.
-    let mut verdicts = outcomes(&directory.join(QUICK))?;
-    verdicts.retain(|_, verdict| *verdict != Verdict::Missed);
-    verdicts.extend(outcomes(&directory.join(FULL))?);
+    let mut verdicts = BTreeMap::new();
+    for pass in PASSES {
+        // What a pass missed is undecided until the next one has tried it.
+        verdicts.retain(|_, verdict| *verdict != Verdict::Missed);
+        verdicts.extend(outcomes(&directory.join(pass.name))?);
+    }
 
     let mut of_file = Mutated {
         date: run.date,
@@ -192,9 +218,9 @@ fn record(directory: &Path, run: Run) -> anyhow::Result<bool> {
     Ok(complete)
 }
 
-/// What the first pass left undecided; empty before it.
-fn missed_by_quick(directory: &Path) -> anyhow::Result<Vec<String>> {
-    let outcomes = outcomes(&directory.join(QUICK))?;
+/// What a pass left undecided.
+fn missed_by(pass: &Pass, directory: &Path) -> anyhow::Result<Vec<String>> {
+    let outcomes = outcomes(&directory.join(pass.name))?;
     Ok(outcomes
         .into_iter()
         .filter(|(_, verdict)| *verdict == Verdict::Missed)
