@@ -1,6 +1,6 @@
 //! What the public interface tells beside verdicts.
 
-use keyhaven_core::cbor::Value;
+use keyhaven_core::cbor::{CborError, Value};
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
@@ -18,6 +18,16 @@ fn how_a_sign_count_moved_has_a_name() {
     ] {
         let check = SignCountCheck::compare(SignCount(stored), SignCount(received));
         assert_eq!(check.as_str(), name, "{stored} {received}");
+    }
+}
+
+#[test]
+fn cbor_keys_are_integers_or_texts() {
+    // Bytes, an array, a map, false, true, null, undefined.
+    for key in [0x40, 0x80, 0xa0, 0xf4, 0xf5, 0xf6, 0xf7] {
+        let map = [0xa1, key, 0x00];
+        let refusal = Value::parse(&map, CanonicalCbor::AnyKeyOrder).err();
+        assert_eq!(refusal, Some(CborError::KeyType), "{key:#x}");
     }
 }
 
