@@ -106,20 +106,11 @@ impl PostgresStore {
         .fetch_all(&mut *lent)
         .await;
 
-        let mut candidates = None;
-        for row in lent.settle(rows)? {
-            let handle = match (row.credential_id, row.transports) {
-                (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: columns::credential_id(&id)?,
-                    transports: columns::transports(&transports)?,
-                }),
-                (_, _) => None,
-            };
-            if row.known {
-                candidates.get_or_insert_with(Vec::new).extend(handle);
-            }
-        }
-        Ok(candidates)
+        let rows = lent.settle(rows)?;
+        let rows = rows
+            .into_iter()
+            .map(|row| (row.known, row.credential_id, row.transports));
+        Ok(columns::login_candidates(rows)?)
     }
 
     async fn ask(&self) -> Result<(), Failure> {

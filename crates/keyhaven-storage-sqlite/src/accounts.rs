@@ -103,19 +103,9 @@ impl SqliteStore {
         .fetch_all(&self.readers)
         .await?;
 
-        let mut candidates = None;
-        for row in rows {
-            let handle = match (row.credential_id, row.transports) {
-                (Some(id), Some(transports)) => Some(CredentialHandle {
-                    id: columns::credential_id(&id)?,
-                    transports: columns::transports(&transports)?,
-                }),
-                (_, _) => None,
-            };
-            if row.known {
-                candidates.get_or_insert_with(Vec::new).extend(handle);
-            }
-        }
-        Ok(candidates)
+        let rows = rows
+            .into_iter()
+            .map(|row| (row.known, row.credential_id, row.transports));
+        Ok(columns::login_candidates(rows)?)
     }
 }

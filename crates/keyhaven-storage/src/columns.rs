@@ -6,7 +6,7 @@
 
 use keyhaven_types::{AuthenticatorTransport, CredentialId, RpId, SignCount, UnixTime, UserHandle};
 
-use crate::{AuditOutcome, EventId, TokenHash};
+use crate::{AuditOutcome, CredentialHandle, EventId, TokenHash};
 
 /// What the macros name, so that adapters need not.
 #[doc(hidden)]
@@ -279,6 +279,30 @@ pub fn token_hash(bytes: &[u8]) -> Result<TokenHash, Damaged> {
 /// [`Damaged`] where it is none.
 pub fn transports(json: &str) -> Result<Vec<AuthenticatorTransport>, Damaged> {
     serde_json::from_str(json).map_err(|_| Damaged("list of transports"))
+}
+
+/// What a login by name starts from, of rows that say whether there is such an account and, where it has one, a
+/// credential's id and transports. `None`: there is no account.
+///
+/// # Errors
+/// [`Damaged`] where an id or a list of transports is none.
+pub fn login_candidates(
+    rows: impl IntoIterator<Item = (bool, Option<Vec<u8>>, Option<String>)>,
+) -> Result<Option<Vec<CredentialHandle>>, Damaged> {
+    let mut candidates = None;
+    for (known, id, list) in rows {
+        let handle = match (id, list) {
+            (Some(id), Some(list)) => Some(CredentialHandle {
+                id: credential_id(&id)?,
+                transports: transports(&list)?,
+            }),
+            (_, _) => None,
+        };
+        if known {
+            candidates.get_or_insert_with(Vec::new).extend(handle);
+        }
+    }
+    Ok(candidates)
 }
 
 /// A list of authentication methods.
