@@ -136,8 +136,8 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         );
     }
     gate("verifier without ring", &mut || {
-        let build = ["--no-default-features", "--features", "all-algorithms"];
-        let (succeeded, output) = shown(nextest_of(&["--package", "keyhaven-core"])?.args(build))?;
+        let mut run = nextest_of(&["--package", "keyhaven-core"])?;
+        let (succeeded, output) = shown(run.args(tree::WITHOUT_RING))?;
         Ok(nextest(&output).of_run(succeeded))
     });
     gate("documentation tests", &mut || {

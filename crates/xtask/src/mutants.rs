@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::assurance::{self, Evidence, Mutated};
 use crate::tools::{self, CARGO_MUTANTS, CARGO_NEXTEST};
+use crate::tree::WITHOUT_RING;
 
 /// Which files to test, of those that need it.
 pub(crate) struct Selection<'a> {
@@ -100,20 +101,20 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
         file,
         digest,
     };
-    let mut before: Option<&Pass> = None;
+    // What the pass before left undecided; before the first one nothing is decided.
+    let mut missed: Option<Vec<String>> = None;
     for pass in PASSES {
-        let missed = before.map(|before| missed_by(before, &directory)).transpose()?;
         if missed.as_ref().is_some_and(Vec::is_empty) {
             break;
         }
-        before = Some(pass);
         let mut command = cargo_mutants(&run.file)?;
         for name in missed.iter().flatten() {
             command.args(["--re", &format!("^{}$", escaped(name))]);
         }
         command.args(pass.features);
         command.args(["--no-shuffle", "--cap-lints=true", "--test-tool", "nextest"]);
-        if !(baseline || pass.other_build) {
+        // Another build's tests have to pass before anything is changed, too.
+        if !baseline && pass.features != WITHOUT_RING {
             command.arg("--baseline=skip");
         }
         // Generous: on a busy machine a slow test is no caught mutant.
@@ -132,6 +133,7 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
             command.env("PATH", tools::path_with(directory)?);
         }
         let _ = command.status()?;
+        missed = Some(missed_by(pass, &directory)?);
     }
     record(&directory, run)
 }
@@ -141,8 +143,6 @@ struct Pass {
     name: &'static str,
     features: &'static [&'static str],
     tests: &'static [&'static str],
-    /// Another build than that of the pass before: its tests have to pass before anything is changed, too.
-    other_build: bool,
 }
 
 /// First the tests that catch most, then all of them, then all of the build without ring, which compiles what the others
@@ -157,19 +157,16 @@ const PASSES: &[Pass] = &[
             "--test=spoiled_registration",
             "--test=spoiled_statements",
         ],
-        other_build: false,
     },
     Pass {
         name: "full",
         features: &["--all-features"],
         tests: &[],
-        other_build: false,
     },
     Pass {
         name: "without-ring",
-        features: &["--no-default-features", "--features", "all-algorithms"],
+        features: WITHOUT_RING,
         tests: &[],
-        other_build: true,
     },
 ];
 

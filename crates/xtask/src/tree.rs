@@ -6,6 +6,9 @@ use anyhow::ensure;
 
 use crate::tools;
 
+/// What cargo is told for every algorithm, without ring.
+pub(crate) const WITHOUT_RING: &[&str] = &["--no-default-features", "--features", "all-algorithms"];
+
 /// A build of keyhaven-core, and how many crates it may be made of, itself included.
 struct Build {
     name: &'static str,
@@ -30,7 +33,7 @@ const BUILDS: &[Build] = &[
     },
     Build {
         name: "every algorithm, without ring",
-        features: &["--no-default-features", "--features", "all-algorithms"],
+        features: WITHOUT_RING,
         limit: 95,
         c: false,
     },
