@@ -135,11 +135,16 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
             },
         );
     }
-    gate("verifier without ring", &mut || {
-        let mut run = nextest_of(&["--package", "keyhaven-core"])?;
-        let (succeeded, output) = shown(run.args(tree::WITHOUT_RING))?;
-        Ok(nextest(&output).of_run(succeeded))
-    });
+    for (name, build) in [
+        ("verifier without ring", tree::WITHOUT_RING),
+        ("verifier with default features", tree::DEFAULT_FEATURES),
+    ] {
+        gate(name, &mut || {
+            let mut run = nextest_of(&["--package", "keyhaven-core"])?;
+            let (succeeded, output) = shown(run.args(build))?;
+            Ok(nextest(&output).of_run(succeeded))
+        });
+    }
     gate("documentation tests", &mut || {
         let (succeeded, output) = shown(&mut cargo(&[
             "test",

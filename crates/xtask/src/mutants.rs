@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::assurance::{self, Evidence, Mutated};
 use crate::tools::{self, CARGO_MUTANTS, CARGO_NEXTEST};
-use crate::tree::WITHOUT_RING;
+use crate::tree::{ALL_FEATURES, DEFAULT_FEATURES, WITHOUT_RING};
 
 /// Which files to test, of those that need it.
 pub(crate) struct Selection<'a> {
@@ -114,7 +114,7 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
         command.args(pass.features);
         command.args(["--no-shuffle", "--cap-lints=true", "--test-tool", "nextest"]);
         // Another build's tests have to pass before anything is changed, too.
-        if !baseline && pass.features != WITHOUT_RING {
+        if !baseline && pass.features == ALL_FEATURES {
             command.arg("--baseline=skip");
         }
         // Generous: on a busy machine a slow test is no caught mutant.
@@ -146,11 +146,11 @@ struct Pass {
 }
 
 /// First the tests that catch most, then all of them, then all of the build without ring, which compiles what the others
-/// do not.
+/// do not, and of the one with default features, which refuses what the others verify.
 const PASSES: &[Pass] = &[
     Pass {
         name: "quick",
-        features: &["--all-features"],
+        features: ALL_FEATURES,
         tests: &[
             "--lib",
             "--test=spoiled_assertion",
@@ -160,12 +160,17 @@ const PASSES: &[Pass] = &[
     },
     Pass {
         name: "full",
-        features: &["--all-features"],
+        features: ALL_FEATURES,
         tests: &[],
     },
     Pass {
         name: "without-ring",
         features: WITHOUT_RING,
+        tests: &[],
+    },
+    Pass {
+        name: "default-features",
+        features: DEFAULT_FEATURES,
         tests: &[],
     },
 ];

@@ -6,6 +6,12 @@ use anyhow::ensure;
 
 use crate::tools;
 
+/// What cargo is told for everything.
+pub(crate) const ALL_FEATURES: &[&str] = &["--all-features"];
+
+/// What cargo is told for what those get who say nothing.
+pub(crate) const DEFAULT_FEATURES: &[&str] = &[];
+
 /// What cargo is told for every algorithm, without ring.
 pub(crate) const WITHOUT_RING: &[&str] = &["--no-default-features", "--features", "all-algorithms"];
 
@@ -21,13 +27,13 @@ struct Build {
 const BUILDS: &[Build] = &[
     Build {
         name: "default features",
-        features: &[],
+        features: DEFAULT_FEATURES,
         limit: 70,
         c: true,
     },
     Build {
         name: "all features",
-        features: &["--all-features"],
+        features: ALL_FEATURES,
         limit: 95,
         c: true,
     },
