@@ -195,16 +195,16 @@ impl Backing {
     }
 
     /// Puts counters before the stores.
-    pub(crate) async fn counters(&self) -> anyhow::Result<Counters> {
+    pub(crate) fn counters(&self) -> anyhow::Result<Counters> {
         let mut counters = Counters {
             postgres: None,
             redis: None,
         };
         if let Some(postgres) = &self.postgres {
-            counters.postgres = Some(Counter::before(postgres.port()).await?);
+            counters.postgres = Some(Counter::before(postgres.port())?);
         }
         if let Some(redis) = &self.redis {
-            counters.redis = Some(Counter::before(redis.port()).await?);
+            counters.redis = Some(Counter::before(redis.port())?);
         }
         Ok(counters)
     }

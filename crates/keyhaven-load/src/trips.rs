@@ -18,13 +18,21 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Listens on a port of its own for what goes to `port`. Ends with the runtime.
-    pub(crate) async fn before(port: u16) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// Listens on a port of its own for what goes to `port`, in a thread of its own: a server that is waited for may be
+    /// waiting for its store. Ends with the process.
+    pub(crate) fn before(port: u16) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let trips = Arc::new(AtomicU64::new(0));
         let counted = trips.clone();
-        tokio::spawn(async move {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let forwarding = async move {
+            let Ok(listener) = TcpListener::from_std(listener) else {
+                return;
+            };
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(store) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
                     continue;
@@ -45,7 +53,8 @@ impl Counter {
                 let count = Some(counted.clone());
                 tokio::spawn(forward(from_client, to_store, Speaker::Client, spoke, count));
             }
-        });
+        };
+        std::thread::spawn(move || runtime.block_on(forwarding));
         Ok(Self { address, trips })
     }
 
@@ -90,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_and_what_is_said_after_it_are_a_round_trip() {
         let store = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let counter = Counter::before(store.local_addr().unwrap().port()).await.unwrap();
+        let counter = Counter::before(store.local_addr().unwrap().port()).unwrap();
         let mut client = TcpStream::connect(counter.address).await.unwrap();
         let (mut store, _) = store.accept().await.unwrap();
         let mut buffer = [0; 8];

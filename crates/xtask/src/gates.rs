@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::assurance;
 use crate::fuzz;
+use crate::load;
 use crate::summary::{Count, libtest, nextest};
 use crate::tools::{self, CARGO_DENY, CARGO_NEXTEST, SQLX_CLI};
 use crate::tree;
@@ -157,6 +158,7 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         Ok(libtest(&output).of_run(succeeded))
     });
 
+    gate("load, for a moment", &mut || Ok(Count::one(load::smoke()?)));
     gate("fuzzing, for a moment", &mut fuzz::smoke);
     gate("assurance", &mut || Ok(Count::one(assurance::check()?)));
 

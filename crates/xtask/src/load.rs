@@ -27,6 +27,42 @@ pub(crate) fn bench() -> anyhow::Result<(String, bool)> {
     Ok((section, output.status.success()))
 }
 
+/// A second of logins by both ways in, on every kind of store, of the programs that the tests have built. `false`: some
+/// failed.
+pub(crate) fn smoke() -> anyhow::Result<bool> {
+    let built = tools::command("cargo")?
+        .args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--all-features",
+            "--locked",
+            "--bins",
+        ])
+        .status()?;
+    ensure!(built.success(), "the build of the binaries failed");
+    let binaries = std::path::absolute(tools::target()?.join("debug"))?;
+    let mut fine = true;
+    for stores in ["memory", "redis+memory", "redis+postgres", "sqlite"] {
+        fine &= tools::command(binaries.join("keyhaven-load"))?
+            .arg("--binary")
+            .arg(binaries.join("keyhaven"))
+            .args([
+                "--stores",
+                stores,
+                "--seconds",
+                "1",
+                "--connections",
+                "4",
+                "--rows",
+                "3000",
+            ])
+            .status()?
+            .success();
+    }
+    Ok(fine)
+}
+
 fn generator(command: Option<&str>, options: &[&str]) -> anyhow::Result<Command> {
     // One by one: together their dependencies would get features that the server as it is shipped does not have.
     for package in ["keyhaven-server", "keyhaven-load"] {
