@@ -17,6 +17,7 @@ mod echo;
 mod operations;
 mod parts;
 mod people;
+mod raw;
 mod report;
 mod run;
 mod scale;
@@ -56,8 +57,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // One thread, so that the other processors are the servers'.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut runtime = match &cli.command {
+        // As a server has it that asks for nothing else.
+        Some(Command::Part {
+            part: parts::Part::Echo { .. },
+        }) => tokio::runtime::Builder::new_multi_thread(),
+        // One thread, so that the other processors are the servers'.
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         runtime.block_on(async {
             match &cli.command {

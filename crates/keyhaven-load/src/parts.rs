@@ -24,7 +24,7 @@ pub(crate) const CONCURRENCY: usize = 32;
 /// One part, as a process.
 #[derive(clap::Subcommand)]
 pub(crate) enum Part {
-    /// Answer every request with the same bytes.
+    /// Answer every request with the same bytes, and a finish after one raw verification.
     Echo {
         /// The body of the answer to a start.
         #[arg(long)]

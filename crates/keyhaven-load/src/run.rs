@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use anyhow::Context as _;
 
 use crate::client::Client;
 use crate::drive::{self, By, Plan, Population};
 use crate::people::Person;
+use crate::raw::Raw;
 use crate::signer::Signer;
 use crate::site::{self, Backing, Site, Stores};
 use crate::{cpu, report, seed};
@@ -103,11 +103,12 @@ async fn measure(
     drive::run(site, population, signer, &plan).await?;
     plan.time = Duration::from_secs(options.seconds);
     let used = |site: &Site| backing.map(|backing| backing.used(site));
-    let raw_before = raw_verification(signer)?;
+    let raw = Raw::new(signer);
+    let raw_before = raw.time()?;
     let before = used(site);
     let outcome = drive::run(site, population, signer, &plan).await?;
     let after = used(site);
-    let raw = raw_before.min(raw_verification(signer)?);
+    let raw = raw_before.min(raw.time()?);
     let stores = match &options.url {
         Some(url) => url.clone(),
         None => options.stores.label().to_owned(),
@@ -190,25 +191,4 @@ pub(crate) async fn register(site: &Site, signer: &Signer) -> anyhow::Result<Pop
         people.push(person);
     }
     Ok(Population::Registered(Arc::new(people)))
-}
-
-/// What one raw verification by ring takes on this thread, here and now: the processor time, the key parsed each time.
-pub(crate) fn raw_verification(signer: &Signer) -> anyhow::Result<Duration> {
-    let message = [7_u8; 69];
-    let cose = signer.public_key(0);
-    let point: Vec<u8> = std::iter::once(4)
-        .chain(cose.get(10..42).unwrap_or_default().iter().copied())
-        .chain(cose.get(45..77).unwrap_or_default().iter().copied())
-        .collect();
-    let signature = signer.sign(0, 1, [&message, &[]]);
-    let mut least = Duration::MAX;
-    for _ in 0..20 {
-        let began = Instant::now();
-        for _ in 0..100 {
-            let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &point);
-            ensure!(key.verify(&message, &signature).is_ok(), "the signature");
-        }
-        least = least.min(began.elapsed() / 100);
-    }
-    Ok(least)
 }

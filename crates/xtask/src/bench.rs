@@ -198,9 +198,10 @@ fn document(table: &str, goals: &str, logins: &str) -> anyhow::Result<String> {
          server. Its cost is the processor time of the server and of the stores behind it, from /proc, without the driver's. The\n\
          stores are on the same machine; PostgreSQL has `fsync` and `synchronous_commit` on. Everybody who signs in has done\n\
          so before, so that the server remembers the passkey (`ceremonies.known_credentials`).\n\n\
-         The parts are measured without Keyhaven's code, in the same rounds: an axum server that answers the same requests\n\
-         with bodies of the same size, the same statements through bare tokio-postgres connections, ring's raw verification.\n\
-         Ratios are medians of the rounds' ratios.\n\n\
+         The parts are measured without Keyhaven's code, in the same rounds: an axum server on tokio's usual threads that\n\
+         answers the same requests with bodies of the same size and verifies one signature with ring before it answers a\n\
+         finish; the same statements through bare tokio-postgres connections; the same commands through a bare Redis client.\n\
+         “Raw” is ring's verification alone. Ratios are medians of the rounds' ratios.\n\n\
          {logins}\n\
          `cargo xtask load` measures rates, latencies and round trips; `cargo xtask load scale` compares latency at ten million\n\
          stored passkeys with that at ten thousand.\n",
