@@ -4,6 +4,8 @@
 //! Nobody needs a private key for these: with the exponent 3, a signature s and an encoding m, n = s³ − m is a modulus under
 //! which s opens to m.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
 use keyhaven_core::{
     AssertionError, AssertionPolicy, AuthenticationResponse, Challenge, CosePublicKey, CredentialId,
     CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedUser, Origin, RelyingParty, RpId, SignCount,
