@@ -128,6 +128,17 @@ impl Backing {
         database: &str,
         counters: Option<&Counters>,
     ) -> anyhow::Result<Site> {
+        self.serve_with(binary, database, counters, None)
+    }
+
+    /// The same, with a setting more.
+    pub(crate) fn serve_with(
+        &self,
+        binary: &Path,
+        database: &str,
+        counters: Option<&Counters>,
+        setting: Option<(&str, &str)>,
+    ) -> anyhow::Result<Site> {
         let database_url = match (self.stores, &self.postgres) {
             (Stores::Memory | Stores::RedisMemory, _) => "memory:".to_owned(),
             (Stores::Sqlite, _) => "sqlite:keyhaven.db".to_owned(),
@@ -157,13 +168,14 @@ impl Backing {
         let key = key.to_str().context("a path")?;
         let texts = self.secret.path().join("texts");
         let texts = texts.to_str().context("a path")?;
-        let environment = [
+        let mut environment = vec![
             ("KEYHAVEN_RATE_LIMIT", "off"),
             ("KEYHAVEN_DATABASE_URL", database_url.as_str()),
             ("KEYHAVEN_CHALLENGES_URL", challenges_url.as_str()),
             ("KEYHAVEN_SECRET_KEY_FILE", key),
             ("KEYHAVEN_ENCRYPTION__KEY_FILES", texts),
         ];
+        environment.extend(setting);
         let binary = binary.to_str().context("a path")?;
         ensure!(Path::new(binary).is_file(), "{binary} is not there");
         let server = Server::start(binary, &environment);
