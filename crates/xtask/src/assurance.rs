@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::page::with_part;
 use crate::tools;
 
 const DATA: &str = "docs/assurance.json";
@@ -106,12 +107,7 @@ impl Evidence {
             ("fuzz", self.fuzz_table()),
             ("coverage", self.coverage_table()),
         ] {
-            let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
-            let (before, rest) = page
-                .split_once(&start)
-                .with_context(|| format!("{PAGE}: {start}"))?;
-            let (_, after) = rest.split_once(&end).with_context(|| format!("{PAGE}: {end}"))?;
-            page = format!("{before}{start}{content}{end}{after}");
+            page = with_part(&page, name, &content).context(PAGE)?;
         }
         Ok(page)
     }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 
+use crate::page::{part, with_part};
 use crate::tools;
 
 /// A case as the benches print it.
@@ -51,6 +52,12 @@ const GOALS: &[Goal] = &[
     },
 ];
 
+/// The page that benches write.
+pub(crate) const PAGE: &str = "docs/performance.md";
+
+/// Its part that is about many rows.
+pub(crate) const SCALE: &str = "scale";
+
 /// Said where the goals of logins are missed.
 const WHY: &str = "\
     ### What is missed, and why\n\n\
@@ -78,12 +85,12 @@ pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
     let table = table(&timed, &allocations, &instructions);
     let (goals, met) = goals(&timed);
     println!("{table}\n{goals}\n{logins}");
-    let path = tools::root()?.join("docs/performance.md");
-    std::fs::write(
-        &path,
-        document(&table, &goals, &logins, if logins_met { "" } else { WHY })?,
-    )
-    .with_context(|| path.display().to_string())?;
+    let path = tools::root()?.join(PAGE);
+    let old = std::fs::read_to_string(&path).context(PAGE)?;
+    let new = document(&table, &goals, &logins, if logins_met { "" } else { WHY })?;
+    // What `cargo xtask load scale` has written.
+    let new = with_part(&new, SCALE, part(&old, SCALE).context(PAGE)?)?;
+    std::fs::write(&path, new).context(PAGE)?;
     Ok(met && logins_met)
 }
 
@@ -198,7 +205,7 @@ fn goals(timed: &[Timed]) -> (String, bool) {
 fn document(table: &str, goals: &str, logins: &str, why: &str) -> anyhow::Result<String> {
     Ok(format!(
         "# Performance\n\n\
-         Written by `cargo xtask bench` on {}, commit {}, {}, {}.\n\n\
+         Written by `cargo xtask bench` {}, {}.\n\n\
          Each case runs in slices of a quarter of a millisecond, right after or before a slice of the case that it is\n\
          divided by, once untimed before each, the cases in an order that rotates, 800 rounds. The ratio is the median of the rounds' ratios;\n\
          the middle half of the rounds lies in the span given. Absolute times depend on the machine and on what else it\n\
@@ -219,13 +226,20 @@ fn document(table: &str, goals: &str, logins: &str, why: &str) -> anyhow::Result
          “Raw” is ring's verification alone. Ratios are medians of the rounds' ratios.\n\n\
          {logins}\n\
          {why}\
-         `cargo xtask load` measures rates, latencies and round trips; `cargo xtask load scale` compares latency at ten million\n\
-         stored passkeys with that at ten thousand.\n",
-        first_line("date", &["-u", "+%Y-%m-%d"])?,
-        commit()?,
-        processor(),
+         `cargo xtask load` measures rates, latencies and round trips.\n\n\
+         ## Ten million passkeys\n\n\
+         `cargo xtask load scale` compares latency at ten million stored passkeys with that at ten thousand, in turns of two seconds\n\
+         on two databases of one PostgreSQL, with a server each that remembers no passkey.\n\n\
+         <!-- {SCALE} -->\n<!-- /{SCALE} -->\n",
+        circumstances()?,
         first_line("rustc", &["--version"])?,
     ))
+}
+
+/// Where and when something was measured: on a date, at a commit, on a machine.
+pub(crate) fn circumstances() -> anyhow::Result<String> {
+    let date = first_line("date", &["-u", "+%Y-%m-%d"])?;
+    Ok(format!("on {date}, commit {}, {}", commit()?, processor()))
 }
 
 fn commit() -> anyhow::Result<String> {

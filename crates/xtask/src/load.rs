@@ -2,17 +2,39 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
+use crate::bench::{PAGE, SCALE, circumstances};
+use crate::gates::shown;
+use crate::page::with_part;
 use crate::tools;
 
 /// Runs the load generator with these arguments, on the release server.
 pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<bool> {
-    let status = match arguments {
-        ["scale", options @ ..] => generator(Some("scale"), options)?.status()?,
-        options => generator(None, options)?.status()?,
-    };
-    Ok(status.success())
+    match arguments {
+        ["scale"] => scale(),
+        ["scale", options @ ..] => Ok(generator(Some("scale"), options)?.status()?.success()),
+        options => Ok(generator(None, options)?.status()?.success()),
+    }
+}
+
+/// The whole comparison of few rows and many, which goes into the page.
+fn scale() -> anyhow::Result<bool> {
+    let (met, output) = shown(&mut generator(Some("scale"), &[])?)?;
+    // Without what servers say.
+    let figures = output
+        .lines()
+        .filter(|line| line.contains(" people") || line.starts_with("median"));
+    let figures: String = figures.map(|line| format!("{line}\n")).collect();
+    ensure!(
+        figures.matches("median latency").count() == 2,
+        "it was not measured"
+    );
+    let path = tools::root()?.join(PAGE);
+    let page = std::fs::read_to_string(&path).context(PAGE)?;
+    let content = format!("Measured {}:\n\n```text\n{figures}```\n", circumstances()?);
+    std::fs::write(&path, with_part(&page, SCALE, &content)?).context(PAGE)?;
+    Ok(met)
 }
 
 /// The section of `docs/performance.md` on logins, and whether its goals are met.

@@ -12,6 +12,7 @@ mod fuzz;
 mod gates;
 mod load;
 mod mutants;
+mod page;
 mod summary;
 mod timing;
 mod tools;
