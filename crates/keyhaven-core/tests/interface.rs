@@ -162,3 +162,31 @@ fn anchors_for_any_model_are_found_for_each() {
         }])
     );
 }
+
+#[test]
+fn a_set_of_extensions_holds_what_was_put_into_it() {
+    let all = [
+        "appid",
+        "appidExclude",
+        "credBlob",
+        "credProps",
+        "credProtect",
+        "hmac-secret",
+        "largeBlob",
+        "minPinLength",
+        "prf",
+        "remoteClientDataJSON",
+    ]
+    .map(|name| keyhaven_core::Extension::from_identifier(name).unwrap());
+    for one in all {
+        // Putting it in a second time changes nothing.
+        let set = ExtensionSet::default().with(one).with(one);
+        for other in all {
+            assert_eq!(set.contains(other), one == other, "{one:?} {other:?}");
+        }
+        let others: ExtensionSet = all.into_iter().filter(|other| *other != one).collect();
+        assert!(!others.contains(one), "{one:?}");
+        assert!(others.with(one).contains(one), "{one:?}");
+    }
+    assert_eq!(keyhaven_core::Extension::from_identifier("uvm"), None);
+}

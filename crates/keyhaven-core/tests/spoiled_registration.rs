@@ -1198,6 +1198,79 @@ fn step_28_outputs_nobody_asked_for_are_refused_where_policy_says_so() {
 }
 
 #[test]
+fn step_28_what_policy_demands_of_outputs_is_there() {
+    let refused = || refusal("extension_not_allowed", "7.1.28");
+    let demanding = |demands: ExtensionDemands, signed: &[(&str, i64)], large_blob: Option<bool>| {
+        let mut registration = Registration::none();
+        registration.policy.extensions.demands = demands;
+        if !signed.is_empty() {
+            let outputs = signed
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()));
+            registration.draft.set_extensions(Cbor::Map(outputs.collect()));
+        }
+        if let Some(supported) = large_blob {
+            registration.extension_results = Some(serde_json::json!({"largeBlob": {"supported": supported}}));
+        }
+        registration
+            .judge()
+            .map(drop)
+            .map_err(|error| (error.code(), error.step().to_string()))
+    };
+    let nothing = ExtensionDemands::default();
+    assert_eq!(
+        demanding(nothing, &[("credProtect", 1), ("minPinLength", 1)], Some(false)),
+        Ok(())
+    );
+
+    let levels = [
+        CredProtect::UserVerificationOptional,
+        CredProtect::UserVerificationOptionalWithCredentialId,
+        CredProtect::UserVerificationRequired,
+    ];
+    for (least, level) in (1_i64..).zip(levels) {
+        let demands = ExtensionDemands {
+            cred_protect: Some(level),
+            ..nothing
+        };
+        assert_eq!(demanding(demands, &[], None), Err(refused()));
+        for signed in 1..=3 {
+            let enough = if signed < least { Err(refused()) } else { Ok(()) };
+            assert_eq!(
+                demanding(demands, &[("credProtect", signed)], None),
+                enough,
+                "{signed} of {least}"
+            );
+        }
+    }
+
+    let demands = ExtensionDemands {
+        min_pin_length: Some(6),
+        ..nothing
+    };
+    for (length, verdict) in [(5, Err(refused())), (6, Ok(())), (7, Ok(()))] {
+        assert_eq!(
+            demanding(demands, &[("minPinLength", length)], None),
+            verdict,
+            "{length}"
+        );
+    }
+    assert_eq!(demanding(demands, &[], None), Ok(()));
+
+    let demands = ExtensionDemands {
+        large_blob: true,
+        ..nothing
+    };
+    for (supported, verdict) in [
+        (None, Err(refused())),
+        (Some(false), Err(refused())),
+        (Some(true), Ok(())),
+    ] {
+        assert_eq!(demanding(demands, &[], supported), verdict, "{supported:?}");
+    }
+}
+
+#[test]
 fn the_first_step_that_does_not_hold_is_named() {
     // Spoiled everywhere; repaired from the front, the refusals come in the order of the text.
     let mut registration = Registration::none();
