@@ -34,8 +34,7 @@ use config::{Config, Flags};
 use keyhaven_service::Clock as _;
 use ports::SystemClock;
 
-/// Answers are made of many small allocations: an allocator that is quick at those, and keeps its own records out of
-/// reach of what overruns a buffer (`secure`).
+/// Answers are made of many small allocations: an allocator that is quick at those.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -6,12 +6,11 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use keyhaven_core::{
-    AssertionError, AssertionPolicy, AuthenticationResponse, Challenge, CosePublicKey, CredentialId,
-    CredentialRecord, CrossOrigin, ExpectedAssertion, ExpectedUser, Origin, RelyingParty, RpId, SignCount,
-    base64url, verify_assertion,
-};
+mod support;
+
+use keyhaven_core::{AssertionError, Challenge, CredentialId, ExpectedUser, base64url};
 use keyhaven_testkit::authenticator::Cbor;
+use support::{Assertion, ORIGIN};
 
 /// Modulus and signature, without its leading zeros, over the assertion below: its encoding has the 256 bytes that it should.
 const WHOLE: [&str; 2] = [
@@ -61,11 +60,9 @@ fn verdict([n, signature]: [&str; 2]) -> Result<(), AssertionError> {
     cose_key.set(-1, Cbor::Bytes(modulus));
     cose_key.set(-2, Cbor::Bytes(vec![3]));
 
-    let cose_key = cose_key.encode();
-
     let challenge: Vec<u8> = (0..32).collect();
     let client_data = format!(
-        r#"{{"type":"webauthn.get","challenge":"{}","origin":"https://example.org","crossOrigin":false}}"#,
+        r#"{{"type":"webauthn.get","challenge":"{}","origin":"{ORIGIN}","crossOrigin":false}}"#,
         base64url::encode(&challenge)
     );
     let hash = ring::digest::digest(&ring::digest::SHA256, b"example.org");
@@ -79,29 +76,17 @@ fn verdict([n, signature]: [&str; 2]) -> Result<(), AssertionError> {
             "signature": base64url::encode(&padded),
         },
     });
-    let response = AuthenticationResponse::from_json(response.to_string().as_bytes()).unwrap();
-    let relying_party = RelyingParty {
-        id: RpId::new("example.org").unwrap(),
-        origins: vec![Origin::new("https://example.org").unwrap()],
-        cross_origin: CrossOrigin::Refuse,
-    };
-    let challenge = Challenge::new(challenge).unwrap();
-    let expected = ExpectedAssertion {
-        relying_party: &relying_party,
-        challenge: &challenge,
-        origin: None,
-        allow_credentials: &[],
+    let assertion = Assertion {
+        challenge: Challenge::new(challenge).unwrap(),
         user: ExpectedUser::Identified,
-        appid: None,
-    };
-    let record = CredentialRecord {
-        id: &CredentialId::try_from(&b"credential"[..]).unwrap(),
-        public_key: &CosePublicKey::new(&cose_key),
-        sign_count: SignCount(0),
+        id: CredentialId::try_from(&b"credential"[..]).unwrap(),
+        public_key: cose_key.encode(),
+        sign_count: 0,
         user_handle: None,
         backup_eligible: None,
+        ..Assertion::es256()
     };
-    verify_assertion(&response, &expected, &record, &AssertionPolicy::default()).map(drop)
+    assertion.judge_json(response.to_string().as_bytes()).map(drop)
 }
 
 #[test]

@@ -17,6 +17,9 @@ const DATA: &str = "docs/assurance.json";
 const PAGE: &str = "docs/assurance.md";
 const EXCLUSIONS: &str = ".cargo/mutants.toml";
 
+/// Processor seconds that each fuzz target is to have since its last change.
+const FUZZED_ENOUGH: u64 = 30 * 60;
+
 /// Everything that is kept.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -242,7 +245,7 @@ fn exclusions_table(exclusions: &[Exclusion]) -> String {
     out
 }
 
-/// Prints what is out of date, and writes the page's tables anew.
+/// Prints what is out of date or incomplete, and writes the page's tables anew.
 pub(crate) fn refresh() -> anyhow::Result<bool> {
     let evidence = Evidence::read()?;
     evidence.write()?;
@@ -285,7 +288,11 @@ impl Evidence {
         let mut lines = Vec::new();
         for file in core_sources()? {
             match self.mutants.get(&file) {
-                Some(run) if run.digest == digest_of(&[&file])? => {}
+                Some(run) if run.digest == digest_of(&[&file])? => {
+                    for mutant in &run.missed {
+                        lines.push(format!("no test notices: {mutant}"));
+                    }
+                }
                 Some(run) => lines.push(format!(
                     "changed since its mutants of {} were tested: {file}",
                     run.date
@@ -301,12 +308,18 @@ impl Evidence {
                 coverage.date
             ));
         }
-        for (target, run) in &self.fuzz {
-            if run.digest != fuzzed_digest(target)? {
-                lines.push(format!(
+        for target in fuzz_targets()? {
+            match self.fuzz.get(&target) {
+                Some(run) if run.digest != fuzzed_digest(&target)? => lines.push(format!(
                     "something changed since it was fuzzed on {}: {target}",
                     run.date
-                ));
+                )),
+                Some(run) if run.seconds >= FUZZED_ENOUGH => {}
+                run => lines.push(format!(
+                    "fuzzed for {} of {} minutes: {target}",
+                    run.map_or(0, |run| run.seconds / 60),
+                    FUZZED_ENOUGH / 60
+                )),
             }
         }
         Ok(lines)
@@ -341,6 +354,21 @@ fn sources_in(directory: &str) -> anyhow::Result<Vec<String>> {
     Ok(found)
 }
 
+/// The names of the fuzz targets, sorted.
+pub(crate) fn fuzz_targets() -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(tools::root()?.join("fuzz/fuzz_targets"))? {
+        let path = entry?.path();
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .context("a target")?;
+        names.push(name.to_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Of everything that a fuzz target runs.
 pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
     let mut files = core_sources()?;
@@ -365,19 +393,6 @@ pub(crate) fn digest_of(files: &[impl AsRef<Path>]) -> anyhow::Result<String> {
         }
     }
     Ok(format!("{hash:016x}").chars().take(10).collect())
-}
-
-/// Today, and the commit that is checked out, shortened.
-pub(crate) fn now() -> anyhow::Result<(String, String)> {
-    let output_of = |program: &str, arguments: &[&str]| -> anyhow::Result<String> {
-        let output = tools::command(program)?.args(arguments).output()?;
-        ensure!(output.status.success(), "{program} {arguments:?}");
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
-    Ok((
-        output_of("date", &["-u", "+%F"])?,
-        output_of("git", &["rev-parse", "--short=9", "HEAD"])?,
-    ))
 }
 
 fn count(n: usize) -> u64 {

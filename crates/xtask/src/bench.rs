@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 
-use crate::page::{part, with_part};
-use crate::tools;
+use crate::page::{PERFORMANCE, SCALE, part, with_part};
+use crate::{circumstances, load, tools};
 
 /// A case as the benches print it.
 struct Timed {
@@ -52,12 +52,6 @@ const GOALS: &[Goal] = &[
     },
 ];
 
-/// The page that benches write.
-pub(crate) const PAGE: &str = "docs/performance.md";
-
-/// Its part that is about many rows.
-pub(crate) const SCALE: &str = "scale";
-
 /// Said where the goals of logins are missed.
 const WHY: &str = "\
     ### What is missed, and why\n\n\
@@ -71,7 +65,7 @@ const WHY: &str = "\
 
 /// Measures, prints, and writes `docs/performance.md`. `false`: a goal is missed.
 pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
-    let (logins, logins_met) = crate::load::bench()?;
+    let (logins, logins_met) = load::bench()?;
     let timed = timed(&bench("verification", &[])?)?;
     let allocations = counts(&bench("allocations", &[])?, "allocations");
     let instructions = match (instructions, has_valgrind()) {
@@ -85,12 +79,12 @@ pub(crate) fn run(instructions: bool) -> anyhow::Result<bool> {
     let table = table(&timed, &allocations, &instructions);
     let (goals, met) = goals(&timed);
     println!("{table}\n{goals}\n{logins}");
-    let path = tools::root()?.join(PAGE);
-    let old = std::fs::read_to_string(&path).context(PAGE)?;
+    let path = tools::root()?.join(PERFORMANCE);
+    let old = std::fs::read_to_string(&path).context(PERFORMANCE)?;
     let new = document(&table, &goals, &logins, if logins_met { "" } else { WHY })?;
     // What `cargo xtask load scale` has written.
-    let new = with_part(&new, SCALE, part(&old, SCALE).context(PAGE)?)?;
-    std::fs::write(&path, new).context(PAGE)?;
+    let new = with_part(&new, SCALE, part(&old, SCALE).context(PERFORMANCE)?)?;
+    std::fs::write(&path, new).context(PERFORMANCE)?;
     Ok(met && logins_met)
 }
 
@@ -231,43 +225,9 @@ fn document(table: &str, goals: &str, logins: &str, why: &str) -> anyhow::Result
          `cargo xtask load scale` compares latency at ten million stored passkeys with that at ten thousand, in turns of two seconds\n\
          on two databases of one PostgreSQL, with a server each that remembers no passkey.\n\n\
          <!-- {SCALE} -->\n<!-- /{SCALE} -->\n",
-        circumstances()?,
-        first_line("rustc", &["--version"])?,
+        circumstances::described()?,
+        circumstances::compiler()?,
     ))
-}
-
-/// Where and when something was measured: on a date, at a commit, on a machine.
-pub(crate) fn circumstances() -> anyhow::Result<String> {
-    let date = first_line("date", &["-u", "+%Y-%m-%d"])?;
-    Ok(format!("on {date}, commit {}, {}", commit()?, processor()))
-}
-
-fn commit() -> anyhow::Result<String> {
-    let commit = first_line("git", &["rev-parse", "--short=12", "HEAD"])?;
-    let changed = tools::command("git")?
-        .args(["status", "--porcelain", "--untracked-files=no"])
-        .output()?;
-    Ok(if changed.stdout.is_empty() {
-        commit
-    } else {
-        format!("{commit} with changes")
-    })
-}
-
-fn first_line(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = tools::command(program)?.args(arguments).output()?;
-    let text = String::from_utf8(output.stdout)?;
-    Ok(text.lines().next().context("no output")?.to_owned())
-}
-
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("an unknown processor", |(_, model)| model);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cores} cores of {model}")
 }
 
 fn has_valgrind() -> bool {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::assurance::{self, Coverage, Covered, Evidence};
-use crate::tools;
+use crate::{circumstances, tools};
 
 /// Measures, records, and prints what no test runs. Without llvm-tools nothing is measured, and a line says so.
 pub(crate) fn measure() -> anyhow::Result<bool> {
@@ -21,7 +21,7 @@ pub(crate) fn measure() -> anyhow::Result<bool> {
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
     let digest = assurance::digest_of(&assurance::core_sources()?)?;
-    let (date, commit) = assurance::now()?;
+    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
 
     let wrapper = directory.join("instrumented");
     std::fs::write(&wrapper, WRAPPER)?;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 
 use crate::assurance::{self, Evidence, Fuzzed};
+use crate::circumstances;
 use crate::summary::Count;
 use crate::tools::{self, CARGO_FUZZ};
 
@@ -24,7 +25,7 @@ pub(crate) struct Selection<'a> {
 pub(crate) fn run(selection: &Selection<'_>) -> anyhow::Result<bool> {
     ensure!(nightly()?, "{NO_NIGHTLY}");
     let mut succeeded = true;
-    for name in targets()?
+    for name in assurance::fuzz_targets()?
         .iter()
         .filter(|name| selection.target.is_none_or(|target| target == *name))
     {
@@ -74,7 +75,7 @@ fn recorded_seconds(name: &str) -> anyhow::Result<u64> {
 /// The seconds are those the fuzzer had a processor, which on a busy machine are fewer than went by.
 fn slice(name: &str, corpora: &[&Path], seconds: u64) -> anyhow::Result<Option<u64>> {
     let digest = assurance::fuzzed_digest(name)?;
-    let (date, commit) = assurance::now()?;
+    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
     // Built beforehand, so that building does not count.
     ensure!(
         cargo_fuzz("build", name)?.status()?.success(),
@@ -146,7 +147,7 @@ pub(crate) fn smoke() -> anyhow::Result<Count> {
         println!("{NO_NIGHTLY}: not fuzzed; the corpus was read by the tests all the same");
         return Ok(Count::PASSED);
     }
-    for name in targets()? {
+    for name in assurance::fuzz_targets()? {
         let found = tools::target()?.join("fuzz-found").join(&name);
         std::fs::create_dir_all(&found)?;
         let output = fuzzer(&name, &[&found, &corpus(&name)?], SMOKE)?
@@ -179,7 +180,7 @@ pub(crate) fn seeds() -> anyhow::Result<bool> {
         println!("{NO_NIGHTLY}: not minimised");
         return Ok(written);
     }
-    for name in targets()? {
+    for name in assurance::fuzz_targets()? {
         minimise(&name, &[&corpus(&name)?])?;
     }
     Ok(written)
@@ -205,21 +206,6 @@ fn directory() -> anyhow::Result<PathBuf> {
 
 fn corpus(target: &str) -> anyhow::Result<PathBuf> {
     Ok(directory()?.join("corpus").join(target))
-}
-
-/// The targets' names, sorted.
-fn targets() -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(directory()?.join("fuzz_targets"))? {
-        let path = entry?.path();
-        let name = path
-            .file_stem()
-            .and_then(|name| name.to_str())
-            .context("a target")?;
-        names.push(name.to_owned());
-    }
-    names.sort_unstable();
-    Ok(names)
 }
 
 /// Keeps the smallest inputs of `from` that together reach everything they reach, in `fuzz/corpus`.

@@ -5,6 +5,7 @@
 
 mod assurance;
 mod bench;
+mod circumstances;
 mod coverage;
 mod failures;
 mod figures;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use crate::assurance::{self, Evidence, Mutated};
+use crate::circumstances;
 use crate::tools::{self, CARGO_MUTANTS, CARGO_NEXTEST};
 use crate::tree::{ALL_FEATURES, DEFAULT_FEATURES, WITHOUT_RING};
 
@@ -94,7 +95,7 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
     let directory = tools::target()?.join("mutants");
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
-    let (date, commit) = assurance::now()?;
+    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
     let run = Run {
         date,
         commit,

@@ -2,6 +2,12 @@
 
 use anyhow::Context as _;
 
+/// What benches write.
+pub(crate) const PERFORMANCE: &str = "docs/performance.md";
+
+/// Its part that is about many rows.
+pub(crate) const SCALE: &str = "scale";
+
 /// What stands in a part.
 pub(crate) fn part<'a>(page: &'a str, name: &str) -> anyhow::Result<&'a str> {
     Ok(split(page, name)?.1)
