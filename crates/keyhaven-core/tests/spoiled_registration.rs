@@ -95,6 +95,22 @@ fn step_03_copies_beside_the_evidence_are_ignored() {
 }
 
 #[test]
+fn step_04_the_client_s_word_is_kept_as_it_is() {
+    let mut json = Registration::none().draft.finish();
+    for word in [true, false] {
+        json["clientExtensionResults"] = serde_json::json!({
+            "appid": word, "appidExclude": word, "credProps": {"rk": word}, "remoteClientDataJSON": word,
+        });
+        let response = RegistrationResponse::from_json(json.to_string().as_bytes()).unwrap();
+        let results = response.client_extension_results();
+        assert_eq!(results.appid(), Some(word));
+        assert_eq!(results.appid_exclude(), Some(word));
+        assert_eq!(results.cred_props_rk(), Some(word));
+        assert_eq!(results.remote_client_data_json(), Some(word));
+    }
+}
+
+#[test]
 fn step_05_client_data_is_utf_8() {
     let spoiled = |byte: &[u8]| {
         Registration::none().spoiled(|r| {

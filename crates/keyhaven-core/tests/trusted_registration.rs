@@ -1,5 +1,5 @@
 //! Steps 23 and 24 of a whole registration: whose word counts, and what is then known of the authenticator.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
@@ -9,7 +9,7 @@ use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     Attestation, BASIC_CONSTRAINTS, Cbor, CertificateDraft, FIDO_AAGUID, SigningKey, tlv,
 };
-use support::statements::{Apple, Statement as _, Tpm};
+use support::statements::{Apple, SafetyNet, Statement as _, Tpm};
 use support::{Registration, refusal, signed_with, trusting_nobody};
 
 /// Milliseconds: 2026-01-01T00:00:00Z.
@@ -115,6 +115,27 @@ fn a_key_that_apple_certifies_is_hardwares() {
     let mut statement = Apple::new(-7);
     statement.registration.policy.attestation_trust = required(for_any(root(&mut trusted())));
     assert!(statement.judge_with(|_| {}).unwrap().attestation_hardware());
+}
+
+#[test]
+fn step_24_a_safetynet_response_is_trusted_by_the_path_in_its_header() {
+    let judge = |trust| {
+        let mut statement = SafetyNet::new();
+        statement.registration.policy.attestation_trust = trust;
+        statement.judge_with(|_| {})
+    };
+    let verified = judge(required(for_any(root(&mut trusted())))).unwrap();
+    let TrustDecision::Trusted(paths) = verified.trust() else {
+        panic!("not judged")
+    };
+    assert_eq!(paths.len(), 1);
+    assert_eq!(paths[0].format, AttestationFormat::AndroidSafetyNet);
+    assert_eq!(paths[0].attestation_type, AttestationType::Basic);
+    assert_eq!(&*paths[0].anchor, "test root");
+    assert_eq!(
+        judge(trusting_nobody()).unwrap_err().code(),
+        "attestation_untrusted"
+    );
 }
 
 #[test]
