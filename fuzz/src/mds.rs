@@ -91,6 +91,7 @@ fn payload(json: &[u8]) {
             format: AttestationFormat::Packed,
             attestation_type: AttestationType::Basic,
             aaguid: ClaimedAaguid::new(aaguid),
+            aaguid_certified: false,
             key_identifier: [0; 20],
             at: AT,
         };

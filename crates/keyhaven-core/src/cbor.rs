@@ -122,7 +122,7 @@ impl<'a> Value<'a> {
     pub fn parse_prefix(bytes: &'a [u8], canonical: CanonicalCbor) -> Result<(Self, &'a [u8]), CborError> {
         let mut reader = Reader {
             rest: bytes,
-            canonical,
+            canonical: Some(canonical),
         };
         let value = reader.item(MAX_DEPTH)?;
         Ok((value, reader.rest))
@@ -204,14 +204,16 @@ impl<'a> Map<'a> {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    canonical: CanonicalCbor,
+    /// How map keys are judged; `None` where they have been: else each level of maps that are not in order would have those
+    /// inside it judged once more, twice as much work for each.
+    canonical: Option<CanonicalCbor>,
 }
 
 impl<'a> Reader<'a> {
     const fn over_valid(body: &'a [u8]) -> Self {
         Self {
             rest: body,
-            canonical: CanonicalCbor::AnyKeyOrder,
+            canonical: None,
         }
     }
 
@@ -266,31 +268,12 @@ impl<'a> Reader<'a> {
             self.item(inner)?;
         }
         let body = self.consumed(body);
-        if !ascending {
-            self.check_unordered(len, body)?;
+        if let Some(canonical) = self.canonical
+            && !ascending
+        {
+            check_unordered(len, body, canonical)?;
         }
         Ok(Value::Map(Map { len, body }))
-    }
-
-    /// Keys that do not ascend: equal ones are refused always, the order itself only where it matters. Two keys are
-    /// equal exactly when their encodings are, because each has one encoding.
-    fn check_unordered(&self, len: usize, body: &'a [u8]) -> Result<(), CborError> {
-        let mut reader = Reader::over_valid(body);
-        let mut keys = Vec::with_capacity(len);
-        while !reader.rest.is_empty() {
-            let start = reader.rest;
-            reader.key()?;
-            keys.push(reader.consumed(start));
-            reader.item(MAX_DEPTH)?;
-        }
-        keys.sort_unstable();
-        if keys.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-            return Err(CborError::DuplicateKey);
-        }
-        match self.canonical {
-            CanonicalCbor::AnyKeyOrder => Ok(()),
-            CanonicalCbor::Strict => Err(CborError::KeyOrder),
-        }
     }
 
     fn key(&mut self) -> Result<Key<'a>, CborError> {
@@ -362,6 +345,27 @@ impl<'a> Reader<'a> {
         start
             .get(..start.len().saturating_sub(self.rest.len()))
             .unwrap_or_default()
+    }
+}
+
+/// Keys that do not ascend: equal ones are refused always, the order itself only where it matters. Two keys are equal
+/// exactly when their encodings are, because each has one encoding.
+fn check_unordered(len: usize, body: &[u8], canonical: CanonicalCbor) -> Result<(), CborError> {
+    let mut reader = Reader::over_valid(body);
+    let mut keys = Vec::with_capacity(len);
+    while !reader.rest.is_empty() {
+        let start = reader.rest;
+        reader.key()?;
+        keys.push(reader.consumed(start));
+        reader.item(MAX_DEPTH)?;
+    }
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+        return Err(CborError::DuplicateKey);
+    }
+    match canonical {
+        CanonicalCbor::AnyKeyOrder => Ok(()),
+        CanonicalCbor::Strict => Err(CborError::KeyOrder),
     }
 }
 

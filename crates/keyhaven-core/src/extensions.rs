@@ -158,10 +158,11 @@ impl ExtensionSet {
     }
 
     /// Whether an output under `name` was asked for. `prf` is carried by `hmac-secret` between client and authenticator
-    /// (§10.1.4), and some platforms name it so in client outputs.
+    /// (§10.1.4), with inputs at creation also by `hmac-secret-mc` (CTAP 2.2 §12.8), and some platforms name it so in client
+    /// outputs.
     fn allows(self, name: &str) -> bool {
         match name {
-            "hmac-secret" | "hmacCreateSecret" | "hmacGetSecret" => {
+            "hmac-secret" | "hmac-secret-mc" | "hmacCreateSecret" | "hmacGetSecret" => {
                 self.contains(Extension::HmacSecret) || self.contains(Extension::Prf)
             }
             "getCredBlob" => self.contains(Extension::CredBlob),

@@ -126,6 +126,11 @@ impl<'a> Object<'a> {
             .retain(|(name, value)| name != member || !matches!(value, Json::Null));
     }
 
+    /// Drops every member that is `null`, likewise.
+    pub(crate) fn nulls_are_absent(&mut self) {
+        self.0.retain(|(_, value)| !matches!(value, Json::Null));
+    }
+
     /// The names of all members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_ref())

@@ -7,7 +7,8 @@
 //!
 //! ```
 //! # use keyhaven_core::*;
-//! # fn finish(json: &[u8], challenge: &Challenge, id: &CredentialId, key: &[u8]) -> Result<bool, Box<dyn std::error::Error>> {
+//! # struct Stored { id: CredentialId, public_key: Vec<u8>, sign_count: SignCount, user_handle: UserHandle, backup_eligible: bool }
+//! # fn finish(json: &[u8], challenge: &Challenge, stored: &Stored) -> Result<VerifiedAssertion, Box<dyn std::error::Error>> {
 //! let relying_party = RelyingParty {
 //!     id: RpId::new("example.org")?,
 //!     origins: vec![Origin::new("https://example.org")?],
@@ -18,21 +19,33 @@
 //!     relying_party: &relying_party, challenge, origin: None, // challenge: what this server issued, used once
 //!     allow_credentials: &[], user: ExpectedUser::Identified, appid: None,
 //! };
-//! let record = CredentialRecord { // what this server stored at registration
-//!     id, public_key: &CosePublicKey::new(key), sign_count: SignCount(0), user_handle: None, backup_eligible: None,
+//! let record = CredentialRecord { // what this server stored: at registration, and the sign count at the last assertion
+//!     id: &stored.id, public_key: &CosePublicKey::new(&stored.public_key), sign_count: stored.sign_count,
+//!     user_handle: Some(&stored.user_handle), backup_eligible: Some(stored.backup_eligible),
 //! };
 //! let verified = verify_assertion(&response, &expected, &record, &AssertionPolicy::default())?;
-//! # Ok(verified.user_verified())
+//! # Ok(verified)
 //! # }
 //! # let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/w3c-webauthn-l3.json")).unwrap();
 //! # let pair = vectors["vectors"].as_array().unwrap().iter().find(|pair| pair["id"] == "none-es256-long-credential-id").unwrap();
 //! # let case = &pair["authentication"];
 //! # let hex = |text: &str| (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect::<Vec<u8>>();
 //! # let challenge = Challenge::new(base64url::decode(case["challenge_b64u"].as_str().unwrap()).unwrap()).unwrap();
-//! # let id = CredentialId::try_from(base64url::decode(case["response"]["id"].as_str().unwrap()).unwrap().as_slice()).unwrap();
-//! # let key = hex(pair["registration"]["expected"]["credential_public_key_cose_hex"].as_str().unwrap());
-//! # assert!(finish(case["response"].to_string().as_bytes(), &challenge, &id, &key).unwrap());
+//! # let mut stored = Stored {
+//! #     id: CredentialId::try_from(base64url::decode(case["response"]["id"].as_str().unwrap()).unwrap().as_slice()).unwrap(),
+//! #     public_key: hex(pair["registration"]["expected"]["credential_public_key_cose_hex"].as_str().unwrap()),
+//! #     sign_count: SignCount(0), user_handle: UserHandle::try_from(&b"user"[..]).unwrap(), backup_eligible: true,
+//! # };
+//! # let json = case["response"].to_string();
+//! # let verified = finish(json.as_bytes(), &challenge, &stored).unwrap();
+//! # stored.backup_eligible = false;
+//! # assert!(finish(json.as_bytes(), &challenge, &stored).is_err());
 //! ```
+//!
+//! It takes the JSON of the response and the [`Challenge`] of the ceremony; of the registration before, a server keeps the
+//! [`CredentialId`], the COSE key's bytes, the [`SignCount`], the [`UserHandle`] and whether the credential may be backed up,
+//! all of them in [`VerifiedRegistration`]. After an assertion it keeps the new sign count, of [`VerifiedAssertion`]. Where
+//! nothing is given to compare with (`&[]`, `None`), a step is skipped: hand over the passkeys that were asked for.
 //!
 //! What this crate refuses to know: clocks, random sources, networks, files, storage, async. One input always gives one
 //! verdict. Challenges are issued, ceremonies remembered and records stored by the caller.

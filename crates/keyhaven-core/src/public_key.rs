@@ -259,15 +259,13 @@ fn parts<'a>(cose: &CoseKey<'a>, scheme: Scheme) -> Result<KeyParts<'a>, PublicK
     }
 }
 
-/// The registered name (IANA "JSON Web Signature and Encryption Algorithms") of a supported algorithm.
+/// The registered name (IANA "JSON Web Signature and Encryption Algorithms") of a supported algorithm. In JOSE, `ES256` is
+/// fully specified (RFC 7518 §3.4) and is what COSE calls `ESP256` (RFC 9864 §2.1); likewise the other two.
 fn jwk_algorithm(algorithm: CoseAlgorithm) -> &'static str {
     match algorithm {
-        CoseAlgorithm::ES256 => "ES256",
-        CoseAlgorithm::ESP256 => "ESP256",
-        CoseAlgorithm::ES384 => "ES384",
-        CoseAlgorithm::ESP384 => "ESP384",
-        CoseAlgorithm::ES512 => "ES512",
-        CoseAlgorithm::ESP512 => "ESP512",
+        CoseAlgorithm::ES256 | CoseAlgorithm::ESP256 => "ES256",
+        CoseAlgorithm::ES384 | CoseAlgorithm::ESP384 => "ES384",
+        CoseAlgorithm::ES512 | CoseAlgorithm::ESP512 => "ES512",
         CoseAlgorithm::ES256K => "ES256K",
         CoseAlgorithm::EDDSA => "EdDSA",
         CoseAlgorithm::ED25519 => "Ed25519",
@@ -333,11 +331,11 @@ mod tests {
     fn every_supported_algorithm_has_its_jose_name() {
         for (algorithm, name) in [
             (CoseAlgorithm::ES256, "ES256"),
-            (CoseAlgorithm::ESP256, "ESP256"),
+            (CoseAlgorithm::ESP256, "ES256"),
             (CoseAlgorithm::ES384, "ES384"),
-            (CoseAlgorithm::ESP384, "ESP384"),
+            (CoseAlgorithm::ESP384, "ES384"),
             (CoseAlgorithm::ES512, "ES512"),
-            (CoseAlgorithm::ESP512, "ESP512"),
+            (CoseAlgorithm::ESP512, "ES512"),
             (CoseAlgorithm::ES256K, "ES256K"),
             (CoseAlgorithm::EDDSA, "EdDSA"),
             (CoseAlgorithm::ED25519, "Ed25519"),

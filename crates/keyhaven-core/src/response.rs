@@ -232,7 +232,8 @@ impl<'a> Envelope<'a> {
             Some("platform") => Some(AuthenticatorAttachment::Platform),
             Some(_) | None => None,
         };
-        // Nothing in the extension outputs is evidence, so clients that leave them out are served too.
+        // Nothing in the extension outputs is evidence, so clients that leave them out, or write null, are served too.
+        object.null_is_absent("clientExtensionResults");
         let client_extension_results = object
             .optional_object("clientExtensionResults")?
             .map(ClientExtensionResults::read)

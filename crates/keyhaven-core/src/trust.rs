@@ -64,6 +64,8 @@ pub struct TrustQuery {
     pub attestation_type: AttestationType,
     /// The authenticator model it claims to be.
     pub aaguid: ClaimedAaguid,
+    /// Whether the leaf names that model (id-fido-gen-ce-aaguid, §8.2.1): its issuer then says which of its models it is.
+    pub aaguid_certified: bool,
     /// The leaf's key identifier: SHA-1 of its public key (RFC 5280 §4.2.1.2 method 1), by which metadata find U2F models.
     pub key_identifier: [u8; 20],
     /// The moment at which trust is judged.
@@ -368,6 +370,9 @@ fn collect<'m, 'a>(
             format,
             attestation_type,
             aaguid,
+            aaguid_certified: leaf
+                .aaguid()
+                .is_some_and(|named| named == aaguid.unproven().as_bytes()),
             key_identifier: key_identifier(leaf.key),
             at,
         };

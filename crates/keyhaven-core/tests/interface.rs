@@ -1,6 +1,6 @@
 //! What the public interface tells beside verdicts.
 
-use keyhaven_core::cbor::{CborError, Value};
+use keyhaven_core::cbor::{CborError, Key, Value};
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, SigningKey, tlv,
@@ -29,6 +29,27 @@ fn cbor_keys_are_integers_or_texts() {
         let refusal = Value::parse(&map, CanonicalCbor::AnyKeyOrder).err();
         assert_eq!(refusal, Some(CborError::KeyType), "{key:#x}");
     }
+}
+
+#[test]
+fn cbor_maps_in_no_order_are_judged_to_their_depth() {
+    // {2: {2: {2: 0, 1: 0}, 1: 0}, 1: 0}, its innermost keys replaced.
+    let nested = |[first, second]: [u8; 2]| [0xa2, 2, 0xa2, 2, 0xa2, first, 0, second, 0, 1, 0, 1, 0];
+    for (keys, any_order) in [
+        ([2, 1], None),
+        ([1, 2], None),
+        ([1, 1], Some(CborError::DuplicateKey)),
+    ] {
+        let refusal = |canonical| Value::parse(&nested(keys), canonical).err();
+        assert_eq!(refusal(CanonicalCbor::AnyKeyOrder), any_order, "{keys:?}");
+        assert!(refusal(CanonicalCbor::Strict).is_some(), "{keys:?}");
+    }
+    let bytes = nested([2, 1]);
+    let Ok(Value::Map(map)) = Value::parse(&bytes, CanonicalCbor::AnyKeyOrder) else {
+        panic!("a map");
+    };
+    let keys: Vec<Key<'_>> = map.entries().map(|(key, _)| key).collect();
+    assert_eq!(keys, [Key::Integer(2), Key::Integer(1)]);
 }
 
 #[test]
@@ -147,6 +168,7 @@ fn anchors_for_any_model_are_found_for_each() {
         format: AttestationFormat::Packed,
         attestation_type: AttestationType::Basic,
         aaguid: ClaimedAaguid::new(Aaguid::ZERO),
+        aaguid_certified: false,
         key_identifier: [0; 20],
         at: UnixTime::from_millis(0),
     };

@@ -111,6 +111,21 @@ fn step_04_the_client_s_word_is_kept_as_it_is() {
 }
 
 #[test]
+fn step_04_null_is_no_word() {
+    for results in [
+        serde_json::Value::Null,
+        serde_json::json!({"appid": null, "credProps": {"rk": null}, "prf": null, "x": null}),
+    ] {
+        let _ = Registration::none().accepted(|r| {
+            r.extension_results = Some(results);
+            // Nor one that nobody asked for.
+            r.policy.extensions.unsolicited = UnsolicitedExtensions::Refuse;
+            r.policy.extensions.requested = std::iter::once(keyhaven_core::Extension::CredProps).collect();
+        });
+    }
+}
+
+#[test]
 fn step_05_client_data_is_utf_8() {
     let spoiled = |byte: &[u8]| {
         Registration::none().spoiled(|r| {
@@ -1196,10 +1211,16 @@ fn step_28_outputs_nobody_asked_for_are_refused_where_policy_says_so() {
         spoiled(|r| r.extension_results = Some(serde_json::json!({"uvm": []}))),
         refused()
     );
-    // All of them asked for, all of them accepted; prf is carried by hmac-secret.
+    // All of them asked for, all of them accepted; prf is carried by hmac-secret, with inputs by hmac-secret-mc as well.
     let _ = Registration::none().accepted(|r| {
         refuse(r);
-        signed_outputs(r);
+        r.draft.set_extensions(Cbor::Map(vec![
+            ("credBlob".into(), Cbor::Bool(true)),
+            ("credProtect".into(), 3.into()),
+            ("hmac-secret".into(), Cbor::Bool(true)),
+            ("minPinLength".into(), 6.into()),
+            ("hmac-secret-mc".into(), Cbor::Bytes(vec![7; 48])),
+        ]));
         r.extension_results = Some(serde_json::json!({"credProps": {"rk": true}, "prf": {"enabled": true}, "hmacCreateSecret": true}));
         r.policy.extensions.requested = [
             keyhaven_core::Extension::CredBlob,

@@ -644,6 +644,29 @@ fn four_certificates_of_one_name_are_tried() {
 }
 
 #[test]
+fn certificates_that_no_anchor_vouches_for_make_no_paths() {
+    // Four names in a circle, four certificates of each but the last: some thousand paths, all made up.
+    let names = ["a", "b", "c", "d"];
+    let mut leaf = Chain::new().leaf;
+    leaf.issuer = name("a");
+    let mut certificates = vec![leaf.sign(&key("a"))];
+    for number in 0..15 {
+        let (subject, issuer) = (names[number % 4], names[(number + 1) % 4]);
+        let mut draft = ca(subject, issuer);
+        draft.serial_number = vec![u8::try_from(number).unwrap() + 1];
+        certificates.push(draft.sign(&key(issuer)));
+    }
+    let root = Chain::new().root();
+    assert_eq!(holds(&certificates, from_ref(&root)), Err(PathError::NoPath));
+    // What one of them is vouched for by, another one is not.
+    let mut rival = ca("lower", "upper");
+    rival.subject_public_key_info = key("rival").subject_public_key_info();
+    let mut chain = Chain::new().certificates();
+    chain.insert(1, rival.sign(&key("somebody else")));
+    assert_eq!(holds(&chain, from_ref(&root)), Ok(()));
+}
+
+#[test]
 fn every_certificate_is_of_version_3() {
     for version in [None, Some(0), Some(1), Some(3)] {
         let refused = Chain::new().spoiled(|c| c.leaf.version = version);

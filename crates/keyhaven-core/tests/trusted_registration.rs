@@ -1,5 +1,5 @@
 //! Steps 23 and 24 of a whole registration: whose word counts, and what is then known of the authenticator.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
@@ -302,7 +302,29 @@ fn step_23_anchors_are_looked_up_by_what_the_attestation_says() {
     assert_eq!(query.format, AttestationFormat::Packed);
     assert_eq!(query.attestation_type, verified.attestation_type());
     assert_eq!(query.aaguid, verified.claimed_aaguid());
+    assert!(query.aaguid_certified);
     assert_eq!(query.at, AT);
+}
+
+#[test]
+fn step_23_a_model_that_the_certificate_does_not_name_is_not_certified() {
+    let asked = |change: fn(&mut Registration)| {
+        let mut registration = Registration::packed_x5c();
+        change(&mut registration);
+        let source: &'static Source = Box::leak(Box::new(Source {
+            asked: Mutex::default(),
+            anchor: Some(root(&mut trusted())),
+        }));
+        registration.policy.attestation_trust = AttestationTrust::Required {
+            anchors: source,
+            at: AT,
+        };
+        let _ = registration.judge().unwrap();
+        let asked = source.asked.lock().unwrap();
+        asked[0].aaguid_certified
+    };
+    assert!(asked(|_| {}));
+    assert!(!asked(|registration| leaf(registration).extensions.truncate(1)));
 }
 
 #[test]

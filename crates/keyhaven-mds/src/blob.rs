@@ -1,5 +1,7 @@
 //! The BLOB: a JSON Web Signature (RFC 7515) with its certificate chain in the header, over a list of entries.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use keyhaven_core::{
     CoseAlgorithm, PathError, PathPolicy, RevocationLists, Sha1, TrustAnchor, UnixTime, base64url,
@@ -12,6 +14,9 @@ use crate::{Date, Dropped, Entry};
 
 /// The most bytes that are read: BLOBs have 5 to 10 MB.
 const MAX_LEN: usize = 64 << 20;
+
+/// The most certificates of the signer's that are looked at: FIDO's service sends 2.
+const MAX_CERTIFICATES: usize = 16;
 
 /// What a BLOB is verified against.
 #[derive(Clone, Copy, Debug)]
@@ -221,10 +226,11 @@ impl Blob {
         self.issue
     }
 
-    /// Whether the next one should be there at `at`.
+    /// Whether the next one should be there at `at`: the day on which it comes at the latest is over.
     #[must_use]
     pub fn is_overdue(&self, at: UnixTime) -> bool {
-        self.issue.next_update.midnight() < at
+        let day = Duration::from_secs(86_400);
+        self.issue.next_update.midnight().saturating_add(day) <= at
     }
 
     /// The terms of use, as they came.
@@ -293,6 +299,10 @@ fn header_of(json: &[u8]) -> Result<Header, BlobError> {
     }
     if header.x5c.is_empty() {
         return Err(BlobError::Header("x5c: no certificate".into()));
+    }
+    // Nobody has signed them yet, and each costs time.
+    if header.x5c.len() > MAX_CERTIFICATES {
+        return Err(BlobError::Header("x5c: too many certificates".into()));
     }
     Ok(header)
 }

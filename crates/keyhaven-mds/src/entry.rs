@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use keyhaven_core::{Aaguid, TrustAnchor};
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -60,18 +61,19 @@ pub struct Dropped {
 impl Dropped {
     pub(crate) fn new(index: usize, raw: &RawValue, error: EntryError) -> Self {
         let members: Value = serde_json::from_str(raw.get()).unwrap_or_default();
-        let aaguid = members.get("aaguid").and_then(Value::as_str);
+        // Whatever way it is written: what cannot be read for certain is to refuse its model, not to pass it over.
+        let aaguid = members.get("aaguid").and_then(Value::as_str).and_then(digits);
         let key_identifiers = members
             .get("attestationCertificateKeyIdentifiers")
             .and_then(Value::as_array);
         Self {
             index,
             error,
-            aaguid: aaguid.and_then(|text| text.parse().ok()),
+            aaguid: aaguid.map(Aaguid::new),
             key_identifiers: key_identifiers
                 .into_iter()
                 .flatten()
-                .filter_map(|text| key_identifier(text.as_str()?))
+                .filter_map(|text| digits(text.as_str()?))
                 .collect(),
         }
     }
@@ -87,8 +89,8 @@ pub enum EntryError {
     /// A key identifier is not 40 lower-case hexadecimal digits.
     #[error("a key identifier that is not 40 hexadecimal digits")]
     KeyIdentifier,
-    /// It is about no model, or about two.
-    #[error("neither exactly one of aaguid, aaid and attestationCertificateKeyIdentifiers")]
+    /// It is about no model, or about a UAF model and another.
+    #[error("no aaguid, aaid or attestationCertificateKeyIdentifiers, or an aaid and another of them")]
     Identity,
     /// It has no status report.
     #[error("no status report")]
@@ -103,9 +105,9 @@ pub enum EntryError {
 struct RawEntry {
     aaguid: Option<Aaguid>,
     aaid: Option<Box<str>>,
-    #[serde(default)]
-    attestation_certificate_key_identifiers: Vec<String>,
+    attestation_certificate_key_identifiers: Option<Vec<String>>,
     status_reports: Vec<StatusReport>,
+    #[serde(default, deserialize_with = "if_readable")]
     time_of_last_status_change: Option<Date>,
     metadata_statement: Option<RawStatement>,
 }
@@ -130,14 +132,11 @@ impl Entry {
         let key_identifiers = raw
             .attestation_certificate_key_identifiers
             .iter()
+            .flatten()
             .map(|text| key_identifier(text).ok_or(EntryError::KeyIdentifier))
             .collect::<Result<Vec<_>, _>>()?;
-        let identities = [
-            raw.aaguid.is_some(),
-            raw.aaid.is_some(),
-            !key_identifiers.is_empty(),
-        ];
-        if identities.iter().filter(|there| **there).count() != 1 {
+        let fido2_or_u2f = raw.aaguid.is_some() || !key_identifiers.is_empty();
+        if fido2_or_u2f == raw.aaid.is_some() {
             return Err(EntryError::Identity);
         }
         if raw.status_reports.is_empty() {
@@ -185,6 +184,13 @@ impl From<RawStatement> for Statement {
     }
 }
 
+/// A member that decides nothing: one that cannot be read is as good as absent.
+pub(crate) fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Value::deserialize(deserializer).map(|value| serde_json::from_value(value).ok())
+}
+
 /// Base64 with padding; some authors break it into lines.
 fn certificate(text: &str) -> Option<Vec<u8>> {
     let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
@@ -193,17 +199,20 @@ fn certificate(text: &str) -> Option<Vec<u8>> {
 
 /// 20 bytes from 40 lower-case hexadecimal digits.
 fn key_identifier(text: &str) -> Option<[u8; 20]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => byte.checked_sub(b'0'),
-        b'a'..=b'f' => byte.checked_sub(b'a' - 10),
-        _ => None,
-    };
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+    text.bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        .then(|| digits(text))?
+}
+
+/// Bytes from hexadecimal digits in either case; whatever stands between them is not looked at.
+fn digits<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16)?.try_into().ok())
+        .collect();
+    let (pairs, []) = digits.as_chunks::<2>() else {
         return None;
     };
-    let bytes = pairs
-        .iter()
-        .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
-        .collect::<Option<Vec<u8>>>()?;
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
     bytes.try_into().ok()
 }

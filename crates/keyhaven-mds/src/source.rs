@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use keyhaven_core::{
     Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
-    KeyProtection, RevocationLists, TrustAnchorSource, TrustAnchors, TrustQuery,
+    KeyProtection, RevocationLists, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustQuery,
 };
 
 use crate::{Blob, Entry, Refusal, Statement, StatusPolicy};
@@ -19,8 +19,8 @@ pub struct MetadataSource {
     local: TrustAnchors,
     by_aaguid: HashMap<Aaguid, Vec<usize>>,
     by_key_identifier: HashMap<[u8; 20], Vec<usize>>,
-    /// Anchors of several models, by their fingerprints.
-    shared: HashSet<[u8; 32]>,
+    /// By an anchor's fingerprint, the entries that list it.
+    by_anchor: HashMap<[u8; 32], Vec<usize>>,
     /// Models whose entries were left out.
     unreadable: HashSet<Aaguid>,
     unreadable_key_identifiers: HashSet<[u8; 20]>,
@@ -33,6 +33,7 @@ impl MetadataSource {
     pub fn new(blob: Blob, policy: StatusPolicy, local: TrustAnchors) -> Self {
         let mut by_aaguid: HashMap<Aaguid, Vec<usize>> = HashMap::new();
         let mut by_key_identifier: HashMap<[u8; 20], Vec<usize>> = HashMap::new();
+        let mut by_anchor: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
         for (index, entry) in blob.entries().iter().enumerate() {
             if let Some(aaguid) = entry.aaguid {
                 by_aaguid.entry(aaguid).or_default().push(index);
@@ -40,10 +41,12 @@ impl MetadataSource {
             for identifier in &entry.key_identifiers {
                 by_key_identifier.entry(*identifier).or_default().push(index);
             }
+            for anchor in entry.statement.iter().flat_map(|statement| &statement.anchors) {
+                by_anchor.entry(anchor.fingerprint()).or_default().push(index);
+            }
         }
         let dropped = blob.dropped();
         Self {
-            shared: shared_anchors(&blob),
             unreadable: dropped.iter().filter_map(|dropped| dropped.aaguid).collect(),
             unreadable_key_identifiers: dropped
                 .iter()
@@ -54,6 +57,7 @@ impl MetadataSource {
             local,
             by_aaguid,
             by_key_identifier,
+            by_anchor,
         }
     }
 
@@ -80,6 +84,27 @@ impl MetadataSource {
             .filter_map(|&index| self.blob.entries().get(index))
     }
 
+    /// What of a model's keys is known by a path to an anchor: what the worst of those models says that it may be of.
+    fn protection(
+        &self,
+        anchor: &TrustAnchor,
+        models: &[&Entry],
+        query: &TrustQuery,
+    ) -> Result<KeyProtection, Refusal> {
+        let lists = |entry: &&&Entry| {
+            let statement = entry.statement.iter();
+            statement
+                .flat_map(|statement| &statement.anchors)
+                .any(|other| other == anchor)
+        };
+        let mut least = KeyProtection::Hardware;
+        for entry in models.iter().filter(lists) {
+            self.judge(entry, query)?;
+            least = weaker(least, entry.statement.as_ref().map_or(least, protection));
+        }
+        Ok(least)
+    }
+
     fn judge(&self, entry: &Entry, query: &TrustQuery) -> Result<(), Refusal> {
         if let Some(days) = self.policy.max_overdue_days {
             let next_update = self.blob.issue().next_update;
@@ -101,48 +126,69 @@ impl MetadataSource {
 }
 
 impl TrustAnchorSource for MetadataSource {
-    /// Refuses a model that the policy refuses, and one whose entry cannot be read, local anchors or not.
+    /// Refuses a model that the policy refuses, and one whose entry cannot be read, local anchors or not: what is claimed
+    /// without proof may not help, but it may hurt.
     fn anchors_for<'a>(
         &'a self,
         query: &TrustQuery,
     ) -> Result<Vec<AcceptableAnchor<'a>>, AuthenticatorRefused> {
-        // The AAGUID of a U2F statement is signed by nobody.
-        let by_key = query.aaguid.is_zero() || query.format == AttestationFormat::FidoU2f;
         let aaguid = query.aaguid.unproven();
         if self.unreadable_key_identifiers.contains(&query.key_identifier)
-            || (!by_key && self.unreadable.contains(&aaguid))
+            || self.unreadable.contains(&aaguid)
         {
             return Err(AuthenticatorRefused {
                 reason: "its entry in the metadata cannot be read".into(),
             });
         }
-        let found: Vec<&Entry> = if by_key {
-            self.by_key_identifier(&query.key_identifier).collect()
-        } else {
-            for entry in self.by_key_identifier(&query.key_identifier) {
-                self.policy.judge_statuses(&entry.status_reports, query.at)?;
-            }
-            self.by_aaguid(aaguid).collect()
-        };
+        let claimed: Vec<&Entry> = self.by_aaguid(aaguid).collect();
+        let of_key: Vec<&Entry> = self.by_key_identifier(&query.key_identifier).collect();
+        for entry in claimed.iter().chain(&of_key) {
+            self.policy.judge_statuses(&entry.status_reports, query.at)?;
+        }
+        // The AAGUID of a U2F statement is signed by nobody.
+        let by_key = query.aaguid.is_zero() || query.format == AttestationFormat::FidoU2f;
+        let found = if by_key { of_key } else { claimed };
         let mut anchors = Vec::new();
-        for entry in found {
+        let mut refusal = None;
+        for entry in &found {
             self.judge(entry, query)?;
-            if let Some(statement) = &entry.statement
-                && attests_so(statement, query.attestation_type)
-            {
-                anchors.extend(statement.anchors.iter().map(|anchor| AcceptableAnchor {
-                    anchor,
-                    scope: if by_key || self.shared.contains(&anchor.fingerprint()) {
-                        AnchorScope::AnyModel
-                    } else {
-                        AnchorScope::Model
-                    },
-                    protection: protection(statement),
-                }));
+            let Some(statement) = &entry.statement else {
+                continue;
+            };
+            if !attests_so(statement, query.attestation_type) {
+                continue;
+            }
+            for anchor in &statement.anchors {
+                let listed: Vec<&Entry> = self.entries(self.by_anchor.get(&anchor.fingerprint())).collect();
+                // Models without an AAGUID are models all the same.
+                let shared = listed
+                    .iter()
+                    .any(|other| other.aaguid.is_none() || other.aaguid != entry.aaguid);
+                // An anchor of several models, and a certificate that does not say of which: it may be any (§8.2.1).
+                let models = if by_key || query.aaguid_certified {
+                    &found
+                } else {
+                    &listed
+                };
+                match self.protection(anchor, models, query) {
+                    Ok(protection) => anchors.push(AcceptableAnchor {
+                        anchor,
+                        scope: if by_key || shared {
+                            AnchorScope::AnyModel
+                        } else {
+                            AnchorScope::Model
+                        },
+                        protection,
+                    }),
+                    Err(other) => refusal = Some(other),
+                }
             }
         }
         anchors.extend(self.local.anchors_for(query)?);
-        Ok(anchors)
+        match refusal {
+            Some(refusal) if anchors.is_empty() => Err(refusal.into()),
+            Some(_) | None => Ok(anchors),
+        }
     }
 
     /// Those that came with the local anchors.
@@ -157,23 +203,6 @@ impl From<Refusal> for AuthenticatorRefused {
             reason: refusal.to_string().into(),
         }
     }
-}
-
-/// The anchors that more than one model has: what leads to them is of one of these, and does not say of which.
-fn shared_anchors(blob: &Blob) -> HashSet<[u8; 32]> {
-    let mut owners: HashMap<[u8; 32], Option<Aaguid>> = HashMap::new();
-    let mut shared = HashSet::new();
-    for entry in blob.entries() {
-        for anchor in entry.statement.iter().flat_map(|statement| &statement.anchors) {
-            let fingerprint = anchor.fingerprint();
-            let owner = *owners.entry(fingerprint).or_insert(entry.aaguid);
-            // Models without an AAGUID are models all the same.
-            if owner != entry.aaguid || owner.is_none() {
-                shared.insert(fingerprint);
-            }
-        }
-    }
-    shared
 }
 
 /// Whether the model attests in this way, as its maker says.
@@ -201,5 +230,14 @@ fn protection(statement: &Statement) -> KeyProtection {
         KeyProtection::Hardware
     } else {
         KeyProtection::Unknown
+    }
+}
+
+/// What holds of a key that is kept in one of two ways.
+const fn weaker(one: KeyProtection, other: KeyProtection) -> KeyProtection {
+    match (one, other) {
+        (KeyProtection::Software, _) | (_, KeyProtection::Software) => KeyProtection::Software,
+        (KeyProtection::Unknown, _) | (_, KeyProtection::Unknown) => KeyProtection::Unknown,
+        (KeyProtection::Hardware, KeyProtection::Hardware) => KeyProtection::Hardware,
     }
 }

@@ -83,13 +83,13 @@ pub struct StatusReport {
     #[serde(default)]
     pub effective_date: Option<Date>,
     /// The lowest version of the authenticator that it is about.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::entry::if_readable")]
     pub authenticator_version: Option<u64>,
     /// Where more is to be read.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::entry::if_readable")]
     pub url: Option<Box<str>>,
     /// The certificate's number, where one was issued.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::entry::if_readable")]
     pub certificate_number: Option<Box<str>>,
 }
 
@@ -116,10 +116,10 @@ pub struct StatusPolicy {
 /// What to do with a status this build does not know.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum UnknownStatus {
-    /// Go by the others.
+    /// Go by the others, as the specification says (MDS 3.1 §3.1.4): certifications are added now and then.
+    #[default]
     Ignore,
     /// Refuse: it may be worse than those that are known.
-    #[default]
     Refuse,
 }
 
@@ -300,7 +300,7 @@ impl Default for StatusPolicy {
                 Status::UserKeyRemoteCompromise,
                 Status::UserVerificationBypass,
             ],
-            unknown_status: UnknownStatus::Refuse,
+            unknown_status: UnknownStatus::Ignore,
             minimum_certification: CertificationLevel::None,
             key_protection_any_of: Vec::new(),
             max_overdue_days: Some(30),

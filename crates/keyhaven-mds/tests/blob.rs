@@ -23,8 +23,9 @@ fn a_blob_is_read_whole() {
     assert_eq!(blob.legal_header(), Some("terms"));
     assert_eq!((blob.entries().len(), blob.dropped().len()), (1, 0));
     assert!(!blob.is_overdue(AT));
-    assert!(!blob.is_overdue(blob.issue().next_update.midnight()));
-    assert!(blob.is_overdue(UnixTime::from_millis(1_769_904_000_001)));
+    // The last moment of that day, and the first of the next.
+    assert!(!blob.is_overdue(UnixTime::from_millis(1_769_990_399_999)));
+    assert!(blob.is_overdue(UnixTime::from_millis(1_769_990_400_000)));
     // Files end with a line feed.
     let mut bytes = draft().sign();
     bytes.push(b'\n');
@@ -146,6 +147,10 @@ fn the_header_has_a_chain_and_nothing_critical() {
     header(draft().spoiled(|d| d.header["x5c"] = json!([])));
     header(draft().spoiled(|d| d.header["x5c"] = json!(["%"])));
     header(draft().spoiled(|d| d.header["x5c"] = json!("AAAA")));
+    header(draft().spoiled(|d| {
+        let signer = d.header["x5c"][0].clone();
+        d.header["x5c"] = json!(vec![signer; 17]);
+    }));
     header(draft().spoiled(|d| d.header["alg"] = 7.into()));
     header(draft().spoiled(|d| drop(d.header.as_object_mut().unwrap().remove("alg"))));
 }
@@ -273,7 +278,7 @@ fn a_bad_entry_is_dropped_and_counted_and_never_the_blob() {
         spoil(&|e| drop(e.as_object_mut().unwrap().remove("aaguid"))),
         spoil(&|e| e["aaguid"] = "none".into()),
         spoil(&|e| e["aaid"] = "4e4e#4005".into()),
-        spoil(&|e| e["attestationCertificateKeyIdentifiers"] = json!(["00".repeat(20)])),
+        spoil(&|e| e["attestationCertificateKeyIdentifiers"] = json!(["0A".repeat(20)])),
         spoil(&|e| drop(e.as_object_mut().unwrap().remove("statusReports"))),
         spoil(&|e| e["statusReports"] = json!([])),
         spoil(&|e| e["statusReports"][0]["status"] = 1.into()),
@@ -300,10 +305,16 @@ fn a_bad_entry_is_dropped_and_counted_and_never_the_blob() {
         let dropped: Vec<usize> = blob.dropped().iter().map(|dropped| dropped.index).collect();
         assert_eq!(dropped, [1], "{bad}");
     }
-    // What is good stays: other members, private statements, upper-case UUIDs, broken lines of base64.
+    // What is good stays: other members, private statements, upper-case UUIDs, broken lines of base64, and members that
+    // decide nothing, whatever is in them.
     for fine in [
         spoil(&|e| e["x"] = json!([1])),
         spoil(&|e| drop(e.as_object_mut().unwrap().remove("metadataStatement"))),
+        spoil(&|e| e["attestationCertificateKeyIdentifiers"] = Value::Null),
+        spoil(&|e| e["timeOfLastStatusChange"] = "long ago".into()),
+        spoil(&|e| e["statusReports"][0]["certificateNumber"] = 12.into()),
+        spoil(&|e| e["statusReports"][0]["authenticatorVersion"] = json!(5.5)),
+        spoil(&|e| e["statusReports"][0]["url"] = json!(["x"])),
         spoil(&|e| {
             let text = e["metadataStatement"]["attestationRootCertificates"][0]
                 .as_str()

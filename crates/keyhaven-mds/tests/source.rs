@@ -16,6 +16,7 @@ fn query(aaguid: &str) -> TrustQuery {
         format: AttestationFormat::Packed,
         attestation_type: AttestationType::Basic,
         aaguid: ClaimedAaguid::new(aaguid.parse().unwrap()),
+        aaguid_certified: false,
         key_identifier: [0; 20],
         at: AT,
     }
@@ -114,13 +115,17 @@ fn other_statuses_are_the_policys() {
         };
         assert!(refusal(&[(name, "2025-01-01")], policy).is_some(), "{name}");
     }
-    assert!(is_refused(&[CERTIFIED, ("ON_FIRE", "2025-01-01")]));
-    assert!(!is_refused(&[CERTIFIED, ("ON_FIRE", "2026-02-01")]));
-    let policy = StatusPolicy {
-        unknown_status: UnknownStatus::Ignore,
-        ..StatusPolicy::default()
+    // MDS 3.1 §3.1.4: what is unknown is ignored, in silence.
+    assert!(!is_refused(&[CERTIFIED, ("ON_FIRE", "2025-01-01")]));
+    let refuses = |date| {
+        let policy = StatusPolicy {
+            unknown_status: UnknownStatus::Refuse,
+            ..StatusPolicy::default()
+        };
+        refusal(&[CERTIFIED, ("ON_FIRE", date)], policy).is_some()
     };
-    assert_eq!(refusal(&[CERTIFIED, ("ON_FIRE", "2025-01-01")], policy), None);
+    assert!(refuses("2025-01-01"));
+    assert!(!refuses("2026-02-01"));
 }
 
 #[test]
@@ -259,11 +264,14 @@ fn models_are_found_by_aaguid() {
     assert_eq!(source.anchors_for(&query(other)).unwrap(), []);
     assert_eq!(source.anchors_for(&query(&Aaguid::ZERO.to_string())).unwrap(), []);
     // A U2F signature does not cover the AAGUID, so nobody is found by it.
-    let u2f = TrustQuery {
+    assert_eq!(source.anchors_for(&u2f(MODEL)).unwrap(), []);
+}
+
+fn u2f(aaguid: &str) -> TrustQuery {
+    TrustQuery {
         format: AttestationFormat::FidoU2f,
-        ..query(MODEL)
-    };
-    assert_eq!(source.anchors_for(&u2f).unwrap(), []);
+        ..query(aaguid)
+    }
 }
 
 #[test]
@@ -308,6 +316,7 @@ fn an_attestation_key_that_is_reported_refuses_whatever_model_it_claims() {
     };
     let by = |key_identifier| TrustQuery {
         key_identifier,
+        aaguid_certified: true,
         ..query(MODEL)
     };
     let revoked = source(&[("REVOKED", "2020-01-01")]);
@@ -347,6 +356,19 @@ fn a_model_whose_entry_cannot_be_read_is_refused_local_anchors_or_not() {
     assert!(by_aaguid.anchors_for(&query(MODEL)).is_err());
     let other = "00000000-0000-0000-0000-000000000002";
     assert_eq!(by_aaguid.anchors_for(&query(other)).unwrap().len(), 1);
+    // However its identifier is written.
+    let mut bare = spoiled(entry(MODEL, &[CERTIFIED]));
+    bare["aaguid"] = "00000000000000000000000000000001".into();
+    assert!(source(vec![bare]).anchors_for(&query(MODEL)).is_err());
+    let mut upper = by_key(&[("REVOKED", "2020-01-01")]);
+    upper["attestationCertificateKeyIdentifiers"] = json!([KEY_IDENTIFIER.to_ascii_uppercase()]);
+    let upper = source(vec![upper]);
+    assert_eq!(upper.blob().dropped().len(), 1);
+    let of_key = TrustQuery {
+        key_identifier: key_identifier(),
+        ..query(MODEL)
+    };
+    assert!(upper.anchors_for(&of_key).is_err());
     let by_key = source(vec![spoiled(by_key(&[]))]);
     for aaguid in [MODEL, "00000000-0000-0000-0000-000000000000"] {
         let of = |key_identifier| TrustQuery {
@@ -377,6 +399,103 @@ fn an_anchor_of_several_models_speaks_for_none_of_them() {
         AnchorScope::AnyModel
     );
     assert_eq!(scope(vec![own, by_key(&[CERTIFIED])]), AnchorScope::AnyModel);
+}
+
+const OTHER: &str = "00000000-0000-0000-0000-000000000002";
+
+/// Two models under one anchor, of which the other one keeps its keys so and has these statuses.
+fn siblings(key_protection: &str, statuses: &[(&str, &str)]) -> MetadataSource {
+    let mut other = entry(OTHER, statuses);
+    other["metadataStatement"]["keyProtection"] = json!([key_protection]);
+    source(vec![entry(MODEL, &[CERTIFIED]), other], StatusPolicy::default())
+}
+
+#[test]
+fn a_key_that_may_be_of_any_of_several_models_is_no_better_than_the_worst() {
+    let certified = |aaguid| TrustQuery {
+        aaguid_certified: true,
+        ..query(aaguid)
+    };
+    let protection =
+        |source: &MetadataSource, query: &TrustQuery| source.anchors_for(query).unwrap()[0].protection;
+    for (kind, worst) in [
+        ("software", KeyProtection::Software),
+        ("new", KeyProtection::Unknown),
+        ("tee", KeyProtection::Hardware),
+    ] {
+        let source = siblings(kind, &[CERTIFIED]);
+        assert_eq!(protection(&source, &query(MODEL)), worst);
+        assert_eq!(protection(&source, &query(OTHER)), worst);
+        // The certificate says which it is.
+        assert_eq!(protection(&source, &certified(MODEL)), KeyProtection::Hardware);
+        assert_eq!(protection(&source, &certified(OTHER)), worst);
+    }
+    let source = siblings("hardware", &[("ATTESTATION_KEY_COMPROMISE", "2020-01-01")]);
+    let refused = source.anchors_for(&query(MODEL)).unwrap_err();
+    assert!(refused.reason.contains("ATTESTATION_KEY_COMPROMISE"), "{refused}");
+    assert_eq!(source.anchors_for(&certified(MODEL)).unwrap().len(), 1);
+    assert!(source.anchors_for(&certified(OTHER)).is_err());
+}
+
+#[test]
+fn an_anchor_that_a_broken_model_shares_is_left_out_and_the_others_stay() {
+    let mut both = entry(MODEL, &[CERTIFIED]);
+    let anchors = both["metadataStatement"]["attestationRootCertificates"].as_array_mut();
+    anchors.unwrap().push(maker("a second one").into());
+    let entries = vec![both, entry(OTHER, &[("REVOKED", "2020-01-01")])];
+    let blob = Draft::new(entries.clone()).blob().unwrap();
+    let fingerprints: Vec<_> = blob.entries()[0]
+        .statement
+        .iter()
+        .flat_map(|statement| statement.anchors.iter().map(TrustAnchor::fingerprint))
+        .collect();
+    let source = source(entries, StatusPolicy::default());
+    let anchors = source.anchors_for(&query(MODEL)).unwrap();
+    let found: Vec<_> = anchors.iter().map(|found| found.anchor.fingerprint()).collect();
+    assert_eq!(found, fingerprints[1..]);
+    assert_eq!(anchors[0].scope, AnchorScope::Model);
+}
+
+#[test]
+fn entries_on_one_model_that_differ_count_by_the_worse() {
+    let mut software = entry(MODEL, &[CERTIFIED]);
+    software["metadataStatement"]["keyProtection"] = json!(["software"]);
+    let source = source(
+        vec![entry(MODEL, &[CERTIFIED]), software],
+        StatusPolicy::default(),
+    );
+    for found in source.anchors_for(&query(MODEL)).unwrap() {
+        assert_eq!(found.protection, KeyProtection::Software);
+        assert_eq!(found.scope, AnchorScope::Model);
+    }
+}
+
+#[test]
+fn a_claim_that_nobody_proves_may_hurt() {
+    let with_local = |statuses: &[(&str, &str)]| {
+        let blob = Draft::new(vec![entry(MODEL, statuses)]).blob().unwrap();
+        MetadataSource::new(blob, StatusPolicy::default(), local())
+    };
+    assert_eq!(
+        with_local(&[CERTIFIED]).anchors_for(&u2f(MODEL)).unwrap().len(),
+        1
+    );
+    let revoked = with_local(&[("REVOKED", "2020-01-01")]);
+    assert!(revoked.anchors_for(&u2f(MODEL)).is_err());
+    assert_eq!(revoked.anchors_for(&u2f(OTHER)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_model_may_have_both_kinds_of_identifier() {
+    let mut both = entry(MODEL, &[CERTIFIED]);
+    both["attestationCertificateKeyIdentifiers"] = json!([KEY_IDENTIFIER]);
+    let source = source(vec![both], StatusPolicy::default());
+    assert_eq!(source.anchors_for(&query(MODEL)).unwrap().len(), 1);
+    let by_key = TrustQuery {
+        key_identifier: key_identifier(),
+        ..u2f(&Aaguid::ZERO.to_string())
+    };
+    assert_eq!(source.anchors_for(&by_key).unwrap().len(), 1);
 }
 
 #[test]

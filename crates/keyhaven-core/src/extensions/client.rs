@@ -41,14 +41,19 @@ pub struct PrfResults {
 impl ClientExtensionResults {
     /// Reads the outputs. Those of one member and a plain type must be of it; in the compound ones (`largeBlob`, `prf`)
     /// only what can be read counts, because clients in the field serialise their binary parts in several wrong ways.
+    /// Clients that fill in records write `null` for an output that is not there.
     pub(crate) fn read(mut results: Object<'_>) -> Result<Self, JsonError> {
+        results.nulls_are_absent();
         let names = results.names().map(Into::into).collect();
         Ok(Self {
             appid: results.optional_bool("appid")?,
             appid_exclude: results.optional_bool("appidExclude")?,
             cred_props_rk: match results.optional_object("credProps")? {
                 None => None,
-                Some(mut properties) => properties.optional_bool("rk")?,
+                Some(mut properties) => {
+                    properties.null_is_absent("rk");
+                    properties.optional_bool("rk")?
+                }
             },
             large_blob: results
                 .optional_object("largeBlob")
@@ -161,6 +166,17 @@ mod tests {
         assert_eq!(results.large_blob(), Some(&LargeBlobResults::default()));
         assert!(results.prf().unwrap().has_results);
         assert!(read(r#"{"prf": true, "largeBlob": []}"#).is_ok());
+    }
+
+    #[test]
+    fn null_is_no_output() {
+        let nulls = r#"{"appid": null, "appidExclude": null, "credProps": null, "remoteClientDataJSON": null, "x": null}"#;
+        assert_eq!(read(nulls), Ok(ClientExtensionResults::default()));
+        assert_eq!(
+            read(r#"{"credProps": {"rk": null}}"#).unwrap().cred_props_rk(),
+            None
+        );
+        assert!(read(r#"{"appid": null, "appid": true}"#).is_err());
     }
 
     #[test]

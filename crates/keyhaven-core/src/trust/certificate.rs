@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use pki_types::SignatureVerificationAlgorithm;
 use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies, KeyUsage};
 
@@ -26,11 +27,41 @@ pub(super) struct CertificateView<'a> {
     pub(super) to_be_signed: Range<usize>,
     /// Whether it is of version 1, which has no extensions.
     pub(super) is_version_1: bool,
+    /// The content of the issuer's name.
+    issuer: &'a [u8],
     /// The content of the subject's name.
     pub(super) subject: &'a [u8],
+    /// The content of the algorithm of the subject's key.
+    key_algorithm: &'a [u8],
     /// The content of the subject's key: the bits of `subjectPublicKey`.
     pub(super) key: &'a [u8],
     extensions: Vec<Extension<'a>>,
+    /// The content of the signature's algorithm, and the signature's bits.
+    signature: Option<(&'a [u8], &'a [u8])>,
+}
+
+/// Who signs certificates: a name, and the algorithm and bits of a key.
+#[derive(Clone, Copy)]
+pub(super) struct Issuer<'a> {
+    subject: &'a [u8],
+    key_algorithm: &'a [u8],
+    key: &'a [u8],
+}
+
+impl<'a> Issuer<'a> {
+    /// An anchor.
+    pub(super) fn of_anchor(anchor: &'a pki_types::TrustAnchor<'_>) -> Option<Self> {
+        let mut key_info = Scanner {
+            rest: &anchor.subject_public_key_info,
+            at: 0,
+        };
+        let (key_algorithm, key) = key_info.key()?;
+        Some(Self {
+            subject: &anchor.subject,
+            key_algorithm,
+            key,
+        })
+    }
 }
 
 struct Extension<'a> {
@@ -83,6 +114,17 @@ impl<'a> Scanner<'a> {
     fn expect(&mut self, tag: u8) -> Option<Element<'a>> {
         self.next().filter(|element| element.tag == tag)
     }
+
+    /// The bits of a BIT STRING.
+    fn bits(&mut self) -> Option<&'a [u8]> {
+        let (_unused_bits, bits) = self.expect(0x03)?.content.split_first()?;
+        Some(bits)
+    }
+
+    /// The content of a SubjectPublicKeyInfo: the content of the algorithm, and the key's bits.
+    fn key(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        Some((self.expect(SEQUENCE)?.content, self.bits()?))
+    }
 }
 
 impl<'a> Element<'a> {
@@ -109,15 +151,13 @@ impl<'a> CertificateView<'a> {
         }
         // Serial number, signature algorithm, issuer, validity, subject, key.
         (version_or_serial.tag == 0x02).then_some(())?;
-        let [_, _, _] = [
+        let [_, issuer, _, subject] = [
+            tbs.expect(SEQUENCE)?,
             tbs.expect(SEQUENCE)?,
             tbs.expect(SEQUENCE)?,
             tbs.expect(SEQUENCE)?,
         ];
-        let subject = tbs.expect(SEQUENCE)?.content;
-        let mut key_info = tbs.expect(SEQUENCE)?.inside();
-        let _algorithm = key_info.expect(SEQUENCE)?;
-        let (_unused_bits, key) = key_info.expect(0x03)?.content.split_first()?;
+        let (key_algorithm, key) = tbs.expect(SEQUENCE)?.inside().key()?;
         let mut extensions = Vec::new();
         while let Some(element) = tbs.next() {
             if element.tag == 0xa3 {
@@ -131,10 +171,44 @@ impl<'a> CertificateView<'a> {
             der,
             to_be_signed,
             is_version_1,
-            subject,
+            issuer: issuer.content,
+            subject: subject.content,
+            key_algorithm,
             key,
             extensions,
+            // After the signed part, there is what a SubjectPublicKeyInfo has, too: an algorithm, and bits.
+            signature: certificate.key(),
         })
+    }
+
+    /// Its subject, as one who signs others.
+    pub(super) const fn as_issuer(&self) -> Issuer<'a> {
+        Issuer {
+            subject: self.subject,
+            key_algorithm: self.key_algorithm,
+            key: self.key,
+        }
+    }
+
+    /// Whether `issuer` has signed it, in one of these ways.
+    pub(super) fn is_signed_by(
+        &self,
+        issuer: Issuer<'_>,
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+    ) -> bool {
+        let (Some((algorithm, signature)), Some(signed)) =
+            (self.signature, self.der.get(self.to_be_signed.clone()))
+        else {
+            return false;
+        };
+        self.issuer == issuer.subject
+            && algorithms
+                .iter()
+                .filter(|known| {
+                    *known.signature_alg_id() == *algorithm
+                        && *known.public_key_alg_id() == *issuer.key_algorithm
+                })
+                .any(|known| known.verify_signature(issuer.key, signed, signature).is_ok())
     }
 
     /// The whole certificate.
