@@ -1,8 +1,8 @@
 use super::AttestationFormat;
 use crate::crypto::Sha1;
 
-/// How attestation statements are judged (§7.1 steps 21 and 22). The default is the strictest that real authenticators
-/// meet; trust in their certificates is another policy.
+/// How attestation statements are judged (§7.1 steps 21 and 22). The default is the strictest that authenticators in use
+/// meet, but for TPMs under Windows Hello, which sign with RS1 (see `sha1`); trust in certificates is another policy.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AttestationPolicy {
     /// Whose rules: those of WebAuthn alone, or FIDO's as well.
