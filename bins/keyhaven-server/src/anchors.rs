@@ -81,9 +81,9 @@ struct Metadata {
 }
 
 /// How far the metadata have come.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Progress {
-    in_use: Option<Issue>,
+    in_use: Option<Arc<MetadataSource>>,
     /// The file's time of change when it was last read.
     read_at: Option<SystemTime>,
     downloaded_at: Option<UnixTime>,
@@ -122,15 +122,10 @@ impl AnchorSet {
             revoked,
             figures: Mutex::default(),
         };
-        set.put(set.anchors());
+        set.put(Arc::new(set.anchors()));
         if let Some(metadata) = &set.metadata {
-            let mut progress = Progress::default();
-            if metadata.files.blob.exists() {
-                set.read(metadata, &mut progress, now)?;
-            } else {
-                set.download(metadata, &mut progress, now)?;
-            }
-            *metadata.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            let mut progress = metadata.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            set.first(metadata, &mut progress, now)?;
         }
         Ok(set)
     }
@@ -145,12 +140,18 @@ impl AnchorSet {
         let revoked = self.revoked.as_ref().is_some_and(RevokedFile::refresh);
         let Some(metadata) = &self.metadata else {
             if revoked {
-                self.put(self.anchors());
+                self.put(Arc::new(self.anchors()));
             }
             return;
         };
         // One at a time; it is held while files are read, which nobody else waits for.
         let mut progress = metadata.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whatever becomes of the BLOB: what is revoked now counts from now on.
+        if revoked && let Some(in_use) = &progress.in_use {
+            let in_use = Arc::new(in_use.with_local(self.anchors()));
+            progress.in_use = Some(Arc::clone(&in_use));
+            self.put(in_use);
+        }
         let changed = changed_at(&metadata.files.blob);
         if changed.is_some()
             && (changed != progress.read_at || revoked)
@@ -160,13 +161,13 @@ impl AnchorSet {
             // Not again until it changes again.
             progress.read_at = changed;
         }
-        let overdue = progress
-            .in_use
+        let due = progress
+            .issue()
             .is_none_or(|issue| issue.next_update.midnight() <= now);
         let rested = progress
             .downloaded_at
             .is_none_or(|at| now.saturating_since(at) >= DOWNLOAD_INTERVAL);
-        if metadata.files.url.is_some() && overdue && rested {
+        if metadata.files.url.is_some() && due && rested {
             progress.downloaded_at = Some(now);
             if let Err(error) = self.download(metadata, &mut progress, now) {
                 tracing::warn!(error = format!("{error:#}"), "no new metadata");
@@ -174,18 +175,31 @@ impl AnchorSet {
         }
     }
 
+    /// The BLOB that a server starts with: of the file, or downloaded, where there is none that verifies.
+    fn first(&self, metadata: &Metadata, progress: &mut Progress, now: UnixTime) -> anyhow::Result<()> {
+        if metadata.files.blob.exists() {
+            match self.read(metadata, progress, now) {
+                Err(error) if metadata.files.url.is_some() => {
+                    tracing::warn!(error = format!("{error:#}"), "the metadata file is not used");
+                }
+                read => return read,
+            }
+        }
+        self.download(metadata, progress, now)
+    }
+
     fn read(&self, metadata: &Metadata, progress: &mut Progress, now: UnixTime) -> anyhow::Result<()> {
         let path = &metadata.files.blob;
         let changed = changed_at(path);
         let blob = metadata
-            .verify(&pem::read(path)?, progress.in_use, self.lists().as_deref(), now)
+            .verify(&pem::read(path)?, progress.issue(), self.lists().as_deref(), now)
             .with_context(|| path.display().to_string())?;
         progress.read_at = changed;
         self.take(blob, progress, now);
         Ok(())
     }
 
-    /// Fetches the BLOB and verifies it before it replaces the file, in one step.
+    /// Fetches the BLOB and verifies it before it is used and replaces the file, in one step.
     fn download(&self, metadata: &Metadata, progress: &mut Progress, now: UnixTime) -> anyhow::Result<()> {
         let path = &metadata.files.blob;
         let url = metadata
@@ -205,11 +219,16 @@ impl AnchorSet {
             .read_to_vec()
             .with_context(|| url.to_owned())?;
         let blob = metadata
-            .verify(&bytes, progress.in_use, self.lists().as_deref(), now)
+            .verify(&bytes, progress.issue(), self.lists().as_deref(), now)
             .with_context(|| url.to_owned())?;
-        replace(path, &bytes).with_context(|| path.display().to_string())?;
-        progress.read_at = changed_at(path);
         self.take(blob, progress, now);
+        match replace(path, &bytes) {
+            Ok(()) => progress.read_at = changed_at(path),
+            // It counts all the same, until the server ends.
+            Err(error) => {
+                tracing::warn!(%error, file = %path.display(), "the downloaded metadata are not kept");
+            }
+        }
         Ok(())
     }
 
@@ -221,7 +240,6 @@ impl AnchorSet {
             taken: now.as_millis() / 1000,
         };
         *self.figures.lock().unwrap_or_else(PoisonError::into_inner) = Some(figures);
-        progress.in_use = Some(issue);
         tracing::info!(
             number = issue.number,
             next_update = %issue.next_update,
@@ -229,7 +247,13 @@ impl AnchorSet {
             dropped = blob.dropped().len(),
             "metadata in use"
         );
-        self.put(MetadataSource::new(blob, StatusPolicy::default(), self.anchors()));
+        let policy = StatusPolicy::default();
+        if let Err(refusal) = policy.judge_issue(issue, now) {
+            tracing::warn!(%refusal, "every model in the metadata is refused");
+        }
+        let source = Arc::new(MetadataSource::new(blob, policy, self.anchors()));
+        progress.in_use = Some(Arc::clone(&source));
+        self.put(source);
     }
 
     /// The operator's own anchors, with what is revoked now.
@@ -245,8 +269,15 @@ impl AnchorSet {
         self.revoked.as_ref().map(RevokedFile::lists)
     }
 
-    fn put(&self, source: impl TrustAnchorSource + 'static) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(source);
+    fn put(&self, source: Arc<dyn TrustAnchorSource>) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = source;
+    }
+}
+
+impl Progress {
+    /// Which BLOB is in use.
+    fn issue(&self) -> Option<Issue> {
+        self.in_use.as_ref().map(|source| source.blob().issue())
     }
 }
 
@@ -330,7 +361,9 @@ fn changed_at(path: &Path) -> Option<SystemTime> {
 
 /// Puts `bytes` in the place of a file: whoever reads it finds all of the old or all of the new.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
     let mut file = std::fs::File::create(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -453,7 +486,7 @@ mod tests {
 
     fn in_use(set: &AnchorSet) -> u64 {
         let progress = set.metadata.as_ref().unwrap().progress.lock().unwrap();
-        progress.in_use.unwrap().number
+        progress.issue().unwrap().number
     }
 
     #[test]
@@ -527,6 +560,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_revoked_counts_whatever_becomes_of_the_blob() {
+        let mut place = Place::new(None);
+        place.write(&blob(7, "2026-02-01"), 0);
+        let path = place.directory.path().join("revoked.pem");
+        place.files.revoked = Some(path.clone());
+        revoke(&path, &[2], 0);
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        let mut seen = vec![format!("{:?}", set.current().revocation_lists())];
+        // A BLOB that does not verify, one whose signer is revoked by the same list, and none.
+        let spoil: [&dyn Fn(); 3] = [
+            &|| place.write("nothing", 1),
+            &|| place.write(&blob(7, "2026-02-01"), 2),
+            &|| std::fs::remove_file(&place.files.metadata.as_ref().unwrap().blob).unwrap(),
+        ];
+        for (second, (spoil, revoked)) in (1..).zip(spoil.into_iter().zip([3, 1, 4])) {
+            spoil();
+            revoke(&path, &[revoked], second);
+            set.refresh(NOW);
+            assert_eq!(in_use(&set), 7);
+            let lists = format!("{:?}", set.current().revocation_lists());
+            assert!(!seen.contains(&lists), "{second}");
+            seen.push(lists);
+        }
+    }
+
+    #[test]
     fn revocation_lists_beside_local_anchors_are_read_anew() {
         let mut place = Place::new(None);
         let path = place.directory.path().join("revoked.pem");
@@ -551,6 +610,29 @@ mod tests {
         place.write(&blob(7, "2026-02-01"), 1);
         let next_year = UnixTime::from_millis(NOW.as_millis() + 400 * 86_400_000);
         assert!(AnchorSet::load(&place.files, next_year).is_err());
+    }
+
+    #[test]
+    fn a_blob_is_downloaded_where_the_one_at_hand_does_not_verify() {
+        let place = Place::new(Some(site(blob(8, "2026-02-01"))));
+        place.write("nothing", 0);
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        assert_eq!(in_use(&set), 8);
+        let path = &place.files.metadata.as_ref().unwrap().blob;
+        assert_eq!(std::fs::read_to_string(path).unwrap(), blob(8, "2026-02-01"));
+    }
+
+    #[test]
+    fn a_downloaded_blob_counts_also_where_it_cannot_be_kept() {
+        let place = Place::new(Some(site(blob(8, "2026-02-01"))));
+        let path = &place.files.metadata.as_ref().unwrap().blob;
+        // In the way of the file that is to be renamed.
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".new");
+        std::fs::create_dir(&beside).unwrap();
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        assert_eq!(in_use(&set), 8);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -24,10 +24,11 @@ mod stores;
 mod telemetry;
 mod verify;
 
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 
 use config::{Config, Flags};
@@ -120,10 +121,22 @@ enum MdsCommand {
     Inspect(mds::Inspect),
 }
 
+impl Command {
+    /// Whether it looks at its arguments and its input alone.
+    const fn needs_no_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Verify { .. } | Self::Inspect { .. } | Self::Mds { .. } | Self::OpenApi
+        )
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,
+        // Who reads has enough, as `head` does: no more is said, as by a command that the signal ends.
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(128 + 13),
         Err(error) => {
             eprintln!("keyhaven: {error:#}");
             ExitCode::from(2)
@@ -131,8 +144,22 @@ fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let kind = cause
+            .downcast_ref::<io::Error>()
+            .map(io::Error::kind)
+            .or_else(|| cause.downcast_ref::<serde_json::Error>()?.io_error_kind());
+        kind == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command.unwrap_or(Command::Serve) {
+    let command = cli.command.unwrap_or(Command::Serve);
+    if command.needs_no_server() && cli.flags != Flags::default() {
+        bail!("the flags of a server mean nothing to this command");
+    }
+    match command {
         Command::Serve => serve::run(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
         Command::Migrate => serve::migrate(&Config::load(&cli.flags)?).map(|()| ExitCode::SUCCESS),
         Command::Backup { file } => {
@@ -141,34 +168,32 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config {
             command: ConfigCommand::Check,
         } => {
-            print!("{}", Config::load(&cli.flags)?.describe());
+            write!(io::stdout().lock(), "{}", Config::load(&cli.flags)?.describe())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin { command } => command.run(&cli.flags),
         Command::Privacy { command } => command.run(&cli.flags),
         Command::Audit { command } => command.run(&cli.flags),
         Command::Verify { trace } => {
-            let mut output = BufWriter::new(std::io::stdout().lock());
-            let code = verify::run(trace, BufReader::new(std::io::stdin().lock()), &mut output)?;
-            output.flush()?;
-            Ok(code)
+            // Standard output is flushed line by line: who writes a line may wait for its answer.
+            verify::run(trace, BufReader::new(io::stdin().lock()), io::stdout().lock())
         }
         Command::Inspect { json } => {
-            let mut output = BufWriter::new(std::io::stdout().lock());
-            let code = inspect::run(json, std::io::stdin().lock(), &mut output)?;
+            let mut output = BufWriter::new(io::stdout().lock());
+            let code = inspect::run(json, io::stdin().lock(), &mut output)?;
             output.flush()?;
             Ok(code)
         }
         Command::Mds {
             command: MdsCommand::Inspect(inspect),
         } => {
-            let mut output = BufWriter::new(std::io::stdout().lock());
+            let mut output = BufWriter::new(io::stdout().lock());
             let code = inspect.run(SystemClock.now(), &mut output)?;
             output.flush()?;
             Ok(code)
         }
         Command::OpenApi => {
-            println!("{}", keyhaven_api::openapi_json());
+            writeln!(io::stdout().lock(), "{}", keyhaven_api::openapi_json())?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -93,6 +93,9 @@ struct Report {
     number: u64,
     next_update: String,
     overdue: bool,
+    /// Why the default policy refuses every model; absent where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
     /// How often each status is reported, effective or not.
     statuses: BTreeMap<String, usize>,
     entries: Vec<EntryReport>,
@@ -140,7 +143,11 @@ impl Report {
             verified,
             number: issue.number,
             next_update: issue.next_update.to_string(),
-            overdue: issue.next_update.midnight() < at,
+            overdue: issue.is_overdue(at),
+            refused: StatusPolicy::default()
+                .judge_issue(issue, at)
+                .err()
+                .map(|refusal| refusal.to_string()),
             statuses,
             entries: entries.iter().map(|entry| EntryReport::new(entry, at)).collect(),
             dropped: dropped
@@ -162,6 +169,9 @@ impl Report {
         writeln!(output, "BLOB number {}, {verified}", self.number)?;
         let overdue = if self.overdue { ", overdue" } else { "" };
         writeln!(output, "next update: {}{overdue}", self.next_update)?;
+        if let Some(reason) = &self.refused {
+            writeln!(output, "every model is refused by default: {reason}")?;
+        }
         let anchors: usize = self.entries.iter().map(|entry| entry.trust_anchors).sum();
         writeln!(
             output,

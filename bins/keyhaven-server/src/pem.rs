@@ -24,7 +24,8 @@ pub(crate) fn revocation_lists(file: &Path) -> anyhow::Result<RevocationLists> {
 /// What stands between these labels in a file, at least once.
 fn blocks(file: &Path, kind: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let label = file.display().to_string();
-    let text = String::from_utf8(read(file)?).with_context(|| format!("{label}: not text"))?;
+    let text = String::from_utf8(read(file)?)
+        .with_context(|| format!("{label}: not PEM; openssl makes it of DER with -inform der"))?;
     let (begin, end) = (format!("-----BEGIN {kind}-----"), format!("-----END {kind}-----"));
     let mut blocks = Vec::new();
     for block in text.split(&begin).skip(1) {

@@ -21,8 +21,8 @@ use keyhaven_core::{
 use answer::{Answer, Verdict};
 use case::{
     Attestation, BackupEligibilityChangeField, Case, CredentialField, Kind, MediationField, NoCase,
-    SignCountRegressionField, backup, bytes, challenge, credential_id, extensions, label, object,
-    refuse_field, relying_party, user_handle,
+    SignCountRegressionField, backup, bytes, canonical_cbor, challenge, credential_id, extensions, label,
+    object, refuse_field, relying_party, user_handle,
 };
 
 /// The longest line that is read, in bytes.
@@ -123,8 +123,8 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
         attestation: attestation.policy,
         attestation_trust: attestation.trust(),
         backup: backup(case.backup),
-        extensions: extensions(case.extensions)?,
-        canonical_cbor: CanonicalCbor::AnyKeyOrder,
+        extensions: extensions(case.kind, case.extensions)?,
+        canonical_cbor: canonical_cbor(&case.canonical_cbor),
     };
     let mut steps = trace.then(Trace::default);
     let response = match RegistrationResponse::from_json(case.response.get().as_bytes()) {
@@ -226,8 +226,8 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             SignCountRegressionField::Report => SignCountRegression::Report,
         },
         backup: backup(case.backup),
-        extensions: extensions(case.extensions)?,
-        canonical_cbor: CanonicalCbor::AnyKeyOrder,
+        extensions: extensions(case.kind, case.extensions)?,
+        canonical_cbor: canonical_cbor(&case.canonical_cbor),
     };
     let mut steps = trace.then(Trace::default);
     let response = match AuthenticationResponse::from_json(case.response.get().as_bytes()) {

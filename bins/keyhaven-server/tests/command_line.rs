@@ -185,7 +185,7 @@ fn mds_inspect_reads_what_it_cannot_verify_and_says_so() {
             "inspect",
             "--json",
             "--at",
-            "2026-02-01T00:00:01Z",
+            "2026-02-02T00:00:00Z",
             &payload,
         ],
         &[],
@@ -195,6 +195,13 @@ fn mds_inspect_reads_what_it_cannot_verify_and_says_so() {
     assert_eq!(json["overdue"], true);
     assert_eq!(json["entries"][0]["certification"], "L1");
     assert_eq!(json["dropped"][0]["index"], 1);
+    // A month later nobody can tell what was revoked meanwhile.
+    let output = keyhaven(&["mds", "inspect", "--at", "2026-03-04T00:00:00Z", &payload], &[]);
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("every model is refused by default")
+    );
     // Before the revocation it was no reason.
     let output = keyhaven(&["mds", "inspect", "--at", "2025-01-01T00:00:00Z", &payload], &[]);
     assert!(!String::from_utf8(output.stdout).unwrap().contains("refused"));

@@ -6,9 +6,10 @@
     reason = "tests"
 )]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Output, Stdio};
 
+use keyhaven_core::base64url;
 use serde_json::{Value, json};
 
 fn vectors() -> Value {
@@ -352,6 +353,116 @@ fn a_duplicate_inside_the_response_is_refused_and_one_outside_is_no_case() {
     let (answer, status) = output(line.replacen('{', r#"{"rpId":"example.org","#, 1));
     assert_eq!((&answer["verdict"], status), (&json!("error"), Some(2)));
     assert_eq!(answer["name"], "none-es256 registration");
+}
+
+#[test]
+fn every_policy_of_the_verifier_has_its_field() {
+    let mut strict = case(&pair("none-es256"), "registration");
+    assert_eq!(verdict(&strict)["verdict"], "ok");
+    strict["canonicalCbor"] = "strict".into();
+    strict["attestation"] = json!({"compound": "any", "enterprise": true, "allowSafetynet": true});
+    strict["extensions"] = json!({"unsolicited": "refuse", "requested": ["credProps"]});
+    assert_eq!(verdict(&strict)["verdict"], "ok");
+    for demands in [
+        json!({"credProtect": "userVerificationOptional"}),
+        json!({"largeBlob": true}),
+    ] {
+        strict["extensions"]["demands"] = demands;
+        let answer = verdict(&strict);
+        assert_eq!(answer["code"], "extension_not_allowed", "{answer}");
+    }
+    // Where the authenticator does not tell.
+    strict["extensions"]["demands"] = json!({"minPinLength": 6});
+    assert_eq!(verdict(&strict)["verdict"], "ok");
+    let mut assertion = case(&pair("none-es256"), "authentication");
+    assertion["canonicalCbor"] = "strict".into();
+    assert_eq!(verdict(&assertion)["verdict"], "ok");
+    assertion["extensions"] = json!({"demands": {}});
+    assert_eq!(verdict(&assertion)["verdict"], "error");
+    // Members of the attestation object in another order.
+    let mut unordered = case(&pair("none-es256"), "registration");
+    let object = unordered["response"]["response"]["attestationObject"]
+        .as_str()
+        .unwrap();
+    let bytes = base64url::decode(object).unwrap();
+    let (head, auth_data) =
+        bytes.split_at(bytes.windows(9).position(|part| part == b"\x68authData").unwrap());
+    let moved = [&head[..1], auth_data, &head[1..]].concat();
+    unordered["response"]["response"]["attestationObject"] = base64url::encode(&moved).into();
+    assert_eq!(verdict(&unordered)["verdict"], "ok");
+    unordered["canonicalCbor"] = "strict".into();
+    let answer = verdict(&unordered);
+    assert_eq!(
+        (&answer["code"], &answer["step"]),
+        (&json!("malformed_response"), &json!("L3 7.1.13"))
+    );
+}
+
+#[test]
+fn a_field_that_is_wrong_is_named() {
+    let mut wrong = case(&pair("none-es256"), "registration");
+    wrong["crossOrigin"] = json!(true);
+    let (answers, code) = verify(&[], &[wrong]);
+    assert_eq!((&answers[0]["verdict"], code), (&json!("error"), Some(2)));
+    let detail = answers[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("crossOrigin"), "{detail}");
+}
+
+#[test]
+fn each_line_is_answered_before_the_next_is_read() {
+    let case = case(&pair("none-es256"), "registration");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
+        .arg("verify")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        writeln!(stdin, "{case}").unwrap();
+        let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        assert_eq!(answer["verdict"], "ok");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn whoever_stops_reading_hears_no_more() {
+    let case = case(&pair("none-es256"), "registration");
+    for (arguments, input) in [
+        (&["verify"][..], format!("{case}\n").repeat(2000)),
+        (&["openapi"], String::new()),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Nobody reads.
+        drop(child.stdout.take());
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+        assert_eq!(output.stderr, b"", "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_flags_of_a_server_are_refused_by_what_needs_none() {
+    for arguments in [
+        &["verify", "--rp-id", "example.org"][..],
+        &["--origins", "https://example.org", "inspect"],
+        &["openapi", "--no-migrate"],
+    ] {
+        let output = keyhaven(arguments, "");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("flags of a server"), "{error}");
+    }
 }
 
 #[test]

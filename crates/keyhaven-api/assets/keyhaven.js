@@ -1204,13 +1204,13 @@ export function credentialToJSON(credential) {
   if (!credential) throw new KeyhavenError({ code: "cancelled" });
   if (typeof credential.toJSON === "function") {
     try {
-      return credential.toJSON();
+      return withoutEmptyUserHandle(credential.toJSON());
     } catch {
       // Not a real PublicKeyCredential: read it field by field.
     }
   }
   const { response } = credential;
-  const bytes = (value) => (value ? bytesToBase64url(value) : undefined);
+  const bytes = (value) => (value?.byteLength ? bytesToBase64url(value) : undefined);
   const common = { clientDataJSON: bytes(response.clientDataJSON) };
   return withoutUndefined({
     id: credential.id,
@@ -1297,6 +1297,12 @@ function bytesInside(value) {
 
 function mapValues(object, change) {
   return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]));
+}
+
+/** Some browsers write an empty user handle where there is none (WebKit bug 239737). */
+function withoutEmptyUserHandle(json) {
+  if (json.response.userHandle !== "") return json;
+  return { ...json, response: withoutUndefined({ ...json.response, userHandle: undefined }) };
 }
 
 function withoutUndefined(object) {

@@ -9,20 +9,25 @@ use keyhaven_types::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use utoipa::ToSchema;
 
 pub(crate) use account::{ChangeAccount, ChangedAccount, EventBody, EventList, ExportBody, PendingRecovery};
 
 use crate::state::ApiState;
 
-/// RFC 3339 in UTC, to the millisecond.
+/// RFC 3339 in UTC, to the millisecond: always three digits, so that texts sort as the times do.
 pub(crate) fn rfc3339(at: UnixTime) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_millis()).saturating_mul(1_000_000))
         .ok()
-        .and_then(|at| at.format(&Rfc3339).ok())
-        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+        .filter(|at| (0..10_000).contains(&at.year()))
+        .and_then(|at| at.format(MILLISECONDS).ok())
+        .unwrap_or_else(|| "1970-01-01T00:00:00.000Z".to_owned())
 }
+
+const MILLISECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// `POST /register/start`
 #[derive(Deserialize, ToSchema)]
@@ -52,8 +57,8 @@ pub(crate) struct RegisterStart {
     /// A security key whose PIN is asked for, now and at every sign-in.
     #[serde(default)]
     pub(crate) pin: bool,
-    /// The answer to a captcha, where one is configured.
-    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    /// The answer to a captcha: accepted, and not looked at.
+    #[expect(dead_code, reason = "part of the contract; no captcha can be configured")]
     pub(crate) captcha_token: Option<String>,
 }
 
@@ -76,8 +81,8 @@ pub(crate) struct LoginStart {
     /// Who wants to sign in (the address, where accounts are called by theirs); absent for a discoverable credential.
     #[serde(alias = "email")]
     pub(crate) username: Option<String>,
-    /// The answer to a captcha, where one is configured.
-    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    /// The answer to a captcha: accepted, and not looked at.
+    #[expect(dead_code, reason = "part of the contract; no captcha can be configured")]
     pub(crate) captcha_token: Option<String>,
 }
 
@@ -114,8 +119,8 @@ pub(crate) struct PasswordRegister {
     pub(crate) display_name: Option<String>,
     /// An e-mail address, unproven until verified.
     pub(crate) email: Option<String>,
-    /// The answer to a captcha, where one is configured.
-    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    /// The answer to a captcha: accepted, and not looked at.
+    #[expect(dead_code, reason = "part of the contract; no captcha can be configured")]
     pub(crate) captcha_token: Option<String>,
 }
 
@@ -128,8 +133,8 @@ pub(crate) struct PasswordLogin {
     pub(crate) username: String,
     /// 1 to 256 characters.
     pub(crate) password: String,
-    /// The answer to a captcha, where one is configured.
-    #[expect(dead_code, reason = "part of the contract; no captcha is configured yet")]
+    /// The answer to a captcha: accepted, and not looked at.
+    #[expect(dead_code, reason = "part of the contract; no captcha can be configured")]
     pub(crate) captcha_token: Option<String>,
 }
 
@@ -637,9 +642,6 @@ pub(crate) struct GrantBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub(crate) confirmation: Option<keyhaven_service::Confirmation>,
-    /// The session's new token, as `session.refreshToken`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) refresh_token: Option<String>,
 }
 
 #[cfg(test)]
@@ -652,6 +654,17 @@ mod tests {
             rfc3339(UnixTime::from_millis(1_700_000_000_123)),
             "2023-11-14T22:13:20.123Z"
         );
-        assert_eq!(rfc3339(UnixTime::from_millis(i64::MAX)), "1970-01-01T00:00:00Z");
+        // Always as long: what compares texts compares times.
+        for (millis, text) in [
+            (1_700_000_000_990, "2023-11-14T22:13:20.990Z"),
+            (1_700_000_000_000, "2023-11-14T22:13:20.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "1970-01-01T00:00:00.000Z"),
+            (i64::MAX, "1970-01-01T00:00:00.000Z"),
+            (i64::MIN, "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339(UnixTime::from_millis(millis)), text);
+        }
     }
 }

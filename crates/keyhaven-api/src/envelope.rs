@@ -124,8 +124,7 @@ fn client(state: &ApiState, request: &Request, request_id: &str) -> Result<Clien
         user_agent,
         language: headers
             .get(ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(Language::accepted),
+            .and_then(|value| Language::accepted(&String::from_utf8_lossy(value.as_bytes()))),
         request_id: request_id.to_owned(),
         origin,
         browser: browser.as_deref().and_then(SecretToken::parse),
@@ -258,16 +257,22 @@ fn problem_document(state: &ApiState, request_id: &str, error: &ApiError, set: &
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(wait) = error.retry_after {
-        // Rounded up: a client that waits as told is not refused again.
+        // Rounded up, as in the detail: a client that waits as told is not refused again.
+        let seconds = wait.as_millis().div_ceil(1000).max(1);
         headers.insert(
             RETRY_AFTER,
-            HeaderValue::from(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)),
+            HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
         );
     }
     if error.status == StatusCode::UNAUTHORIZED {
+        // RFC 6750 §3.1: only a token that was sent is called invalid; whoever sent none has made no mistake.
         headers.insert(
             WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"keyhaven\""),
+            HeaderValue::from_static(if error.token_refused {
+                "Bearer realm=\"keyhaven\", error=\"invalid_token\""
+            } else {
+                "Bearer realm=\"keyhaven\""
+            }),
         );
     }
     response

@@ -15,19 +15,23 @@ pub(crate) struct ApiError {
     pub(crate) step: Option<String>,
     pub(crate) purpose: Option<&'static str>,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether an access token was sent, and is what was refused.
+    pub(crate) token_refused: bool,
     pub(crate) signals: Option<Box<Signals>>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
+        let (status, detail) = (status_of(code), detail.into());
         Self {
-            status: status_of(code),
+            status,
             code,
             detail,
             step: None,
             purpose: None,
-            retry_after: None,
+            // What is away or overrun may be back at once.
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)),
+            token_refused: false,
             signals: None,
         }
     }
@@ -82,8 +86,6 @@ impl From<Error> for ApiError {
                 unknown_credential: Some(*signal),
                 ..Signals::default()
             }));
-        } else if answer.status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.retry_after = Some(Duration::from_secs(1));
         }
         answer
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
 use keyhaven_service::{Client, Error, SessionToken, SignedIn};
 use keyhaven_session::{Assurance, Authority, bearer_token, cookie};
@@ -55,7 +55,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<ApiState> for Path<T> {
     }
 }
 
-/// The query. Parameters that are not known are ignored; one that is given twice is refused.
+/// The query. Parameters that are not known are refused (by `deny_unknown_fields`, which each `T` has: what is to delete all
+/// but one must not, for a letter of the wrong case, delete all), and so is one that is given twice.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
@@ -69,6 +70,20 @@ impl<T: DeserializeOwned> FromRequestParts<ApiState> for Query<T> {
     }
 }
 
+/// No query, where something is taken away: who sends one believes that it says what.
+pub(crate) struct NoQuery;
+
+impl FromRequestParts<ApiState> for NoQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(_) => Err(ApiError::invalid("query: there are no parameters here")),
+        }
+    }
+}
+
 /// A JSON body, at most [`BODY_LIMIT`] bytes. Members that are not known are ignored.
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -77,10 +92,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for Body<T> {
 
     async fn from_request(request: Request, state: &ApiState) -> Result<Self, ApiError> {
         if !is_json(&request) {
-            return Err(ApiError::new(
-                "unsupported_media_type",
-                "send the body as application/json",
-            ));
+            return Err(not_json());
         }
         let bytes = bytes(request, state).await?;
         parsed(&bytes).map(Self)
@@ -100,10 +112,7 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for OptionalBody<T> {
             return Ok(Self(None));
         }
         if !json {
-            return Err(ApiError::new(
-                "unsupported_media_type",
-                "send the body as application/json",
-            ));
+            return Err(not_json());
         }
         parsed(&bytes).map(|body| Self(Some(body)))
     }
@@ -118,16 +127,29 @@ fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 fn is_json(request: &Request) -> bool {
-    let value = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let essence = value.split(';').next().unwrap_or("").trim();
-    essence.eq_ignore_ascii_case("application/json")
+    let value = request.headers().get(CONTENT_TYPE);
+    let essence = value.and_then(|value| value.as_bytes().split(|&byte| byte == b';').next());
+    essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}
+
+fn not_json() -> ApiError {
+    ApiError::new("unsupported_media_type", "send the body as application/json")
+}
+
+/// Whether the body is sent as it is: no content coding is undone here (RFC 9110 §8.4).
+fn is_plain(request: &Request) -> bool {
+    let codings = request.headers().get_all(CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    codings.all(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 async fn bytes(request: Request, state: &ApiState) -> Result<Bytes, ApiError> {
+    if !is_plain(&request) {
+        return Err(ApiError::new(
+            "unsupported_media_type",
+            "send the body without a content coding",
+        ));
+    }
     let too_large = || ApiError::new("payload_too_large", "a body has at most 65,536 bytes");
     // A body that announces itself as too large is not waited for.
     let announced = usize::try_from(request.body().size_hint().lower());
@@ -192,11 +214,16 @@ impl StoredSessions {
             // A token cannot be revoked: it may read, never change.
             return Err(Error::Unauthenticated.into());
         }
-        let signed_in = self.0.keyhaven.access_tokens.authenticate(token).await?;
-        Ok(Current {
-            signed_in,
-            token: None,
-        })
+        match self.0.keyhaven.access_tokens.authenticate(token).await {
+            Ok(signed_in) => Ok(Current {
+                signed_in,
+                token: None,
+            }),
+            Err(error) => Err(ApiError {
+                token_refused: true,
+                ..error.into()
+            }),
+        }
     }
 }
 

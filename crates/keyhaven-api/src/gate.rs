@@ -47,9 +47,10 @@ pub(crate) async fn gate(State(state): State<ApiState>, request: Request, next: 
     }
 }
 
-/// Around all routes: the router tells the methods of a route whatever refused the request, and what is not there has none.
+/// Around all routes: the router tells the methods of a route whatever answered in its place, a preflight or the gate.
+/// They belong to one answer only (RFC 9110 §15.5.6); with any other they would tell that there is a route.
 pub(crate) async fn hide_methods(mut response: Response) -> Response {
-    if response.status() == StatusCode::NOT_FOUND {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().remove(ALLOW);
     }
     response

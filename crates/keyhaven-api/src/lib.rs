@@ -6,6 +6,7 @@
 
 mod bodies;
 mod cookies;
+mod cors;
 mod envelope;
 mod error;
 mod even;
@@ -23,16 +24,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use keyhaven_service::Keyhaven;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
-use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as paths;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -60,7 +59,9 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
         operations,
         exports: Arc::new(Semaphore::new(1)),
     });
-    let (api, description) = api().split_for_parts();
+    let (api, of_api) = api().split_for_parts();
+    let (well_known, of_well_known) = well_known().split_for_parts();
+    let description = openapi::describe(of_api, of_well_known, &base);
     let description_url = format!("{base}openapi.json");
     let docs = SwaggerUi::new(format!("{base}docs"))
         .config(Config::new([description_url.clone()]).validator_url("none"))
@@ -82,25 +83,14 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
     };
     let routes = based
         .merge(Router::from(docs).layer(from_fn(docs_policy)))
-        .route(
-            "/.well-known/apple-app-site-association",
-            get(well_known::apple_apps),
-        )
-        .route("/.well-known/assetlinks.json", get(well_known::asset_links))
-        .route("/.well-known/change-password", get(well_known::change_password))
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route(
-            "/.well-known/passkey-endpoints",
-            get(well_known::passkey_endpoints),
-        )
-        .route("/.well-known/webauthn", get(well_known::webauthn))
+        .merge(well_known)
         .fallback(async || gate::unknown())
         .method_not_allowed_fallback(async || {
             ApiError::new("method_not_allowed", "this route has other methods")
         })
         // The first one is the outermost. In one go: each `layer` costs every request a box and a copy of what is in it.
         .layer((
-            cors(&state),
+            cors::layer(&state.keyhaven.settings().relying_party.origins),
             from_fn_with_state(state.clone(), envelope::envelope),
             CatchPanicLayer::custom(|_| {
                 tracing::error!("a handler panicked");
@@ -118,11 +108,12 @@ pub fn router(keyhaven: Keyhaven, settings: ApiSettings, operations: Operations)
 /// The API description as pretty-printed JSON, for the committed copy.
 #[must_use]
 pub fn openapi_json() -> String {
-    api().into_openapi().to_pretty_json().unwrap_or_default()
+    let description = openapi::describe(api().into_openapi(), well_known().into_openapi(), "/");
+    description.to_pretty_json().unwrap_or_default()
 }
 
 fn api() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::with_openapi(openapi::Description::openapi())
+    OpenApiRouter::with_openapi(openapi::front())
         .routes(paths!(register::start))
         .routes(paths!(register::finish))
         .routes(paths!(login::start))
@@ -173,25 +164,15 @@ fn api() -> OpenApiRouter<ApiState> {
         .routes(paths!(features::show))
 }
 
-/// Pages of the allowed origins may call, with cookies; nobody else learns anything.
-fn cors(state: &ApiState) -> CorsLayer {
-    let origins = &state.keyhaven.settings().relying_party.origins;
-    let origins = origins
-        .iter()
-        .filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_credentials(true)
-        .allow_methods([
-            Method::GET,
-            Method::POST,
-            Method::PATCH,
-            Method::PUT,
-            Method::DELETE,
-        ])
-        .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, envelope::REQUEST_ID])
-        .expose_headers([envelope::REQUEST_ID, RETRY_AFTER])
-        .max_age(std::time::Duration::from_secs(600))
+/// What stays at the root of the origin, wherever the API is.
+fn well_known() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(paths!(well_known::apple_apps))
+        .routes(paths!(well_known::asset_links))
+        .routes(paths!(well_known::change_password))
+        .routes(paths!(well_known::jwks))
+        .routes(paths!(well_known::passkey_endpoints))
+        .routes(paths!(well_known::webauthn))
 }
 
 /// The API browser's own scripts and styles, and nothing from elsewhere.

@@ -51,6 +51,15 @@ pub struct Issue {
     pub next_update: Date,
 }
 
+impl Issue {
+    /// Whether the next one should be there at `at`: the day on which it comes at the latest is over.
+    #[must_use]
+    pub fn is_overdue(self, at: UnixTime) -> bool {
+        let day = Duration::from_secs(86_400);
+        self.next_update.midnight().saturating_add(day) <= at
+    }
+}
+
 /// A verified BLOB.
 #[derive(Clone, Debug)]
 pub struct Blob {
@@ -226,11 +235,10 @@ impl Blob {
         self.issue
     }
 
-    /// Whether the next one should be there at `at`: the day on which it comes at the latest is over.
+    /// Whether the next one should be there at `at`.
     #[must_use]
     pub fn is_overdue(&self, at: UnixTime) -> bool {
-        let day = Duration::from_secs(86_400);
-        self.issue.next_update.midnight().saturating_add(day) <= at
+        self.issue.is_overdue(at)
     }
 
     /// The terms of use, as they came.

@@ -1,5 +1,4 @@
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use keyhaven_core::{
     Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
@@ -61,6 +60,15 @@ impl MetadataSource {
         }
     }
 
+    /// The same metadata, with other anchors and revocation lists of the operator's.
+    #[must_use]
+    pub fn with_local(&self, local: TrustAnchors) -> Self {
+        Self {
+            local,
+            ..self.clone()
+        }
+    }
+
     /// The metadata.
     #[must_use]
     pub const fn blob(&self) -> &Blob {
@@ -106,13 +114,7 @@ impl MetadataSource {
     }
 
     fn judge(&self, entry: &Entry, query: &TrustQuery) -> Result<(), Refusal> {
-        if let Some(days) = self.policy.max_overdue_days {
-            let next_update = self.blob.issue().next_update;
-            let patience = Duration::from_secs(u64::from(days).saturating_mul(86_400));
-            if next_update.midnight().saturating_add(patience) < query.at {
-                return Err(Refusal::Overdue { next_update });
-            }
-        }
+        self.policy.judge_issue(self.blob.issue(), query.at)?;
         let key_protection = entry
             .statement
             .as_ref()

@@ -1,11 +1,12 @@
 //! What has happened to a model, and what a relying party makes of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use keyhaven_core::UnixTime;
 use serde::Deserialize;
 
-use crate::Date;
+use crate::{Date, Issue};
 
 /// `AuthenticatorStatus` (MDS §3.1.4).
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize)]
@@ -331,6 +332,22 @@ impl StatusPolicy {
         let has = |wanted: &String| key_protection.iter().any(|kind| kind.as_ref() == wanted);
         if !self.key_protection_any_of.is_empty() && !self.key_protection_any_of.iter().any(has) {
             return Err(Refusal::KeyProtection);
+        }
+        Ok(())
+    }
+
+    /// Judges metadata by when their next issue was to come.
+    ///
+    /// # Errors
+    /// [`Refusal::Overdue`].
+    pub fn judge_issue(&self, issue: Issue, at: UnixTime) -> Result<(), Refusal> {
+        let Some(days) = self.max_overdue_days else {
+            return Ok(());
+        };
+        let next_update = issue.next_update;
+        let patience = Duration::from_secs(u64::from(days).saturating_mul(86_400));
+        if next_update.midnight().saturating_add(patience) < at {
+            return Err(Refusal::Overdue { next_update });
         }
         Ok(())
     }

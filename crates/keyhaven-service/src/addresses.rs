@@ -170,11 +170,7 @@ impl Addresses {
             let _ = Username::of_address(&self.0.keys, &address)?;
         }
         let purpose = Purpose::ChangeEmail;
-        let session = current.session().id;
-        let now = self.0.clock.now();
-        if !self.0.durable.has_grant(session, purpose.as_str(), now).await? {
-            return Err(Error::StepUpRequired { purpose });
-        }
+        self.0.require_grant(current, purpose).await?;
         let account = current.account();
         let own = account.email.as_deref().filter(|_| account.email_verified);
         if own.is_some_and(|own| own.eq_ignore_ascii_case(address.as_str())) {

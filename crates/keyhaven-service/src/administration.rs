@@ -156,13 +156,8 @@ impl Administration {
         if current.session().aal < 2 || current.is_by_password_alone() {
             return Err(Error::forbidden("sign in with a passkey that verifies you"));
         }
-        let (session, purpose) = (current.session().id, Purpose::Admin);
-        let now = self.0.clock.now();
-        if self.0.durable.has_grant(session, purpose.as_str(), now).await? {
-            Ok(Operator(Who::Session(current.clone())))
-        } else {
-            Err(Error::StepUpRequired { purpose })
-        }
+        self.0.require_grant(current, Purpose::Admin).await?;
+        Ok(Operator(Who::Session(current.clone())))
     }
 
     /// Accounts, a page at a time: all of them, newest first, or the one that is meant exactly. Names and addresses are

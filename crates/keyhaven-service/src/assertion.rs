@@ -8,7 +8,7 @@ use keyhaven_core::{
 };
 use keyhaven_storage::{
     Aftermath, AssertionCommit, AssertionOutcome, Factors, OwnedCredential, Remembered, Session, SessionId,
-    SessionRotation, StepUpGrant,
+    StepUpGrant, TokenHash,
 };
 use keyhaven_types::{CredentialId, SignCount};
 
@@ -45,7 +45,7 @@ pub(crate) struct Expected<'a> {
 pub(crate) struct Effects {
     pub(crate) session: Option<Session>,
     pub(crate) grant: Option<StepUpGrant>,
-    pub(crate) rotation: Option<SessionRotation>,
+    pub(crate) rotation: Option<TokenHash>,
     pub(crate) ends_session: Option<SessionId>,
     pub(crate) audit: Aftermath,
 }
@@ -71,8 +71,6 @@ pub(crate) struct Asserted<T> {
     pub(crate) owned: OwnedCredential,
     /// What the effects came with.
     pub(crate) result: T,
-    /// Whether the session's token was rotated, where that was an effect.
-    pub(crate) rotated: bool,
 }
 
 impl Context {
@@ -146,16 +144,12 @@ impl Context {
                 audit: effects.audit,
             };
             let outcome = self.durable.commit_assertion(commit).await;
-            let committed = matches!(
-                outcome,
-                Ok(AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated)
-            );
-            if !committed {
+            if !matches!(outcome, Ok(AssertionOutcome::Committed)) {
                 self.known.forget(&id);
             }
             match outcome? {
                 AssertionOutcome::AccountLocked => return Err(Error::AccountLocked),
-                outcome @ (AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated) => {
+                AssertionOutcome::Committed => {
                     let (began, now) = (expected.taken.began_at, verified.new_sign_count());
                     self.report_clone(client, &verified, began, &owned, now).await?;
                     owned.credential.sign_count = verified.new_sign_count();
@@ -166,11 +160,7 @@ impl Context {
                         owned.account.last_login_at = owned.account.last_login_at.max(Some(used_at));
                     }
                     self.known.keep(owned.clone());
-                    return Ok(Asserted {
-                        owned,
-                        result,
-                        rotated: outcome == AssertionOutcome::Committed,
-                    });
+                    return Ok(Asserted { owned, result });
                 }
                 AssertionOutcome::CredentialInactive => return Err(Error::CredentialRevoked),
                 AssertionOutcome::CredentialMissing => return Err(self.not_found(&id)),

@@ -130,11 +130,18 @@ impl Context {
         error: Error,
     ) -> Error {
         self.observe(action, error.code());
-        // An outage is no verdict, and a flood of attempts must not become a flood of rows.
-        if matches!(
-            error,
-            Error::Storage(_) | Error::Random(_) | Error::Busy | Error::RateLimited { .. }
-        ) {
+        // A flood of attempts must not become a flood of rows, nor of lines: the metrics count them.
+        if matches!(error, Error::Busy | Error::RateLimited { .. }) {
+            tracing::debug!(
+                action,
+                code = error.code(),
+                request_id = client.request_id,
+                "not carried out"
+            );
+            return error;
+        }
+        // An outage is no verdict.
+        if matches!(error, Error::Storage(_) | Error::Random(_)) {
             tracing::warn!(
                 action,
                 code = error.code(),

@@ -79,6 +79,9 @@ impl ClientKeys {
         to: Option<ClientKey>,
     ) -> Result<(), Error> {
         let purpose = Purpose::ChangePassword;
+        if let Err(error) = self.0.require_grant(current, purpose).await {
+            return Err(self.0.refuse(client, action, of(current), error).await);
+        }
         let change = ClientKeyChange {
             account: current.account_id(),
             session: current.session().id,

@@ -66,9 +66,14 @@ pub enum Error {
     /// Without the password there would be no way to sign in.
     #[error("this account has no passkey: add one first")]
     LastFactor,
-    /// The account has no passkey.
-    #[error("this account has no passkey")]
+    /// The account has no passkey that is in use.
+    #[error("this account has no passkey in use")]
     NoPasskeys,
+    /// Its owner is to confirm with a passkey, and it has none.
+    #[error(
+        "this account has no passkey yet: sign in with its password again, add one at once, then confirm with that"
+    )]
+    NoPasskeyYet,
     /// A second implementation refuses a registration that the verifier accepted, and is to be believed.
     #[error("the passkey was refused by a second verification")]
     RegistrationDisputed,
@@ -81,8 +86,8 @@ pub enum Error {
     /// No random bytes are to be had.
     #[error(transparent)]
     Random(#[from] RandomUnavailable),
-    /// Too many attempts.
-    #[error("too many attempts; wait {} seconds", .retry_after.as_secs().max(1))]
+    /// Too many attempts. Rounded up: who comes a moment too early is refused again.
+    #[error("too many attempts; wait {} seconds", .retry_after.as_millis().div_ceil(1000).max(1))]
     RateLimited {
         /// How long to wait.
         retry_after: Duration,
@@ -143,7 +148,7 @@ impl Error {
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::LastCredential | Self::LastFactor => "last_credential",
-            Self::NoPasskeys => "no_passkeys",
+            Self::NoPasskeys | Self::NoPasskeyYet => "no_passkeys",
             Self::NotFound => "not_found",
             Self::PasswordRequired => "password_required",
             Self::Random(_) | Self::Storage(_) => "storage_unavailable",

@@ -80,11 +80,7 @@ impl Privacy {
     async fn try_export(&self, client: &Client, current: &SignedIn) -> Result<AccountExport, Error> {
         not_in_recovery(current)?;
         let (durable, now) = (&self.0.durable, self.0.clock.now());
-        let purpose = Purpose::Export;
-        let session = current.session().id;
-        if !durable.has_grant(session, purpose.as_str(), now).await? {
-            return Err(Error::StepUpRequired { purpose });
-        }
+        self.0.require_grant(current, Purpose::Export).await?;
         let id = current.account_id();
         // Who took the data along is part of what happened.
         let event = self.0.success(client, EXPORT, Subject::session(current))?;
@@ -198,6 +194,7 @@ impl Privacy {
     async fn try_delete(&self, client: &Client, current: &SignedIn) -> Result<Signals, Error> {
         not_in_recovery(current)?;
         let purpose = Purpose::DeleteAccount;
+        self.0.require_grant(current, purpose).await?;
         let account = current.account();
         let event = self.0.success(client, DELETE, Subject::session(current))?;
         let mut audit = self

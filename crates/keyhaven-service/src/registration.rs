@@ -480,6 +480,9 @@ impl Registrations {
                             .await?
                             .is_empty();
                     let granted = first || current.is_recovery() || self.0.is_fresh(current, now);
+                    if !granted {
+                        self.0.require_grant(current, Purpose::AddPasskey).await?;
+                    }
                     let addition = Addition {
                         account: current.account_id(),
                         session: Some(current.session().id),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyhaven_storage::{
-    Account, AccountId, OpenedSession, Role, Rotation, Session, SessionId, SessionRotation, SignInSession,
+    Account, AccountId, OpenedSession, Role, Rotation, Session, SessionId, SignInSession,
 };
 use keyhaven_types::{CredentialId, UnixTime};
 
@@ -29,7 +29,18 @@ pub struct Sessions(pub(crate) Arc<Context>);
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     found: SignInSession,
-    by_previous_token: bool,
+    shown_by: ShownBy,
+}
+
+/// What a request showed that it belongs to its session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ShownBy {
+    /// A signed token that says so, and nothing that is the session's own.
+    AccessToken,
+    /// The session's token.
+    Current,
+    /// The token before that, within [`ROTATION_GRACE`].
+    Previous,
 }
 
 impl SignedIn {
@@ -61,15 +72,6 @@ impl SignedIn {
     #[must_use]
     pub fn administers(&self) -> bool {
         self.account().role == Role::Admin && !self.is_recovery()
-    }
-
-    /// The token that a change of the session's rights replaces, where the request came with the current one: that of a
-    /// request under way while another rotated is not the session's any more.
-    pub(crate) fn rotation(&self, to: &SessionToken) -> Option<SessionRotation> {
-        (!self.by_previous_token).then(|| SessionRotation {
-            from: self.found.session.token_hash,
-            to: to.hash(),
-        })
     }
 
     /// Whether nothing but a password opened it.
@@ -151,24 +153,43 @@ impl Context {
         !session.is_recovery() && !session.is_by_password_alone() && self.is_recent(session, now)
     }
 
-    /// Whether the user signed in just now, however.
+    /// Whether the user signed in just now, however. A token that was replaced does not say so: whoever replaced it may
+    /// have been somebody else, and the grace is there for requests under way, not for what they could decide.
     pub(crate) fn is_recent(&self, session: &SignedIn, now: UnixTime) -> bool {
-        now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
+        session.shown_by == ShownBy::Current
+            && now.saturating_since(session.session().authenticated_at) <= self.settings.sessions.fresh
     }
 
     /// Demands a recent sign-in or a live grant for this purpose.
     pub(crate) async fn require_fresh(&self, session: &SignedIn, purpose: Purpose) -> Result<(), Error> {
-        let now = self.clock.now();
-        if self.is_fresh(session, now)
-            || self
-                .durable
-                .has_grant(session.session().id, purpose.as_str(), now)
-                .await?
-        {
-            Ok(())
-        } else {
-            Err(Error::StepUpRequired { purpose })
+        match self.is_fresh(session, self.clock.now()) {
+            true => Ok(()),
+            false => self.require_grant(session, purpose).await,
         }
+    }
+
+    /// Demands a live grant for this purpose; asked before each use of one, also where a commit uses it up.
+    pub(crate) async fn require_grant(&self, session: &SignedIn, purpose: Purpose) -> Result<(), Error> {
+        match self.holds_grant(session, purpose.as_str()).await? {
+            true => Ok(()),
+            false => Err(Error::StepUpRequired { purpose }),
+        }
+    }
+
+    /// Whether the session has a live grant of this name, and the request came with the token that has it.
+    ///
+    /// A step-up gives its grant and replaces the token in one commit. A request that came with the token before may have
+    /// been let in while that still was the session's (its body may take its time) or in the seconds after. So the grant is
+    /// looked for first and the token then: who sees a grant that came with another token sees that token, too.
+    pub(crate) async fn holds_grant(&self, current: &SignedIn, name: &str) -> Result<bool, Error> {
+        if current.shown_by != ShownBy::Current {
+            return Ok(false);
+        }
+        let (session, now) = (current.session(), self.clock.now());
+        let granted = self.durable.has_grant(session.id, name, now).await?;
+        let found = self.durable.session(&session.token_family).await?;
+        let found = found.ok_or(Error::SessionExpired)?;
+        Ok(granted && found.session.token_hash == session.token_hash)
     }
 
     /// The purpose of the grant that a change has to use up; `None`: none, just after a sign-in.
@@ -180,7 +201,7 @@ impl Context {
         if self.is_fresh(session, self.clock.now()) {
             return Ok(None);
         }
-        self.require_fresh(session, purpose).await?;
+        self.require_grant(session, purpose).await?;
         Ok(Some(purpose.as_str().to_owned()))
     }
 
@@ -219,8 +240,8 @@ impl Sessions {
             .await?
             .ok_or(Error::Unauthenticated)?;
         let now = self.0.clock.now();
-        let by_previous_token = found.session.token_hash != hash;
-        if by_previous_token {
+        let mut shown_by = ShownBy::Current;
+        if found.session.token_hash != hash {
             let just_rotated = found
                 .session
                 .previous_token
@@ -228,15 +249,9 @@ impl Sessions {
             if !just_rotated {
                 return Err(self.end_reused(client, &found).await);
             }
+            shown_by = ShownBy::Previous;
         }
-        self.check(
-            SignedIn {
-                found,
-                by_previous_token,
-            },
-            now,
-        )
-        .await
+        self.check(SignedIn { found, shown_by }, now).await
     }
 
     /// The session with this id, for a caller that proved by a signed token that it belongs to it.
@@ -256,7 +271,7 @@ impl Sessions {
         self.check(
             SignedIn {
                 found: SignInSession { session, account },
-                by_previous_token: false,
+                shown_by: ShownBy::AccessToken,
             },
             now,
         )
@@ -311,7 +326,7 @@ impl Sessions {
         if current.is_recovery() {
             return Err(Error::forbidden("a recovery session ends when its time is over"));
         }
-        if current.by_previous_token {
+        if current.shown_by != ShownBy::Current {
             return Ok(None);
         }
         self.0.limit_change(client, current).await?;

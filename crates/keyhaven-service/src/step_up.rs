@@ -106,8 +106,8 @@ pub struct Granted {
     pub expires_at: UnixTime,
     /// What shows that an action was confirmed, where the ceremony bound one.
     pub confirmation: Option<Confirmation>,
-    /// The session's new token; `None`: a request beside this one has made one, and the client has it.
-    pub token: Option<SessionToken>,
+    /// The session's new token, the only one that lasts.
+    pub token: SessionToken,
 }
 
 /// What a session's grant for this purpose, and this action, is stored as: at most 50 characters.
@@ -123,7 +123,8 @@ impl StepUps {
     /// challenge is made from it, so that the signature confirms that action and no other.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`] (an action for another purpose than [`Purpose::Action`]), [`Error::NoPasskeys`], [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
+    /// [`Error::InvalidRequest`] (an action for another purpose than [`Purpose::Action`]), [`Error::NoPasskeys`] (none is in
+    /// use), [`Error::NoPasskeyYet`] (there is none), [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
     pub async fn start(
         &self,
         client: &Client,
@@ -157,6 +158,10 @@ impl StepUps {
             return Err(Error::forbidden("a recovery can only add a passkey"));
         }
         let credentials = self.0.durable.credentials_of(current.account_id()).await?;
+        if credentials.is_empty() {
+            // Signed in by a password, then: it adds the first passkey, and that confirms.
+            return Err(Error::NoPasskeyYet);
+        }
         let own: Vec<_> = credentials
             .into_iter()
             .filter(|credential| credential.active)
@@ -191,22 +196,18 @@ impl StepUps {
         Ok(BoundAction { hash, nonce })
     }
 
-    /// Whether the session holds a live grant for exactly this action.
+    /// Whether the session holds a live grant for exactly this action, and the request came with the token that has it.
     ///
     /// # Errors
-    /// [`Error::Storage`]
+    /// [`Error::SessionExpired`], [`Error::Storage`]
     pub async fn is_confirmed(&self, current: &SignedIn, action: &[u8; 32]) -> Result<bool, Error> {
-        let purpose = grant_name(Purpose::Action, Some(action));
-        let now = self.0.clock.now();
-        Ok(self
-            .0
-            .durable
-            .has_grant(current.session().id, &purpose, now)
-            .await?)
+        let name = grant_name(Purpose::Action, Some(action));
+        self.0.holds_grant(current, &name).await
     }
 
     /// Finishes a step-up: verifies the response, then stores sign count, grant, the session's new token and the event
-    /// together. `token` is the one that the request came with.
+    /// together. `token` is the one that the request came with, the session's or the one before it: whoever has replaced
+    /// it meanwhile has not proven the passkey, and is left with a token that is replaced.
     ///
     /// # Errors
     /// [`Error::ChallengeMissing`] (also another session's ceremony), [`Error::Assertion`],
@@ -275,7 +276,6 @@ impl StepUps {
         let expires_at = self.0.clock.now().saturating_add(GRANT_LIFETIME);
         // Who may do more from now on is known by another token than who might do less.
         let token = token.next(&*self.0.random)?;
-        let rotation = current.rotation(&token);
         let asserted = self
             .0
             .assert(
@@ -308,7 +308,7 @@ impl StepUps {
                     let effects = Effects {
                         session: None,
                         grant: Some(grant),
-                        rotation,
+                        rotation: Some(token.hash()),
                         ends_session: None,
                         audit: self.0.asserted(client, FINISH, subject, verified)?,
                     };
@@ -320,7 +320,7 @@ impl StepUps {
             purpose: *purpose,
             expires_at,
             confirmation: asserted.result,
-            token: (asserted.rotated && rotation.is_some()).then_some(token),
+            token,
         })
     }
 }

@@ -4,7 +4,6 @@ use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use cookie::Cookie;
 
 use crate::authority::{Authority, Demand};
 use crate::rejection::Rejection;
@@ -77,19 +76,30 @@ pub fn bearer_token(headers: &HeaderMap) -> Option<&str> {
         .filter(|token| !token.is_empty())
 }
 
-/// The value of a cookie. `None` also when it was sent twice: then nobody can say which one is meant.
+/// The value of a cookie, out of all Cookie headers. `None` also when it was sent twice: then nobody can say which one
+/// is meant.
+///
+/// The headers are octets (RFC 6265 §5.4): whatever other cookies hold, which any script on a page of the domain may have
+/// set, does not get in the way of this one.
 #[must_use]
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(Cookie::split_parse)
-        .filter_map(Result::ok)
-        .filter(|cookie| cookie.name() == name)
-        .map(|cookie| cookie.value().to_owned());
+        .flat_map(|header| header.as_bytes().split(|&byte| byte == b';'))
+        .filter_map(|pair| value_of(pair, name));
     let value = values.next()?;
-    values.next().is_none().then_some(value)
+    if values.next().is_some() {
+        return None;
+    }
+    str::from_utf8(value).ok().map(str::to_owned)
+}
+
+/// What stands behind `name=`, where this is what the pair is called.
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let sign = pair.iter().position(|&byte| byte == b'=')?;
+    let (called, value) = pair.split_at_checked(sign)?;
+    (called.trim_ascii() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii())
 }
 
 #[cfg(test)]
@@ -97,7 +107,7 @@ mod tests {
     use super::*;
     use axum::Router;
     use axum::body::Body;
-    use axum::http::StatusCode;
+    use axum::http::{HeaderValue, StatusCode};
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use keyhaven_token::{Claims, SigningKey};
@@ -191,5 +201,35 @@ mod tests {
         headers.append(COOKIE, "b=3".parse().unwrap());
         assert_eq!(cookie(&headers, "b"), None);
         assert_eq!(cookie(&headers, "c"), None);
+        // Nor is one of two taken because the other one cannot be read.
+        headers.append(COOKIE, HeaderValue::from_bytes(b"a=\xff").unwrap());
+        assert_eq!(cookie(&headers, "a"), None);
+    }
+
+    /// An analytics script has set `x=é`, and a proxy sends each cookie in a header of its own.
+    #[test]
+    fn what_other_cookies_hold_does_not_matter() {
+        for others in [
+            &b"x=\xc3\xa9"[..],
+            b"x=\xe9",
+            b"\xff",
+            b"=",
+            b";;",
+            b"x=%zz",
+            b"ab=2",
+            b"x=a=2",
+        ] {
+            let joined = [others, b"; a=1;", others].concat();
+            for lines in [&[&joined[..]][..], &[others, b"a=1"], &[b"a=1", others]] {
+                let mut headers = HeaderMap::new();
+                for line in lines {
+                    headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+                }
+                assert_eq!(cookie(&headers, "a").as_deref(), Some("1"), "{lines:?}");
+            }
+        }
+        let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_static(" a = 1=2 ; b"))]);
+        assert_eq!(cookie(&headers, "a").as_deref(), Some("1=2"));
+        assert_eq!(cookie(&headers, "b"), None);
     }
 }

@@ -60,12 +60,12 @@ pub async fn require_or_redirect<A: Authority>(
     }
 }
 
+const HTML: &[u8] = b"text/html";
+
 fn opens_a_page(request: &Request) -> bool {
-    let accepts = request.headers().get_all(ACCEPT).iter();
+    let mut accepts = request.headers().get_all(ACCEPT).iter();
     matches!(*request.method(), Method::GET | Method::HEAD)
-        && accepts
-            .filter_map(|accept| accept.to_str().ok())
-            .any(|accept| accept.contains("text/html"))
+        && accepts.any(|accept| accept.as_bytes().windows(HTML.len()).any(|part| part == HTML))
 }
 
 fn location(sign_in: &Uri, asked: &Uri) -> String {
@@ -178,6 +178,9 @@ mod tests {
         }
         let elsewhere = ask("https://login.example/?lang=de", "GET", "/", &[PAGE]).await;
         assert_eq!(elsewhere.1.unwrap(), "https://login.example/?lang=de&next=%2F");
+        // Octets that are no text elsewhere in the header say nothing else (RFC 9110 §5.5).
+        let odd = ask("/sign-in", "GET", "/", &[("accept", "text/html, x/\u{e9}")]).await;
+        assert_eq!(odd.0, 303);
         assert_eq!(
             ask("/sign-in", "GET", "/files", &[PAGE, ("level", "2")]).await,
             (200, None)

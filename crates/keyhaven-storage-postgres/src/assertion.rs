@@ -106,24 +106,20 @@ impl PostgresStore {
                 SELECT $21::uuid, $22::text, $23::bigint FROM committed WHERE $21::uuid IS NOT NULL
                 ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at
             ), rotated AS (
-                UPDATE sessions s SET token_hash = $52::bytea, previous_token_hash = $51::bytea, rotated_at = $7
-                FROM committed WHERE s.id = $21::uuid AND s.token_hash = $51::bytea
-                RETURNING s.id
+                UPDATE sessions s SET token_hash = $51::bytea, previous_token_hash = s.token_hash, rotated_at = $7
+                FROM committed WHERE s.id = $21::uuid AND $51::bytea IS NOT NULL
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
                     ip, user_agent, request_id, mac, personal, actor)
                 SELECT $25::uuid, $26::bigint, $27::text, $28::text, $29::text, $30::text, $31::uuid, $32::bytea,
-                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $53::bytea, $54::text
+                    $33::uuid, $34::text, $35::text, $36::text, $37::bytea, $52::bytea, $53::text
                 FROM committed
             ), queued AS (
                 INSERT INTO outbox (id, account_id, sealed, created_at, due_at)
                 SELECT mail.* FROM committed,
                     unnest($46::uuid[], $47::uuid[], $48::bytea[], $49::bigint[], $50::bigint[]) AS mail
             )
-            SELECT CASE
-                WHEN outcome = 'committed' AND $51::bytea IS NOT NULL AND NOT EXISTS (SELECT FROM rotated)
-                THEN 'committed unrotated' ELSE outcome
-            END AS "outcome!" FROM verdict"#,
+            SELECT outcome AS "outcome!" FROM verdict"#,
             commit.credential.as_bytes(),
             commit.account.0,
             i64::from(commit.expected_sign_count.0),
@@ -174,8 +170,7 @@ impl PostgresStore {
             &mails.sealed,
             &mails.created_at,
             &mails.due_at,
-            commit.rotation.as_ref().map(|rotation| &rotation.from.0[..]),
-            commit.rotation.as_ref().map(|rotation| &rotation.to.0[..]),
+            commit.rotation.as_ref().map(|to| &to.0[..]),
             event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
         )
@@ -184,7 +179,6 @@ impl PostgresStore {
         Ok(match lent.settle(outcome)?.as_str() {
             "account locked" => AssertionOutcome::AccountLocked,
             "committed" => AssertionOutcome::Committed,
-            "committed unrotated" => AssertionOutcome::CommittedUnrotated,
             "credential inactive" => AssertionOutcome::CredentialInactive,
             "credential missing" => AssertionOutcome::CredentialMissing,
             "session ended" => AssertionOutcome::SessionEnded,

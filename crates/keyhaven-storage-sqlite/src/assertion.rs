@@ -22,9 +22,7 @@ impl SqliteStore {
         let mut transaction = self.write().await?;
         let outcome = write_assertion(&mut transaction, &commit).await?;
         match outcome {
-            AssertionOutcome::Committed | AssertionOutcome::CommittedUnrotated => {
-                transaction.commit().await?
-            }
+            AssertionOutcome::Committed => transaction.commit().await?,
             AssertionOutcome::AccountLocked
             | AssertionOutcome::CredentialInactive
             | AssertionOutcome::CredentialMissing
@@ -52,7 +50,7 @@ async fn write_assertion(
     {
         return Ok(AssertionOutcome::SessionEnded);
     }
-    let rotated = rotate(connection, commit).await?;
+    rotate(connection, commit).await?;
     if let Some(session) = commit.ends_session {
         sessions::delete(connection, session).await?;
     }
@@ -67,11 +65,7 @@ async fn write_assertion(
         sessions::insert(connection, session).await?;
     }
     audit::append(connection, &commit.audit).await?;
-    Ok(if rotated {
-        AssertionOutcome::Committed
-    } else {
-        AssertionOutcome::CommittedUnrotated
-    })
+    Ok(AssertionOutcome::Committed)
 }
 
 /// The one statement that decides: everything that can change is asked for where it is written.
@@ -144,20 +138,18 @@ async fn give(
     Ok(given.rows_affected() == 1)
 }
 
-/// False: the grant's session has another token by now, and keeps it.
-async fn rotate(connection: &mut SqliteConnection, commit: &AssertionCommit) -> Result<bool, Failure> {
-    let (Some(grant), Some(rotation)) = (&commit.grant, &commit.rotation) else {
-        return Ok(true);
+/// Whatever token the grant's session has by now: it is the previous one afterwards.
+async fn rotate(connection: &mut SqliteConnection, commit: &AssertionCommit) -> Result<(), Failure> {
+    let (Some(grant), Some(to)) = (&commit.grant, &commit.rotation) else {
+        return Ok(());
     };
-    let rotated = query!(
-        "UPDATE sessions SET token_hash = ?3, previous_token_hash = ?2, rotated_at = ?4
-        WHERE id = ?1 AND token_hash = ?2",
+    query!(
+        "UPDATE sessions SET token_hash = ?2, previous_token_hash = token_hash, rotated_at = ?3 WHERE id = ?1",
         grant.session.0,
-        &rotation.from.0[..],
-        &rotation.to.0[..],
+        &to.0[..],
         commit.used_at.as_millis(),
     )
     .execute(connection)
     .await?;
-    Ok(rotated.rows_affected() == 1)
+    Ok(())
 }

@@ -271,6 +271,7 @@ macro_rules! durable_store_contract {
             a_step_up_gives_a_grant
             a_step_up_needs_its_session
             a_step_up_rotates_its_session
+            a_step_up_that_races_a_rotation_has_the_last_word
             an_inactive_credential_signs_no_assertion
             last_use_never_moves_back
             one_of_racing_assertions_is_committed

@@ -5,7 +5,7 @@ use crate::{
     Account, AccountId, AddressClaim, AddressStore, AdminStore, Aftermath, AuditEvent, AuditLogStore,
     ClientKey, CloneStore, Credential, CredentialHandle, Ending, EventId, FactorStore, JudgedFactors,
     OutboxStore, PasswordStore, PasswordVerifier, PersonalStore, PrivacyStore, RecoveryStore, Role, Session,
-    SessionId, SessionRotation, SigningKey, StepUpGrant, StorageError, TokenHash,
+    SessionId, SigningKey, StepUpGrant, StorageError, TokenHash,
 };
 
 /// Everything that must outlive a restart.
@@ -249,8 +249,9 @@ pub struct AssertionCommit {
     pub session: Option<Session>,
     /// A grant to give, for a step-up. Its session must be the account's and not be over at `used_at`.
     pub grant: Option<StepUpGrant>,
-    /// A new token for the grant's session: who can do more is not known by what could do less.
-    pub rotation: Option<SessionRotation>,
+    /// The token of the grant's session from now on, whichever it has by then, which becomes the previous one: who can do
+    /// more is not known by what could do less, nor by what somebody else has made of that meanwhile.
+    pub rotation: Option<TokenHash>,
     /// A session to end.
     pub ends_session: Option<SessionId>,
     /// The event, and the mails that tell people.
@@ -288,8 +289,6 @@ pub enum AssertionOutcome {
     AccountLocked,
     /// Written.
     Committed,
-    /// Written, save that the grant's session has another token than was to be rotated, and keeps it.
-    CommittedUnrotated,
     /// The credential is revoked or suspended; nothing was written.
     CredentialInactive,
     /// There is no such credential in that account any more; nothing was written.

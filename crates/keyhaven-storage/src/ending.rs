@@ -2,7 +2,7 @@
 
 use keyhaven_types::CredentialId;
 
-use crate::{SessionId, TokenHash};
+use crate::SessionId;
 
 /// The sessions that end with a commit, in the same transaction: signing out is part of what was done, never a second
 /// step that may not come.
@@ -61,13 +61,4 @@ impl Ending {
             Self::Nothing | Self::OpenedBy(_) | Self::Session(_) => None,
         }
     }
-}
-
-/// A new token for a session whose rights change.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SessionRotation {
-    /// The token that must still be the session's.
-    pub from: TokenHash,
-    /// The token it then has.
-    pub to: TokenHash,
 }

@@ -64,7 +64,7 @@ pub use durable::{
     DurableStore, NewRegistration, OwnedCredential, RegistrationAccount, RegistrationOutcome, Remembered,
     Removal, RemovalOutcome, Rotation, SessionStore, SignInSession, SigningKeyStore,
 };
-pub use ending::{Ending, SessionRotation};
+pub use ending::Ending;
 pub use error::{Damaged, StorageError};
 pub use factors::{ClientKey, ClientKeyChange, ClientKeyChangeOutcome, FactorStore, Factors, JudgedFactors};
 pub use ids::{AccountId, CeremonyId, EventId, MailId, SessionId, TokenHash};

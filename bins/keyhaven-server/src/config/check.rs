@@ -40,6 +40,13 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
             "listening on {listen} for RP ID localhost: only this machine's browsers can use it"
         ));
     }
+    let built_in = format!("http://localhost:{}", listen.port());
+    if local && plain_http && !origins.iter().any(|origin| origin.as_str() == built_in) {
+        warnings.push(format!(
+            "{built_in} is not among the origins: the page that is served there cannot sign anybody in, and links in \
+            mails lead to {public_url}"
+        ));
+    }
     ensure!(
         local || raw.rate_limit == Switch::On,
         "rate_limit: off is only for RP ID localhost; here it would open the door to guessing"

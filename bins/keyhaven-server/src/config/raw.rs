@@ -619,7 +619,7 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
 }
 
 /// What the command line can say.
-#[derive(Args, Debug, Default, Serialize)]
+#[derive(Args, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Flags {
     /// Configuration file (TOML). Also KEYHAVEN_CONFIG.
     #[arg(long, global = true, value_name = "FILE")]

@@ -48,6 +48,32 @@ fn nothing_configured_is_localhost() {
     );
 }
 
+/// Whoever names only the origin of a page of their own has a built-in page that does nothing but fail.
+#[test]
+fn a_built_in_page_that_is_no_origin_is_noted() {
+    let own = "http://localhost:5173";
+    for (origins, listen, noted) in [
+        (&[own][..], "127.0.0.1:8080", true),
+        (&["http://localhost:8080", own], "127.0.0.1:8080", false),
+        (&["http://localhost:8080", own], "127.0.0.1:9000", true),
+        (&["https://localhost"], "127.0.0.1:8080", false),
+        (&[], "127.0.0.1:9000", false),
+    ] {
+        let config = checked(|raw| {
+            site("localhost", origins)(raw);
+            raw.listen = listen.into();
+        });
+        let described = config.unwrap().describe();
+        assert_eq!(
+            described.contains("is not among the origins"),
+            noted,
+            "{described}"
+        );
+    }
+    let site = checked(site("example.org", &["https://example.org"])).unwrap();
+    assert!(!site.describe().contains("is not among the origins"));
+}
+
 #[test]
 fn a_site_needs_https_origins_under_its_rp_id() {
     let config = checked(site(

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use keyhaven_core::{
-    AndroidKeyPolicy, AttestationPolicy, AttestationTrust, BackupPolicy, Challenge, CredentialId,
-    CrossOrigin, Extension, ExtensionPolicy, Origin, Profile, RelyingParty, RevocationLists, RpId, Sha1,
-    TrustAnchor, TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification,
+    AndroidKeyPolicy, AttestationPolicy, AttestationTrust, BackupPolicy, CanonicalCbor, Challenge,
+    CompoundPolicy, CredProtect, CredentialId, CrossOrigin, EnterpriseAttestation, Extension,
+    ExtensionDemands, ExtensionPolicy, Origin, Profile, RelyingParty, RevocationLists, RpId, SafetyNetPolicy,
+    Sha1, TrustAnchor, TrustAnchors, UnixTime, UnsolicitedExtensions, UserHandle, UserVerification,
     action_challenge, base64url,
 };
 use serde::{Deserialize, Deserializer};
@@ -54,6 +55,8 @@ pub(super) struct Case<'a> {
     pub(super) backup: BackupField,
     #[serde(default, borrow, deserialize_with = "present")]
     pub(super) extensions: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) canonical_cbor: CanonicalCborField,
     #[serde(default, borrow, deserialize_with = "present")]
     pub(super) attestation: Option<&'a RawValue>,
 }
@@ -73,6 +76,20 @@ pub(super) struct ExtensionsField {
     pub(super) requested: Vec<String>,
     #[serde(default)]
     pub(super) unsolicited: UnsolicitedField,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) demands: Option<DemandsField>,
+}
+
+/// What the outputs of a registration must say.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct DemandsField {
+    #[serde(default, deserialize_with = "present")]
+    pub(super) cred_protect: Option<CredProtectField>,
+    #[serde(default)]
+    pub(super) large_blob: bool,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) min_pin_length: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +120,12 @@ pub(super) struct AttestationField {
     pub(super) android_key: AndroidKeyField,
     #[serde(default)]
     pub(super) allow_sha1: bool,
+    #[serde(default)]
+    pub(super) allow_safetynet: bool,
+    #[serde(default)]
+    pub(super) compound: CompoundField,
+    #[serde(default)]
+    pub(super) enterprise: bool,
 }
 
 #[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
@@ -153,6 +176,33 @@ pub(super) enum BackupField {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CanonicalCborField {
+    #[default]
+    AnyKeyOrder,
+    Strict,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum CompoundField {
+    #[default]
+    All,
+    Any,
+}
+
+/// As `credentialProtectionPolicy` names them.
+#[derive(Deserialize)]
+pub(super) enum CredProtectField {
+    #[serde(rename = "userVerificationOptional")]
+    Optional,
+    #[serde(rename = "userVerificationOptionalWithCredentialIDList")]
+    OptionalWithCredentialId,
+    #[serde(rename = "userVerificationRequired")]
+    Required,
+}
+
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum UnsolicitedField {
     #[default]
@@ -197,7 +247,12 @@ pub(super) type NoCase = String;
 /// Reads a JSON object. (serde would also take an array of a struct's fields in order.)
 pub(super) fn object<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, NoCase> {
     if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|error| format!("{what}: {error}"))
+        // With the path of the member that is wrong.
+        let mut text = serde_json::Deserializer::from_str(text);
+        let object =
+            serde_path_to_error::deserialize(&mut text).map_err(|error| format!("{what}: {error}"))?;
+        text.end().map_err(|error| format!("{what}: {error}"))?;
+        Ok(object)
     } else {
         Err(format!("{what}: not a JSON object"))
     }
@@ -271,11 +326,25 @@ pub(super) const fn backup(field: BackupField) -> BackupPolicy {
     }
 }
 
-pub(super) fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
+pub(super) const fn canonical_cbor(field: &CanonicalCborField) -> CanonicalCbor {
+    match field {
+        CanonicalCborField::AnyKeyOrder => CanonicalCbor::AnyKeyOrder,
+        CanonicalCborField::Strict => CanonicalCbor::Strict,
+    }
+}
+
+/// What a case says of extensions. Only a registration can demand something of outputs.
+pub(super) fn extensions(kind: Kind, field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
     let field: ExtensionsField = match field {
         None => ExtensionsField::default(),
         Some(raw) => object("extensions", raw.get())?,
     };
+    refuse_field(
+        kind == Kind::Authentication && field.demands.is_some(),
+        "only a registration has",
+        "extensions.demands",
+    )?;
+    let demands = field.demands.unwrap_or_default();
     let known = |name: &String| {
         Extension::from_identifier(name).ok_or_else(|| format!("extensions.requested: {name:?} is not known"))
     };
@@ -285,7 +354,17 @@ pub(super) fn extensions(field: Option<&RawValue>) -> Result<ExtensionPolicy, No
             UnsolicitedField::Ignore => UnsolicitedExtensions::Ignore,
             UnsolicitedField::Refuse => UnsolicitedExtensions::Refuse,
         },
-        ..ExtensionPolicy::default()
+        demands: ExtensionDemands {
+            cred_protect: demands.cred_protect.map(|level| match level {
+                CredProtectField::Optional => CredProtect::UserVerificationOptional,
+                CredProtectField::OptionalWithCredentialId => {
+                    CredProtect::UserVerificationOptionalWithCredentialId
+                }
+                CredProtectField::Required => CredProtect::UserVerificationRequired,
+            }),
+            large_blob: demands.large_blob,
+            min_pin_length: demands.min_pin_length,
+        },
     })
 }
 
@@ -356,7 +435,20 @@ impl Attestation {
                 } else {
                     Sha1::Refuse
                 },
-                ..AttestationPolicy::default()
+                compound: match field.compound {
+                    CompoundField::All => CompoundPolicy::All,
+                    CompoundField::Any => CompoundPolicy::Any,
+                },
+                enterprise: if field.enterprise {
+                    EnterpriseAttestation::Requested
+                } else {
+                    EnterpriseAttestation::NotRequested
+                },
+                safetynet: if field.allow_safetynet {
+                    SafetyNetPolicy::Allow
+                } else {
+                    SafetyNetPolicy::Refuse
+                },
             },
         })
     }

@@ -192,3 +192,24 @@ fn a_browser_without_webauthn_is_told_so() {
         .browser
         .wait_for("!document.querySelector('#capability-notice').hidden");
 }
+
+#[test]
+fn an_empty_user_handle_is_none() {
+    let mut visit = Visit::new();
+    visit.open();
+    // By the credential's own conversion, and field by field where that throws.
+    let script = "import('./assets/keyhaven.js').then(({credentialToJSON}) => { \
+        const bytes = new Uint8Array([1]).buffer; \
+        const response = {clientDataJSON: bytes, authenticatorData: bytes, signature: bytes}; \
+        const texts = {clientDataJSON: 'AQ', authenticatorData: 'AQ', signature: 'AQ'}; \
+        const of = (userHandle, toJSON) => credentialToJSON({ \
+            id: 'AQ', rawId: bytes, type: 'public-key', response: {...response, userHandle}, toJSON}).response.userHandle; \
+        const own = text => () => ({id: 'AQ', rawId: 'AQ', response: {...texts, userHandle: text}}); \
+        const throwing = () => { throw new TypeError(); }; \
+        return JSON.stringify([of(null, own('')), of(null, own('AQ')), of(new ArrayBuffer(0), throwing), \
+            of(new ArrayBuffer(0)), of(bytes, throwing)]); })";
+    assert_eq!(
+        visit.browser.evaluate(script),
+        json!("[null,\"AQ\",null,null,\"AQ\"]")
+    );
+}

@@ -18,7 +18,7 @@ use crate::bodies::{
     ExportBody, User,
 };
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, Query, StoredSessions};
+use crate::extract::{Body, From, NoQuery, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// Events on one page.
@@ -62,7 +62,7 @@ pub(crate) async fn change(
 #[utoipa::path(
     delete, path = "/account", tag = "account", operation_id = "deleteAccount",
     responses(
-        (status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 200, body = Deleted), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -70,6 +70,7 @@ pub(crate) async fn delete(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
+    _: NoQuery,
 ) -> Result<impl IntoResponse, ApiError> {
     let signals = state.keyhaven.privacy.delete(&client, &current.signed_in).await?;
     Ok((cookies(state.settings.clear_session()), Json(Deleted { signals })))
@@ -106,6 +107,7 @@ pub(crate) async fn export(
 
 /// Where a list of events goes on.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct After {
     /// `next` of the page before.
     after: Option<String>,

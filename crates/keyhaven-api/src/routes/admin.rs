@@ -18,7 +18,7 @@ use crate::bodies::admin::{
     MakeEnrolmentLink, VerifyClientKey,
 };
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, OptionalBody, Path, Query};
+use crate::extract::{Body, From, NoQuery, OptionalBody, Path, Query};
 use crate::gate::{Admitted, unknown};
 use crate::state::ApiState;
 
@@ -28,7 +28,7 @@ const LIMIT: u32 = 50;
 /// Which accounts to list; at most one of `email`, `id` and `username`, each of which is the whole of it: names and
 /// addresses are stored encrypted, so that none is found by a part.
 #[derive(Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct UsersQuery {
     /// The account that has proven exactly this address, upper and lower case alike.
@@ -157,7 +157,7 @@ pub(crate) async fn unlock(
     delete, path = "/admin/users/{id}/sessions", tag = "admin", operation_id = "adminSignOutUser",
     params(("id" = String, Path, description = "the account's id")),
     responses(
-        (status = 204), (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+        (status = 204), (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem),
     )
 )]
@@ -165,6 +165,7 @@ pub(crate) async fn sign_out(
     State(state): State<ApiState>,
     From(client): From,
     admitted: Admitted,
+    _: NoQuery,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let administration = &state.keyhaven.administration;
@@ -176,7 +177,7 @@ pub(crate) async fn sign_out(
 
 /// What the removal of a passkey may leave.
 #[derive(Deserialize, utoipa::IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct RemovePasskey {
     /// Also where no passkey would be left.

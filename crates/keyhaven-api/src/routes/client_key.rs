@@ -7,7 +7,7 @@ use keyhaven_session::Session;
 
 use crate::bodies::ClientKeyBody;
 use crate::error::{ApiError, Problem};
-use crate::extract::{From, StoredSessions};
+use crate::extract::{From, NoQuery, StoredSessions};
 use crate::state::ApiState;
 
 /// Give the account a client key, in place of the one it had. Needs a step-up for `change_password`.
@@ -34,7 +34,7 @@ pub(crate) async fn rotate(
 #[utoipa::path(
     delete, path = "/account/client-key", tag = "account", operation_id = "deleteClientKey",
     responses(
-        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -42,6 +42,7 @@ pub(crate) async fn remove(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
+    _: NoQuery,
 ) -> Result<StatusCode, ApiError> {
     let keys = &state.keyhaven.client_keys;
     keys.remove(&client, &current.signed_in).await?;

@@ -14,7 +14,7 @@ use crate::bodies::{
     PublicKeyBody,
 };
 use crate::error::{ApiError, Problem};
-use crate::extract::{Body, From, Path, Query, StoredSessions};
+use crate::extract::{Body, From, NoQuery, Path, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// All passkeys of the account, oldest first.
@@ -116,7 +116,7 @@ pub(crate) async fn change(
     delete, path = "/credentials/{id}", tag = "passkeys", operation_id = "deleteCredential",
     params(("id" = String, Path, description = "the credential id, base64url")),
     responses(
-        (status = 200, body = Deleted), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 200, body = Deleted), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -124,6 +124,7 @@ pub(crate) async fn delete(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
+    _: NoQuery,
     Path(id): Path<String>,
 ) -> Result<Json<Deleted>, ApiError> {
     let (passkeys, signed_in) = (&state.keyhaven.passkeys, &current.signed_in);
@@ -135,6 +136,7 @@ pub(crate) async fn delete(
 
 /// Which passkey to leave.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Except {
     /// The one passkey that stays, base64url.
     except: Option<String>,

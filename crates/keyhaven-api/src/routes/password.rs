@@ -14,7 +14,7 @@ use crate::bodies::{
 };
 use crate::error::{ApiError, Problem};
 use crate::even::refusing_evenly;
-use crate::extract::{Body, From, OptionalBody, PresentedSession, StoredSessions};
+use crate::extract::{Body, From, NoQuery, OptionalBody, PresentedSession, StoredSessions};
 use crate::state::ApiState;
 
 /// Make an account with a password. `offerPasskey` says that the page should offer to make a passkey now.
@@ -110,6 +110,7 @@ pub(crate) async fn remove(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
+    _: NoQuery,
     OptionalBody(body): OptionalBody<PasswordRemoval>,
 ) -> Result<StatusCode, ApiError> {
     let so_far = body.and_then(|body| body.current_password).map(Into::into);

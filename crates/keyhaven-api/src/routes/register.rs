@@ -88,8 +88,9 @@ fn asked(state: &ApiState, asked: &AskedProof) -> Response {
     post, path = "/register/finish", tag = "ceremonies", operation_id = "finishRegistration",
     request_body = Finish,
     responses(
-        (status = 201, body = SignedInBody), (status = 400, body = Problem), (status = 403, body = Problem),
-        (status = 409, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 201, body = SignedInBody), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 409, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn finish(
@@ -112,11 +113,9 @@ pub(crate) async fn finish(
         .finish(&client, signed_in, request)
         .await?;
     let mut session = SessionBody::with_token(&state, &registered.account, &registered.session);
-    let token = registered
-        .token
-        .as_ref()
-        .or(current.as_ref().and_then(|current| current.token.as_ref()));
-    let cookie = match token {
+    // Only a token that was made here: the one that the request came with may have been replaced by now, and a cookie that
+    // brings it back would have every tab signed out.
+    let cookie = match &registered.token {
         None => cookies(None),
         Some(token) => {
             session.refresh_token = refresh_token(&state, &client, token);

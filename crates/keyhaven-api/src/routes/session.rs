@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{cookies, refresh_token, session_cookie};
 use crate::bodies::{Ended, ListedSession, Me, Refresh, SessionBody, SessionList, User};
 use crate::error::{ApiError, Problem};
-use crate::extract::{AnySessions, Current, From, OptionalBody, Path, Query, StoredSessions};
+use crate::extract::{AnySessions, Current, From, NoQuery, OptionalBody, Path, Query, StoredSessions};
 use crate::state::ApiState;
 
 /// Who is signed in.
@@ -86,7 +86,7 @@ pub(crate) async fn refresh(
 #[utoipa::path(
     delete, path = "/session", tag = "sessions", operation_id = "signOut",
     responses(
-        (status = 204), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -94,6 +94,7 @@ pub(crate) async fn sign_out(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<AnySessions>,
+    _: NoQuery,
 ) -> Result<impl IntoResponse, ApiError> {
     state
         .keyhaven
@@ -127,7 +128,7 @@ pub(crate) async fn list(
     delete, path = "/sessions/{id}", tag = "sessions", operation_id = "endSession",
     params(("id" = String, Path, description = "the session's id")),
     responses(
-        (status = 204), (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 204), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem),
     )
 )]
@@ -135,6 +136,7 @@ pub(crate) async fn revoke(
     State(state): State<ApiState>,
     From(client): From,
     Session(current): Session<StoredSessions>,
+    _: NoQuery,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
@@ -152,6 +154,7 @@ pub(crate) async fn revoke(
 
 /// Which sessions to end.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct EndSessions {
     /// The one that asks as well.
     #[serde(default)]

@@ -8,7 +8,7 @@ use keyhaven_session::Session;
 use keyhaven_storage::CeremonyId;
 use keyhaven_types::base64url;
 
-use super::{cookies, refresh_token, session_cookie, started};
+use super::{session_cookie, started};
 use crate::bodies::{Finish, GrantBody, StepUpStart, rfc3339};
 use crate::error::{ApiError, Problem};
 use crate::extract::{Body, Current, From, StoredSessions};
@@ -39,8 +39,8 @@ pub(crate) async fn start(
     Ok(started(&state, answer))
 }
 
-/// Finish a step-up: the session holds a grant for the purpose, for 5 minutes, and has a new token (the cookie, or
-/// `refreshToken`).
+/// Finish a step-up: the session holds a grant for the purpose, for 5 minutes, and has a new token (the cookie). Requests
+/// with the token before it do not use the grant.
 #[utoipa::path(
     post, path = "/step-up/finish", tag = "step-up", operation_id = "finishStepUp",
     request_body = Finish,
@@ -64,17 +64,12 @@ pub(crate) async fn finish(
         .step_ups
         .finish(&client, signed_in, token, ceremony, response)
         .await?;
-    let rotated = granted.token.as_ref();
     let body = GrantBody {
         purpose: granted.purpose.as_str(),
         expires_at: rfc3339(granted.expires_at),
         confirmation: granted.confirmation,
-        refresh_token: rotated.and_then(|token| refresh_token(&state, &client, token)),
     };
-    let cookie = match rotated {
-        None => cookies(None),
-        Some(token) => session_cookie(&state, signed_in.session(), token),
-    };
+    let cookie = session_cookie(&state, signed_in.session(), &granted.token);
     Ok((cookie, Json(body)))
 }
 

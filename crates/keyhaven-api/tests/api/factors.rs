@@ -480,7 +480,7 @@ async fn a_client_key_has_its_dates() {
     browser.step_up(&mut device, "change_password").await;
     let made = browser.post("/account/client-key", json!({})).await.expect(200);
     app.pass(10);
-    let (created, used) = ("2027-01-15T08:00:10Z", "2027-01-15T08:00:20Z");
+    let (created, used) = ("2027-01-15T08:00:10.000Z", "2027-01-15T08:00:20.000Z");
     assert_eq!(dates().await, [json!(created), Value::Null]);
     let given = json!({"clientKey": made["clientKey"]});
     browser.login_with(&mut device, given).await.expect(200);

@@ -237,6 +237,7 @@ async fn a_slow_body_is_the_clients_fault_and_a_slow_store_is_ours() {
     }
     let answer = browser.post("/login/start", json!({})).await;
     answer.refused(503, "busy");
+    assert_eq!(answer.headers["retry-after"], "1");
 }
 
 /// Ceremonies on a store with a fault: whoever asks it for one makes it panic.

@@ -1,10 +1,14 @@
 //! Bounds on attempts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::http::Method;
 use keyhaven_service::{RateLimitSettings, Settings};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
+use crate::operations::metrics;
 use crate::passwords::{PASSWORD, fallback};
 use crate::support::{App, finish, settings};
 
@@ -45,6 +49,81 @@ async fn five_attempts_at_an_account_and_nobody_else_is_locked_out() {
             .await
             .expect(200);
     }
+}
+
+/// Whoever waits as the sentence says must not come a moment too early.
+#[tokio::test]
+async fn the_sentence_and_the_header_tell_the_same_wait() {
+    let app = limited().await;
+    let mut browser = app.browser();
+    for _ in 0..5 {
+        browser
+            .post("/login/start", json!({"username": "alice"}))
+            .await
+            .expect(200);
+    }
+    for _ in 0..40 {
+        let refused = browser.post("/login/start", json!({"username": "alice"})).await;
+        if refused.status.as_u16() == 200 {
+            break;
+        }
+        refused.refused(429, "rate_limited");
+        let wait = refused.headers["retry-after"].to_str().unwrap();
+        let sentence = format!("too many attempts; wait {wait} seconds");
+        assert_eq!(refused.body["detail"], sentence);
+        app.clock.0.fetch_add(370, Ordering::SeqCst);
+    }
+}
+
+/// Counts lines that an operator sees by default.
+struct Lines(Arc<AtomicU64>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
+        *of.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+/// A stranger can be refused without end: that must not fill the disk. The metrics count it.
+#[tokio::test]
+async fn what_a_limit_refuses_writes_no_line() {
+    let lines = Arc::new(AtomicU64::new(0));
+    let _listening = tracing::subscriber::set_default(Lines(lines.clone()));
+    let app = limited().await;
+    let mut browser = app.browser();
+    for n in 0..10 {
+        let answer = browser.post("/login/start", json!({"username": "alice"})).await;
+        assert_eq!(answer.status.as_u16(), if n < 5 { 200 } else { 429 });
+    }
+    let crowded = App::new().await;
+    for n in 0..1_005 {
+        let answer = crowded.browser().post("/login/start", json!({})).await;
+        assert_eq!(answer.status.as_u16(), if n < 1_000 { 200 } else { 503 });
+    }
+    assert_eq!(lines.load(Ordering::SeqCst), 0);
+    let counted = metrics(&app).await;
+    assert!(
+        counted.contains(r#"status="429",code="rate_limited"} 5"#),
+        "{counted}"
+    );
+    let counted = metrics(&crowded).await;
+    assert!(counted.contains(r#"status="503",code="busy"} 5"#), "{counted}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 use crate::stores::TestStore;
 use crate::support::{App, finish, settings};
 
-async fn metrics(app: &App) -> String {
+pub(crate) async fn metrics(app: &App) -> String {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let router = keyhaven_api::metrics_router(app.metrics.clone());
     let response = router.oneshot(request).await.unwrap();

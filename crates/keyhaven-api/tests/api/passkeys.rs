@@ -6,6 +6,7 @@ use keyhaven_testkit::authenticator::{BE, SoftwareAuthenticator};
 use keyhaven_types::{Aaguid, base64url};
 use serde_json::{Value, json};
 
+use crate::passwords::fallback;
 use crate::support::{App, Client, finish, settings};
 
 async fn add(client: &mut Client, device: &mut SoftwareAuthenticator) -> Value {
@@ -128,6 +129,32 @@ async fn the_last_passkey_stays() {
         .delete("/credentials?except=AAAA")
         .await
         .refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_mistyped_parameter_deletes_no_passkey() {
+    // Where a password signs in alone nothing else would keep the last one.
+    let app = App::with(fallback()).await;
+    let mut browser = app.browser();
+    let registered = browser
+        .register(&mut SoftwareAuthenticator::new("phone"), "alice")
+        .await;
+    add(&mut browser, &mut SoftwareAuthenticator::new("key")).await;
+    let id = id(&registered);
+    for query in [
+        format!("Except={id}"),
+        format!("exept={id}"),
+        format!("id={id}"),
+        format!("except={id}&all=true"),
+        format!("%65xcept%20={id}"),
+    ] {
+        browser
+            .delete(&format!("/credentials?{query}"))
+            .await
+            .refused(400, "invalid_request");
+    }
+    let left = browser.get("/credentials").await.expect(200);
+    assert_eq!(left["credentials"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

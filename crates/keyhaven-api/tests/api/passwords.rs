@@ -404,6 +404,69 @@ async fn a_password_adds_the_first_passkey_and_no_other_and_removes_none() {
     owner.add_passkey(&mut second, json!({})).await.expect(201);
 }
 
+/// The way that the answers and the documentation name, step by step.
+#[tokio::test]
+async fn an_account_with_a_password_alone_adds_a_passkey_and_then_can_leave() {
+    let app = app().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register_password("alice", PASSWORD).await.expect(201);
+    app.pass(301);
+    for (method, path, purpose) in [
+        (Method::DELETE, "/account", "delete_account"),
+        (Method::GET, "/account/export", "export"),
+    ] {
+        let refused = browser.send(method, path, &[], Vec::new()).await;
+        refused.refused(403, "step_up_required");
+        assert_eq!(refused.body["purpose"], purpose);
+        let refused = browser.post("/step-up/start", json!({"purpose": purpose})).await;
+        refused.refused(400, "no_passkeys");
+        assert_eq!(
+            refused.body["detail"],
+            "this account has no passkey yet: sign in with its password again, add one at once, then confirm with that"
+        );
+    }
+    // Not with a sign-in of long ago.
+    let late = browser.add_passkey(&mut device, json!({})).await;
+    late.refused(403, "step_up_required");
+    browser.login_password("alice", PASSWORD).await.expect(200);
+    browser.add_passkey(&mut device, json!({})).await.expect(201);
+    browser.step_up(&mut device, "export").await;
+    browser.get("/account/export").await.expect(200);
+    browser.step_up(&mut device, "change_email").await;
+    browser
+        .post("/email/change", json!({"email": "alice@example.com"}))
+        .await
+        .expect(202);
+    browser.step_up(&mut device, "delete_account").await;
+    browser.delete("/account").await.expect(200);
+    app.browser()
+        .login_password("alice", PASSWORD)
+        .await
+        .refused(401, "authentication_failed");
+}
+
+/// In another tab, which has the newer cookie by then.
+#[tokio::test]
+async fn a_passkey_added_beside_a_refresh_brings_no_old_cookie_back() {
+    let app = app().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register_password("alice", PASSWORD).await.expect(201);
+    let started = browser.post("/register/start", json!({})).await.expect(200);
+    let mut slow = browser.clone();
+    browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+    let credential = device.register(&started["publicKey"], &slow.page());
+    let added = slow.post("/register/finish", finish(&started, &credential)).await;
+    assert!(!added.headers.contains_key("set-cookie"), "{:?}", added.headers);
+    added.expect(201);
+    app.pass(11);
+    browser.get("/session").await.expect(200);
+}
+
 #[tokio::test]
 async fn of_two_first_passkeys_that_race_one_is_added() {
     let app = app().await;

@@ -35,6 +35,12 @@ async fn bodies_are_json_and_bounded() {
         .send(Method::POST, "/login/start", &[kind], b"{}".to_vec())
         .await
         .expect(200);
+    // No content coding is undone (RFC 9110 §8.4), and one that is not undone is not JSON.
+    for (coding, status) in [("gzip", 415), ("identity, br", 415), ("identity", 200)] {
+        let headers = [JSON, ("content-encoding", coding)];
+        let start = browser.send(Method::POST, "/login/start", &headers, b"{}".to_vec());
+        assert_eq!(start.await.status.as_u16(), status, "{coding}");
+    }
     for path in [
         "/login/start",
         "/login/finish",
@@ -159,6 +165,65 @@ async fn cors_names_allowed_origins_only() {
             .headers
             .contains_key("access-control-allow-origin")
     );
+}
+
+/// As an analytics script, or a page of a sibling domain, may have set it: the browser sends it along with ours.
+#[tokio::test]
+async fn a_cookie_of_others_that_is_no_text_locks_nobody_out() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    browser.cookies.insert("x".into(), "\u{e9}".into());
+    let mut device = SoftwareAuthenticator::new("device");
+    // Ceremonies, by their cookie, and sessions, by theirs.
+    browser.register(&mut device, "alice").await;
+    browser.get("/session").await.expect(200);
+    browser.login(&mut device, None).await.expect(200);
+    browser.step_up(&mut device, "export").await;
+    browser
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+    // HTTP/2 sends each in a header of its own, and a proxy may pass them on so.
+    let session = format!("__Host-keyhaven_session={}", browser.session_cookie().unwrap());
+    let mut apart = app.browser();
+    let headers = [("cookie", "x=\u{e9}"), ("cookie", &*session), ("cookie", "y=2")];
+    apart
+        .send(Method::GET, "/session", &headers, Vec::new())
+        .await
+        .expect(200);
+}
+
+/// The library takes every OPTIONS for a preflight.
+#[tokio::test]
+async fn options_without_a_preflight_is_a_method_as_any_other() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    let mut native = app.native();
+    for (path, status, code) in [
+        ("/login/start", 405, "method_not_allowed"),
+        ("/.well-known/webauthn", 405, "method_not_allowed"),
+        ("/nope", 404, "not_found"),
+        ("/admin/users", 404, "not_found"),
+        ("/admin/nope", 404, "not_found"),
+    ] {
+        let asked = ("access-control-request-method", "POST");
+        for answer in [
+            native.send(Method::OPTIONS, path, &[], Vec::new()).await,
+            native.send(Method::OPTIONS, path, &[asked], Vec::new()).await,
+            browser.send(Method::OPTIONS, path, &[], Vec::new()).await,
+        ] {
+            answer.refused(status, code);
+            assert!(answer.headers.contains_key("x-request-id"), "{path}");
+            assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+            assert_eq!(answer.headers.contains_key("allow"), status == 405, "{path}");
+        }
+        // And a preflight does not tell whether there is a route.
+        let answer = browser.send(Method::OPTIONS, path, &[asked], Vec::new()).await;
+        assert_eq!(answer.status.as_u16(), 200, "{path}");
+        assert_eq!(answer.headers["access-control-allow-origin"], ORIGIN);
+        assert!(!answer.headers.contains_key("allow"), "{path}");
+    }
+    assert_eq!(native.get("/login/start").await.headers["allow"], "POST");
 }
 
 #[tokio::test]

@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
-use keyhaven_service::{SessionLimits, SessionSettings, Settings};
+use axum::body::Body;
+use axum::http::{Method, Request};
+use keyhaven_service::{Demand, SessionLimits, SessionSettings, Settings};
+use keyhaven_storage::Role;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::UserVerification;
 use serde_json::json;
+use tokio::sync::oneshot;
 
+use crate::admin::set_role;
+use crate::passwords::fallback;
 use crate::stores::TestStore;
-use crate::support::{App, finish, settings};
+use crate::support::{Answer, App, Client, ORIGIN, finish, mailing, settings};
 
 #[tokio::test]
 async fn the_cookie_is_bound_to_the_host_and_hidden_from_scripts() {
@@ -170,7 +175,8 @@ async fn a_step_up_gives_the_session_another_token() {
     let session = browser.get("/session").await.expect(200)["session"].clone();
     assert_eq!(session["id"], registered["session"]["id"]);
     assert_eq!(session["authTime"], registered["session"]["authTime"]);
-    // Who had the token from before cannot use what the step-up allows: it ends the session instead.
+    // Requests that were under way with the token from before still pass; ten seconds later it ends the session.
+    before.clone().get("/session").await.expect(200);
     app.pass(11);
     before
         .clone()
@@ -180,22 +186,210 @@ async fn a_step_up_gives_the_session_another_token() {
     browser.get("/session").await.refused(401, "unauthenticated");
 }
 
+/// Where every step-up is for something.
+fn stepping_up() -> Settings {
+    Settings {
+        client_key: Demand::ByAccount,
+        mail: mailing().mail,
+        ..fallback()
+    }
+}
+
+/// What needs a step-up once the sign-in is not fresh any more: the purpose, and a request.
+const STEP_UPS: [(&str, Method, &str, &str); 11] = [
+    ("add_passkey", Method::POST, "/register/start", "{}"),
+    ("add_passkey", Method::POST, "/recovery/codes", ""),
+    (
+        "add_passkey",
+        Method::PATCH,
+        "/credentials/ID",
+        r#"{"active":true}"#,
+    ),
+    ("admin", Method::GET, "/admin/users", ""),
+    (
+        "change_email",
+        Method::POST,
+        "/email/change",
+        r#"{"email":"new@example.com"}"#,
+    ),
+    (
+        "change_password",
+        Method::PUT,
+        "/password",
+        r#"{"password":"correct horse battery staple"}"#,
+    ),
+    ("change_password", Method::POST, "/account/client-key", ""),
+    ("delete_passkey", Method::DELETE, "/credentials/ID", ""),
+    ("delete_passkey", Method::DELETE, "/credentials?except=ID", ""),
+    ("export", Method::GET, "/account/export", ""),
+    ("delete_account", Method::DELETE, "/account", ""),
+];
+
+async fn ask(browser: &mut Client, method: &Method, path: &str, body: &str) -> Answer {
+    let kind = Some(("content-type", "application/json")).filter(|_| !body.is_empty());
+    let headers: Vec<_> = kind.into_iter().collect();
+    browser
+        .send(method.clone(), path, &headers, body.as_bytes().to_vec())
+        .await
+}
+
+/// An administrator with two passkeys, whose sign-in is not fresh any more, and the id of the second.
+async fn owner(app: &App, device: &mut SoftwareAuthenticator) -> (Client, String) {
+    let mut browser = app.browser();
+    let registered = browser.register(device, "alice").await;
+    set_role(app, registered["user"]["id"].as_str().unwrap(), Role::Admin).await;
+    browser.login(device, None).await.expect(200);
+    let mut second = SoftwareAuthenticator::new("second");
+    let added = browser.add_passkey(&mut second, json!({})).await.expect(201);
+    app.pass(301);
+    (browser, added["credential"]["id"].as_str().unwrap().to_owned())
+}
+
 #[tokio::test]
-async fn a_step_up_beside_a_refresh_leaves_the_newer_token_alone() {
+async fn the_token_from_before_a_step_up_uses_nothing_that_it_allows() {
+    for (purpose, method, path, body) in STEP_UPS {
+        let app = App::with(stepping_up()).await;
+        let mut device = SoftwareAuthenticator::new("device");
+        let (mut browser, id) = owner(&app, &mut device).await;
+        let mut thief = browser.clone();
+        browser.step_up(&mut device, purpose).await;
+        let path = path.replace("ID", &id);
+        // While it is still good for requests under way.
+        let refused = ask(&mut thief, &method, &path, body).await;
+        refused.refused(403, "step_up_required");
+        assert_eq!(refused.body["purpose"], purpose, "{method} {path}");
+        thief.get("/session").await.expect(200);
+        // The grant is there all the same, for whoever gave it.
+        let allowed = ask(&mut browser, &method, &path, body).await;
+        assert_ne!(allowed.code(), "step_up_required", "{method} {path}");
+        assert!(
+            allowed.status.is_success() || path.starts_with("/credentials/") && method == Method::PATCH,
+            "{method} {path}: {}",
+            allowed.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_a_step_up_allows_is_not_finished_by_the_token_from_before() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let (mut browser, _) = owner(&app, &mut device).await;
+    let mut thief = browser.clone();
+    browser.step_up(&mut device, "add_passkey").await;
+    let started = browser.post("/register/start", json!({})).await.expect(200);
+    let made = SoftwareAuthenticator::new("thief").register(&started["publicKey"], &thief.page());
+    thief.cookies.extend(
+        browser
+            .cookies
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| name.ends_with("ceremony")),
+    );
+    let refused = thief.post("/register/finish", finish(&started, &made)).await;
+    refused.refused(403, "step_up_required");
+    assert_eq!(refused.body["purpose"], "add_passkey");
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_is_not_that_of_a_fresh_sign_in() {
     let app = App::new().await;
     let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();
     browser.register(&mut device, "alice").await;
-    let mut slow = browser.clone();
+    let mut second = SoftwareAuthenticator::new("second");
+    let added = browser.add_passkey(&mut second, json!({})).await.expect(201);
+    let id = added["credential"]["id"].as_str().unwrap();
+    let mut before = browser.clone();
     browser
         .send(Method::POST, "/session/refresh", &[], Vec::new())
         .await
         .expect(200);
-    let held = slow.session_cookie().cloned();
-    slow.step_up(&mut device, "delete_passkey").await;
-    assert_eq!(slow.session_cookie(), held.as_ref(), "no cookie is set");
-    app.pass(60);
-    browser.get("/session").await.expect(200);
+    for (method, path, body) in [
+        (Method::POST, "/register/start", "{}"),
+        (Method::POST, "/recovery/codes", ""),
+        (Method::DELETE, &*format!("/credentials/{id}"), ""),
+        (Method::DELETE, "/credentials", ""),
+    ] {
+        let refused = ask(&mut before, &method, path, body).await;
+        refused.refused(403, "step_up_required");
+    }
+    browser.delete(&format!("/credentials/{id}")).await.expect(200);
+}
+
+/// Whoever has a copy of the token and renews it first is not who has the passkey.
+#[tokio::test]
+async fn a_step_up_leaves_the_only_token_that_lasts_with_who_proved_the_passkey() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let (mut browser, _) = owner(&app, &mut device).await;
+    let mut thief = browser.clone();
+    thief
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+    let stolen = thief.session_cookie().cloned();
+    app.pass(9);
+    browser.step_up(&mut device, "export").await;
+    thief
+        .get("/account/export")
+        .await
+        .refused(403, "step_up_required");
+    // Nor does the thief come by the new token.
+    thief
+        .send(Method::POST, "/session/refresh", &[], Vec::new())
+        .await
+        .expect(200);
+    assert_eq!(thief.session_cookie(), stolen.as_ref());
+    browser.get("/account/export").await.expect(200);
+    app.pass(11);
+    browser.get("/account/export").await.expect(200);
+    thief.get("/session").await.refused(401, "session_expired");
+}
+
+/// A body that comes once it is asked for, and then waits: the session was looked at before.
+fn held_back(json: &'static str) -> (Body, oneshot::Receiver<()>, oneshot::Sender<()>) {
+    let (asking, asked) = oneshot::channel();
+    let (release, released) = oneshot::channel::<()>();
+    let body = Body::from_stream(futures_util::stream::once(async move {
+        asking.send(()).unwrap();
+        released.await.unwrap();
+        Ok::<_, std::convert::Infallible>(json)
+    }));
+    (body, asked, release)
+}
+
+#[tokio::test]
+async fn a_request_held_back_until_a_step_up_uses_nothing_that_it_allows() {
+    let bodies = STEP_UPS
+        .into_iter()
+        .filter(|(purpose, _, _, body)| !body.is_empty() && *purpose != "admin");
+    for (purpose, method, path, body) in bodies {
+        let app = App::with(stepping_up()).await;
+        let mut device = SoftwareAuthenticator::new("device");
+        let (mut browser, id) = owner(&app, &mut device).await;
+        let path = path.replace("ID", &id);
+        let (body, asked, release) = held_back(body);
+        let request = Request::builder()
+            .method(&method)
+            .uri(&path)
+            .header("origin", ORIGIN)
+            .header("content-type", "application/json")
+            .header(
+                "cookie",
+                format!("__Host-keyhaven_session={}", browser.session_cookie().unwrap()),
+            )
+            .body(body)
+            .unwrap();
+        let mut thief = app.browser();
+        let waiting = tokio::spawn(async move { thief.answer(request).await });
+        asked.await.unwrap();
+        browser.step_up(&mut device, purpose).await;
+        release.send(()).unwrap();
+        let refused = waiting.await.unwrap();
+        refused.refused(403, "step_up_required");
+        assert_eq!(refused.body["purpose"], purpose, "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn DurableStore>,
     pub(crate) metrics: Metrics,
     pub(crate) lifecycle: Lifecycle,
+    base_path: String,
     #[expect(dead_code, reason = "kept alive")]
     place: TestStore,
 }
@@ -250,6 +251,7 @@ impl App {
             metrics: operations.metrics.clone(),
             lifecycle: operations.lifecycle.clone(),
             router: router(keyhaven.clone(), api, operations),
+            base_path: base_path.into(),
             keyhaven,
             clock,
             store,
@@ -362,8 +364,10 @@ impl Client {
     pub(crate) async fn answer(&mut self, mut request: Request<Body>) -> Answer {
         let peer = SocketAddr::new(self.ip.parse().unwrap(), 4711);
         request.extensions_mut().insert(ConnectInfo(peer));
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.app.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        crate::openapi::is_described(&self.app.base_path, &method, &path, &parts);
         let bytes = body.collect().await.unwrap().to_bytes();
         for cookie in parts.headers.get_all("set-cookie") {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();

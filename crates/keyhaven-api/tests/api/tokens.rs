@@ -1,12 +1,13 @@
 //! Access tokens, where they are on.
 
 use axum::http::Method;
+use keyhaven_service::AccessTokenSettings;
 use keyhaven_session::{Authority as _, TokenAuthority};
 use keyhaven_testkit::authenticator::{SoftwareAuthenticator, base64url_decode};
-use keyhaven_types::UnixTime;
+use keyhaven_types::{Origin, UnixTime};
 use serde_json::{Value, json};
 
-use crate::support::{App, ORIGIN};
+use crate::support::{App, ORIGIN, finish, settings};
 
 #[tokio::test]
 async fn tokens_are_off_by_default() {
@@ -66,6 +67,43 @@ async fn a_token_reads_and_changes_nothing() {
         .refused(401, "unauthenticated");
 }
 
+/// RFC 6750 §3.1: so that a client knows that it is the token, and fetches another before it asks anybody to sign in.
+#[tokio::test]
+async fn a_token_that_is_refused_is_called_invalid_and_nothing_else_is() {
+    const PLAIN: &str = "Bearer realm=\"keyhaven\"";
+    const INVALID: &str = "Bearer realm=\"keyhaven\", error=\"invalid_token\"";
+    let app = App::with_tokens().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    let registered = browser.register(&mut device, "alice").await;
+    let token = registered["session"]["accessToken"].as_str().unwrap();
+    let good = format!("Bearer {token}");
+    let mut native = app.native();
+    for (method, headers, challenge) in [
+        (Method::GET, &[][..], PLAIN),
+        (Method::GET, &[("authorization", "Basic YTpi")], PLAIN),
+        (Method::GET, &[("cookie", "__Host-keyhaven_session=x")], PLAIN),
+        (Method::GET, &[("authorization", "Bearer x.y.z")], INVALID),
+        // Good, but not for this.
+        (Method::DELETE, &[("authorization", &*good)], PLAIN),
+    ] {
+        let answer = native.send(method, "/session", headers, Vec::new()).await;
+        answer.refused(401, "unauthenticated");
+        assert_eq!(answer.headers["www-authenticate"], challenge, "{headers:?}");
+    }
+    app.pass(300);
+    let headers = [("authorization", &*good)];
+    let expired = native.send(Method::GET, "/session", &headers, Vec::new()).await;
+    expired.refused(401, "unauthenticated");
+    assert_eq!(expired.headers["www-authenticate"], INVALID);
+    // A sign-in that fails has to do with no token.
+    let started = browser.post("/login/start", json!({})).await.expect(200);
+    let mut credential = device.authenticate(&started["publicKey"], ORIGIN);
+    credential["response"]["signature"] = json!("MAYCAQECAQE");
+    let refused = browser.post("/login/finish", finish(&started, &credential)).await;
+    assert_eq!(refused.headers["www-authenticate"], PLAIN, "{}", refused.text);
+}
+
 #[tokio::test]
 async fn a_token_of_a_session_that_ended_is_refused_here() {
     let app = App::with_tokens().await;
@@ -83,6 +121,8 @@ async fn a_token_of_a_session_that_ended_is_refused_here() {
         .send(Method::GET, "/session", &[("authorization", &bearer)], Vec::new())
         .await;
     answer.refused(401, "session_expired");
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.ends_with("error=\"invalid_token\""), "{challenge}");
 }
 
 #[tokio::test]
@@ -144,23 +184,51 @@ async fn a_client_without_cookies_refreshes_by_token() {
         .refused(401, "unauthenticated");
 }
 
+/// As `docs/http-api.md` tells clients that are no browser.
 #[tokio::test]
-async fn a_client_without_cookies_gets_the_token_that_a_step_up_rotates_to() {
-    let app = App::with_tokens().await;
+async fn a_native_client_changes_things_with_its_refresh_token_as_the_cookie() {
+    let mut settings = settings();
+    settings.access_tokens = Some(AccessTokenSettings::default());
+    let origins = &mut settings.relying_party.origins;
+    origins.push(
+        Origin::new("android:apk-key-hash:7d1043473d55bfa90e8530d35801d4e381bc69f0f8a2b7c1d0e5").unwrap(),
+    );
+    for origin in origins.clone() {
+        let app = App::with(settings.clone()).await;
+        changes_things_with_its_refresh_token(&app, origin.as_str()).await;
+    }
+}
+
+async fn changes_things_with_its_refresh_token(app: &App, origin: &str) {
     let mut device = SoftwareAuthenticator::new("device");
     let mut native = app.native();
     let registered = native.register(&mut device, "alice").await;
-    native.origin = Some(ORIGIN.into());
-    let granted = native.step_up(&mut device, "export").await;
-    assert_eq!(granted.get("refreshToken"), None, "a browser has the cookie");
-    native.origin = None;
-    let session = native.session_cookie().unwrap().clone();
-    let mut headless = app.native();
-    let refreshed = headless
-        .post("/session/refresh", json!({"refreshToken": session}))
+    let token = registered["session"]["refreshToken"].as_str().unwrap().to_owned();
+    let mut changing = app.native();
+    let name = "__Host-keyhaven_session";
+    changing.cookies.insert(name.into(), token.clone());
+    changing
+        .post("/step-up/start", json!({"purpose": "export"}))
+        .await
+        .refused(403, "origin_not_allowed");
+    changing.origin = Some(origin.into());
+    let granted = changing.step_up(&mut device, "export").await;
+    let members: Vec<_> = granted.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["expiresAt", "purpose"]);
+    changing.get("/account/export").await.expect(200);
+    // The cookie that was set is the token from then on.
+    let next = changing.session_cookie().unwrap().clone();
+    assert_ne!(next, token);
+    app.pass(11);
+    let refreshed = app
+        .native()
+        .post("/session/refresh", json!({"refreshToken": next}))
         .await
         .expect(200);
     assert_eq!(refreshed["session"]["id"], registered["session"]["id"]);
+    let next = refreshed["session"]["refreshToken"].as_str().unwrap();
+    changing.cookies.insert(name.into(), next.into());
+    changing.delete("/session").await.expect(204);
 }
 
 #[tokio::test]

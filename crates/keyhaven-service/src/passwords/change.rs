@@ -151,15 +151,8 @@ impl Passwords {
     ) -> Result<Option<String>, Error> {
         let purpose = Purpose::ChangePassword;
         let needs_grant = found.has_passkey || found.password.is_none();
-        let session = current.session().id;
-        if needs_grant
-            && !self
-                .0
-                .durable
-                .has_grant(session, purpose.as_str(), self.0.clock.now())
-                .await?
-        {
-            return Err(Error::StepUpRequired { purpose });
+        if needs_grant {
+            self.0.require_grant(current, purpose).await?;
         }
         if let Some(password) = &found.password
             && (!found.has_passkey || password.with_passkey)
@@ -167,7 +160,7 @@ impl Passwords {
             let so_far = so_far.ok_or(Error::PasswordRequired)?;
             let so_far = parsed("currentPassword", &so_far)?;
             self.0
-                .limit(|limits| vec![limits.guess(session.0.as_bytes())])
+                .limit(|limits| vec![limits.guess(current.session().id.0.as_bytes())])
                 .await?;
             let verdict = self.0.compare_password(&so_far, Some(password.hash.clone()));
             if verdict.await? == Verdict::Wrong {

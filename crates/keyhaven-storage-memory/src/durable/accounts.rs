@@ -235,16 +235,11 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if commit.session.is_some() {
         account.last_login_at = account.last_login_at.max(Some(commit.used_at));
     }
-    let mut outcome = AssertionOutcome::Committed;
-    if let (Some(grant), Some(rotation)) = (&commit.grant, commit.rotation)
+    if let (Some(grant), Some(to)) = (&commit.grant, commit.rotation)
         && let Some(session) = state.sessions.get_mut(&grant.session)
     {
-        if session.token_hash == rotation.from {
-            session.previous_token = Some((rotation.from, commit.used_at));
-            session.token_hash = rotation.to;
-        } else {
-            outcome = AssertionOutcome::CommittedUnrotated;
-        }
+        session.previous_token = Some((session.token_hash, commit.used_at));
+        session.token_hash = to;
     }
     if commit.factors.is_some_and(|judged| judged.uses_client_key)
         && let Some(key) = state.client_keys.get_mut(&commit.account)
@@ -265,5 +260,5 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
         state.insert_session(session);
     }
     state.append(commit.audit);
-    Ok(outcome)
+    Ok(AssertionOutcome::Committed)
 }

@@ -7,7 +7,7 @@ use super::samples::{
 use super::{DurableSubject, count, race};
 use crate::{
     Account, AccountId, AssertionCommit, AssertionOutcome, Credential, DurableStore, NewRegistration,
-    RegistrationAccount, Remembered, RemovalOutcome, Session, SessionRotation,
+    RegistrationAccount, Remembered, RemovalOutcome, Rotation, Session,
 };
 
 /// The commit is refused so, and nothing of it is written.
@@ -239,31 +239,34 @@ pub async fn a_step_up_gives_a_grant(subject: impl DurableSubject) {
     assert!(after.events.contains(&commit.audit.event));
 }
 
-/// The step-up's session has a new token afterwards, and the old one as its last; a token that is not its own any more
-/// rotates nothing, and the grant is given all the same.
+/// The step-up's session has a new token afterwards, and as its previous one whichever it had by then: where somebody has
+/// rotated it meanwhile, theirs. Without a rotation it keeps its token.
 pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
     let store = subject.store();
     let (id, own) = register_signed_in(&*store, 1).await;
-    let step_up_from = |from: u8, to: u8, count: u32, n: u128| AssertionCommit {
-        rotation: Some(SessionRotation {
-            from: token(from),
-            to: token(to),
-        }),
+    let step_up_to = |to: u8, count: u32, n: u128| AssertionCommit {
+        rotation: Some(token(to)),
         expected_sign_count: SignCount(count),
         new_sign_count: SignCount(count + 1),
         audit: event(7000 + n, id).into(),
         ..step_up(id, 1, own)
     };
-    let outcome = store.commit_assertion(step_up_from(1, 50, 7, 1)).await.unwrap();
+    let outcome = store.commit_assertion(step_up_to(50, 7, 1)).await.unwrap();
     assert_eq!(outcome, AssertionOutcome::Committed);
     let rotated = store.session(&family(1)).await.unwrap().unwrap().session;
     assert_eq!(rotated.token_hash, token(50));
     assert_eq!(rotated.previous_token, Some((token(1), at(500))));
     assert_eq!(rotated.id, own);
-    let outcome = store.commit_assertion(step_up_from(1, 51, 8, 2)).await.unwrap();
-    assert_eq!(outcome, AssertionOutcome::CommittedUnrotated);
+    let refresh = event(7500, id).into();
+    let refreshed = store
+        .rotate_session(own, &token(50), &token(51), at(400), refresh)
+        .await;
+    assert_eq!(refreshed.unwrap(), Rotation::Rotated);
+    let outcome = store.commit_assertion(step_up_to(52, 8, 2)).await.unwrap();
+    assert_eq!(outcome, AssertionOutcome::Committed);
     let found = store.session(&family(1)).await.unwrap().unwrap().session;
-    assert_eq!(found, rotated);
+    assert_eq!(found.token_hash, token(52));
+    assert_eq!(found.previous_token, Some((token(51), at(500))));
     assert!(store.has_grant(own, PURPOSE, at(500)).await.unwrap());
     let after = snapshot(&*store, id).await;
     assert_eq!(after.credentials[0].sign_count, SignCount(9));
@@ -271,8 +274,50 @@ pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
         assert!(after.events.contains(&event));
     }
     // What is refused rotates nothing.
-    let stale = step_up_from(50, 52, 7, 3);
-    refused(&*store, stale, AssertionOutcome::RecordChanged).await;
+    refused(&*store, step_up_to(53, 7, 3), AssertionOutcome::RecordChanged).await;
+    let kept = AssertionCommit {
+        rotation: None,
+        ..step_up_to(54, 9, 4)
+    };
+    let outcome = store.commit_assertion(kept).await.unwrap();
+    assert_eq!(outcome, AssertionOutcome::Committed);
+    assert_eq!(store.session(&family(1)).await.unwrap().unwrap().session, found);
+}
+
+/// Of a step-up and a rotation that race for one token the step-up's token is the one that lasts.
+pub async fn a_step_up_that_races_a_rotation_has_the_last_word(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, own) = register_signed_in(&*store, 1).await;
+    let mut before = token(1);
+    for n in 0..8_u8 {
+        let (refreshed, granted) = (token(50 + n), token(60 + n));
+        let step_up = AssertionCommit {
+            rotation: Some(granted),
+            expected_sign_count: SignCount(7 + u32::from(n)),
+            new_sign_count: SignCount(8 + u32::from(n)),
+            audit: event(7000 + u128::from(n), id).into(),
+            ..step_up(id, 1, own)
+        };
+        let refresh = event(7500 + u128::from(n), id);
+        race(2, |i| {
+            let (store, step_up, refresh) = (store.clone(), step_up.clone(), refresh.clone().into());
+            Box::pin(async move {
+                if i == 0 {
+                    let outcome = store.commit_assertion(step_up).await.unwrap();
+                    assert_eq!(outcome, AssertionOutcome::Committed);
+                } else {
+                    let refreshed = store.rotate_session(own, &before, &refreshed, at(500), refresh);
+                    assert_ne!(refreshed.await.unwrap(), Rotation::SessionEnded);
+                }
+            })
+        })
+        .await;
+        let found = store.session(&family(1)).await.unwrap().unwrap().session;
+        assert_eq!(found.token_hash, granted);
+        let (previous, _) = found.previous_token.unwrap();
+        assert!([before, refreshed].contains(&previous));
+        before = granted;
+    }
 }
 
 /// A grant needs a session of that account that is not over; without it the sign count stays too.

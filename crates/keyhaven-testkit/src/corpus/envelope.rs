@@ -228,6 +228,27 @@ fn of<C: Ceremony>(topic: &mut Topic, ceremony: C, members: &[&'static str], oth
     );
     topic.vary(
         &twin,
+        &name("client-extension-results-null"),
+        if C::NAME == "reg" { "B4" } else { "C4" },
+        "null is no output, as clients that fill in records write it: none of it is evidence",
+        |c| {
+            c.json(|json| {
+                json["clientExtensionResults"] =
+                    json!({"appid": null, "credProps": {"rk": null}, "prf": null})
+            });
+        },
+    );
+    topic.vary(
+        &twin,
+        &name("no-client-extension-results"),
+        if C::NAME == "reg" { "B4" } else { "C4" },
+        "nor are there any outputs where the whole is null",
+        |c| {
+            c.json(|json| json["clientExtensionResults"] = json!(null));
+        },
+    );
+    topic.vary(
+        &twin,
         &name("attachment"),
         line,
         "unknown values of authenticatorAttachment count as absent",

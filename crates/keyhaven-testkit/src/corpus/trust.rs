@@ -338,6 +338,24 @@ fn paths(topic: &mut Topic) {
             *r = packed(edit)
         });
     };
+    refuse(
+        "made-up-circle",
+        "fifteen CAs that nobody vouches for, each of four names certified by the next: thousands of paths, and none ends",
+        &|path| {
+            let names = ["a", "b", "c", "d"];
+            let of = |at: usize| SigningKey::new(-7, names[at % 4].as_bytes()).unwrap();
+            path.sent = vec![false, false];
+            for at in 0..15 {
+                let mut authority = Authority::new(names[at % 4], names[(at + 1) % 4], None);
+                authority.draft.serial_number = vec![u8::try_from(at).unwrap() + 2];
+                path.authorities.push(authority);
+                path.signers.insert(at + 2, Some(of(at + 1)));
+                path.sent.push(true);
+            }
+            path.leaf.issuer = common_name("a");
+            path.signers[17] = Some(of(0));
+        },
+    );
     // Revocation. All serial numbers are 1.
     refuse("leaf-revoked", "its issuer has revoked the leaf", &|path| {
         let key = path.intermediate().key.clone();

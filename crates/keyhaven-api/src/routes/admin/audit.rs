@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which events to list.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     /// Of the account with this id.
