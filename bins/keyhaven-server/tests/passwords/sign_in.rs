@@ -38,7 +38,11 @@ pub(crate) fn a_password_user_gets_a_passkey_and_leaves_the_password(site: &Site
     assert_eq!(refused.code(), Some("step_up_required"));
     let refused = site.signed_in("POST", "/register/start", &session, Some(&json!({})));
     assert_eq!(refused.code(), Some("step_up_required"));
-    step_up(site, &session, &mut device);
+    // What the passkey allows belongs to the token that it was proven for.
+    let proven = step_up(site, &session, &mut device);
+    let refused = site.signed_in("DELETE", "/password", &session, None);
+    assert_eq!(refused.code(), Some("step_up_required"));
+    let session = proven;
     let removed = site.signed_in("DELETE", "/password", &session, None);
     assert_eq!(removed.status, 204, "{}", removed.body);
     assert_eq!(
@@ -47,16 +51,16 @@ pub(crate) fn a_password_user_gets_a_passkey_and_leaves_the_password(site: &Site
     );
 }
 
-fn step_up(site: &Site, session: &str, device: &mut SoftwareAuthenticator) {
+fn step_up(site: &Site, session: &str, device: &mut SoftwareAuthenticator) -> String {
     let purpose = json!({"purpose": "change_password"});
     let started = site.signed_in("POST", "/step-up/start", session, Some(&purpose));
     let cookies = format!("{session}; {}", started.cookie());
     let started = started.ok();
     let credential = device.authenticate(&started["publicKey"], &site.server.origin());
     let finish = finish(&started, &credential);
-    let _ = site
-        .signed_in("POST", "/step-up/finish", &cookies, Some(&finish))
-        .ok();
+    let finished = site.signed_in("POST", "/step-up/finish", &cookies, Some(&finish));
+    assert_eq!(finished.status, 200, "{}", finished.body);
+    finished.cookie()
 }
 
 pub(crate) fn a_changed_password_ends_the_other_sessions(site: &Site) {
