@@ -22,6 +22,29 @@ fn how_a_sign_count_moved_has_a_name() {
 }
 
 #[test]
+fn protection_of_credentials_has_numbers_and_names() {
+    for (protection, level, name) in [
+        (
+            CredProtect::UserVerificationOptional,
+            1,
+            "userVerificationOptional",
+        ),
+        (
+            CredProtect::UserVerificationOptionalWithCredentialId,
+            2,
+            "userVerificationOptionalWithCredentialIDList",
+        ),
+        (
+            CredProtect::UserVerificationRequired,
+            3,
+            "userVerificationRequired",
+        ),
+    ] {
+        assert_eq!((protection.level(), protection.as_str()), (level, name));
+    }
+}
+
+#[test]
 fn cbor_keys_are_integers_or_texts() {
     // Bytes, an array, a map, false, true, null, undefined.
     for key in [0x40, 0x80, 0xa0, 0xf4, 0xf5, 0xf6, 0xf7] {
