@@ -7,7 +7,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use keyhaven_core::base64url;
 use serde_json::{Value, json};
@@ -20,14 +20,18 @@ fn vectors() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors of keyhaven-core")).unwrap()
 }
 
-fn keyhaven(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
+fn started(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_keyhaven"))
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+fn keyhaven(arguments: &[&str], input: &str) -> Output {
+    let mut child = started(arguments);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
     // Written beside the reading, so that neither side waits for the other.
@@ -411,12 +415,7 @@ fn a_field_that_is_wrong_is_named() {
 #[test]
 fn each_line_is_answered_before_the_next_is_read() {
     let case = case(&pair("none-es256"), "registration");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
-        .arg("verify")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = started(&["verify"]);
     let mut stdin = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
     for _ in 0..3 {
@@ -435,13 +434,7 @@ fn whoever_stops_reading_hears_no_more() {
         (&["verify"][..], format!("{case}\n").repeat(2000)),
         (&["openapi"], String::new()),
     ] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_keyhaven"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = started(arguments);
         // Nobody reads.
         drop(child.stdout.take());
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
