@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use keyhaven_core::{
     Aaguid, AcceptableAnchor, AnchorScope, AttestationFormat, AttestationType, AuthenticatorRefused,
-    KeyProtection, RevocationLists, TrustAnchor, TrustAnchorSource, TrustAnchors, TrustQuery,
+    KeyProtection, RevocationLists, TrustAnchorSource, TrustAnchors, TrustQuery,
 };
 
 use crate::{Blob, Entry, Refusal, Statement, StatusPolicy};
@@ -92,21 +92,14 @@ impl MetadataSource {
             .filter_map(|&index| self.blob.entries().get(index))
     }
 
-    /// What of a model's keys is known by a path to an anchor: what the worst of those models says that it may be of.
-    fn protection(
+    /// What is known of a key that is of one of these models: what the worst of them says.
+    fn protection<'e>(
         &self,
-        anchor: &TrustAnchor,
-        models: &[&Entry],
+        models: impl Iterator<Item = &'e Entry>,
         query: &TrustQuery,
     ) -> Result<KeyProtection, Refusal> {
-        let lists = |entry: &&&Entry| {
-            let statement = entry.statement.iter();
-            statement
-                .flat_map(|statement| &statement.anchors)
-                .any(|other| other == anchor)
-        };
         let mut least = KeyProtection::Hardware;
-        for entry in models.iter().filter(lists) {
+        for entry in models {
             self.judge(entry, query)?;
             least = weaker(least, entry.statement.as_ref().map_or(least, protection));
         }
@@ -167,12 +160,12 @@ impl TrustAnchorSource for MetadataSource {
                     .iter()
                     .any(|other| other.aaguid.is_none() || other.aaguid != entry.aaguid);
                 // An anchor of several models, and a certificate that does not say of which: it may be any (§8.2.1).
-                let models = if by_key || query.aaguid_certified {
-                    &found
-                } else {
-                    &listed
-                };
-                match self.protection(anchor, models, query) {
+                let known = by_key || query.aaguid_certified;
+                let models = listed
+                    .iter()
+                    .copied()
+                    .filter(|other| !known || found.iter().any(|own| std::ptr::eq(*own, *other)));
+                match self.protection(models, query) {
                     Ok(protection) => anchors.push(AcceptableAnchor {
                         anchor,
                         scope: if by_key || shared {

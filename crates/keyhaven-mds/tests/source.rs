@@ -407,6 +407,8 @@ const OTHER: &str = "00000000-0000-0000-0000-000000000002";
 fn siblings(key_protection: &str, statuses: &[(&str, &str)]) -> MetadataSource {
     let mut other = entry(OTHER, statuses);
     other["metadataStatement"]["keyProtection"] = json!([key_protection]);
+    // The anchor is the same, by whatever name.
+    other["metadataStatement"]["description"] = "Another Key".into();
     source(vec![entry(MODEL, &[CERTIFIED]), other], StatusPolicy::default())
 }
 
@@ -460,6 +462,7 @@ fn an_anchor_that_a_broken_model_shares_is_left_out_and_the_others_stay() {
 fn entries_on_one_model_that_differ_count_by_the_worse() {
     let mut software = entry(MODEL, &[CERTIFIED]);
     software["metadataStatement"]["keyProtection"] = json!(["software"]);
+    software["metadataStatement"]["description"] = "Example Key, renamed".into();
     let source = source(
         vec![entry(MODEL, &[CERTIFIED]), software],
         StatusPolicy::default(),
