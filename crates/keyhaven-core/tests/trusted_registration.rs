@@ -3,11 +3,11 @@
 
 mod support;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use keyhaven_core::*;
 use keyhaven_testkit::authenticator::{
-    Attestation, BASIC_CONSTRAINTS, Cbor, CertificateDraft, FIDO_AAGUID, SigningKey, tlv,
+    Attestation, BASIC_CONSTRAINTS, Cbor, CertificateDraft, FIDO_AAGUID, RevocationListDraft, SigningKey, tlv,
 };
 use support::statements::{Apple, SafetyNet, Statement as _, Tpm};
 use support::{Registration, refusal, signed_with, trusting_nobody};
@@ -325,6 +325,30 @@ fn step_23_a_model_that_the_certificate_does_not_name_is_not_certified() {
     };
     assert!(asked(|_| {}));
     assert!(!asked(|registration| leaf(registration).extensions.truncate(1)));
+}
+
+#[test]
+fn step_24_what_lists_beside_the_anchors_revoke_is_not_trusted() {
+    // Of the same issuer, by its key: a list with this serial number.
+    let revoking = |registration: &mut Registration, serial_number: Vec<u8>| {
+        let list = RevocationListDraft {
+            issuer: leaf(registration).issuer.clone(),
+            updates: ("20250601000000Z".into(), "20260601000000Z".into()),
+            revoked: vec![serial_number],
+        };
+        let list = list.sign(&SigningKey::new(-7, b"attestation root").unwrap());
+        let lists = Arc::new(RevocationLists::from_der([list.as_slice()]).unwrap());
+        let anchors = for_any(root(registration)).with_revocation_lists(lists);
+        registration.policy.attestation_trust = required(anchors);
+    };
+    let mut other = leaf(&mut trusted()).serial_number.clone();
+    other.push(1);
+    assert!(trusted().accepted(|r| revoking(r, other)).attestation_trusted());
+    let refused = trusted().spoiled(|r| {
+        let serial_number = leaf(r).serial_number.clone();
+        revoking(r, serial_number);
+    });
+    assert_eq!(refused, refusal("attestation_untrusted", "7.1.24"));
 }
 
 #[test]
