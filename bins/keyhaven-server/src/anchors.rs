@@ -50,6 +50,8 @@ pub(crate) struct MetadataFiles {
     pub(crate) signer: String,
     /// Where new ones are.
     pub(crate) url: Option<String>,
+    /// Which models they vouch for.
+    pub(crate) policy: StatusPolicy,
 }
 
 /// The anchors in force.
@@ -195,7 +197,7 @@ impl AnchorSet {
             .verify(&pem::read(path)?, progress.issue(), self.lists().as_deref(), now)
             .with_context(|| path.display().to_string())?;
         progress.read_at = changed;
-        self.take(blob, progress, now);
+        self.take(metadata, blob, progress, now);
         Ok(())
     }
 
@@ -221,7 +223,7 @@ impl AnchorSet {
         let blob = metadata
             .verify(&bytes, progress.issue(), self.lists().as_deref(), now)
             .with_context(|| url.to_owned())?;
-        self.take(blob, progress, now);
+        self.take(metadata, blob, progress, now);
         match replace(path, &bytes) {
             Ok(()) => progress.read_at = changed_at(path),
             // It counts all the same, until the server ends.
@@ -232,7 +234,7 @@ impl AnchorSet {
         Ok(())
     }
 
-    fn take(&self, blob: Blob, progress: &mut Progress, now: UnixTime) {
+    fn take(&self, metadata: &Metadata, blob: Blob, progress: &mut Progress, now: UnixTime) {
         let issue = blob.issue();
         let figures = MetadataFigures {
             number: issue.number,
@@ -247,7 +249,7 @@ impl AnchorSet {
             dropped = blob.dropped().len(),
             "metadata in use"
         );
-        let policy = StatusPolicy::default();
+        let policy = metadata.files.policy.clone();
         if let Err(refusal) = policy.judge_issue(issue, now) {
             tracing::warn!(%refusal, "every model in the metadata is refused");
         }

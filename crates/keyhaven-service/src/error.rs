@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use keyhaven_core::{AssertionError, RegistrationError};
+use keyhaven_core::{AssertionError, RegistrationError, Step};
 use keyhaven_storage::StorageError;
 use keyhaven_types::signal::UnknownCredential;
 
@@ -66,6 +66,9 @@ pub enum Error {
     /// Without the password there would be no way to sign in.
     #[error("this account has no passkey: add one first")]
     LastFactor,
+    /// The authenticator is of no model that may be registered, or does not prove of which it is.
+    #[error("this authenticator's model is not approved, or its attestation does not prove which it is")]
+    ModelNotAllowed,
     /// The account has no passkey that is in use.
     #[error("this account has no passkey in use")]
     NoPasskeys,
@@ -148,6 +151,7 @@ impl Error {
             Self::Forbidden { .. } => "forbidden",
             Self::InvalidRequest { .. } => "invalid_request",
             Self::LastCredential | Self::LastFactor => "last_credential",
+            Self::ModelNotAllowed => "attestation_untrusted",
             Self::NoPasskeys | Self::NoPasskeyYet => "no_passkeys",
             Self::NotFound => "not_found",
             Self::PasswordRequired => "password_required",
@@ -170,6 +174,9 @@ impl Error {
             Some(error.step().to_string())
         } else if let Self::Registration(error) = self {
             Some(error.step().to_string())
+        } else if let Self::ModelNotAllowed = self {
+            // Whether the attestation is acceptable under the Relying Party's policy.
+            Some(Step::Registration(24).to_string())
         } else {
             None
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use keyhaven_core::{
-    AttestationPolicy, AttestationTrust, CanonicalCbor, EnterpriseAttestation, ExpectedRegistration,
+    AttestationPolicy, AttestationTrust, AttestedAaguid, EnterpriseAttestation, ExpectedRegistration,
     RegistrationPolicy, RegistrationResponse, VerifiedRegistration,
 };
 use keyhaven_mail::Content;
@@ -553,9 +553,14 @@ impl Registrations {
             },
             backup: self.0.settings.backup,
             extensions: self.0.settings.registration_extensions(),
-            canonical_cbor: CanonicalCbor::default(),
+            canonical_cbor: self.0.settings.canonical_cbor,
         };
         let verified = keyhaven_core::verify_registration(response, &expected, &policy)?;
+        let allowed = &self.0.settings.allowed_models;
+        let proven = verified.attested_aaguid().map(AttestedAaguid::get);
+        if !allowed.is_empty() && !proven.is_some_and(|model| allowed.contains(&model)) {
+            return Err(Error::ModelNotAllowed);
+        }
         self.0.crosscheck(Error::RegistrationDisputed, |judge| {
             judge.against_registration(json, &expected, &policy, &verified)
         })?;

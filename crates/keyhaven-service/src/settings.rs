@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use keyhaven_core::cbor::CanonicalCbor;
 use keyhaven_core::{AttestationFormat, AttestationPolicy, RelyingParty};
-use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
+use keyhaven_types::{Aaguid, CoseAlgorithm};
 
 use crate::administration::AdministrationSettings;
 use crate::clones::ClonePolicy;
@@ -12,7 +13,7 @@ use crate::extensions::ExtensionSettings;
 use crate::mails::{MailSettings, SECURITY};
 use crate::recovery::RecoverySettings;
 
-/// The decisions that ceremonies, sessions and answers follow. The defaults are the strict ones.
+/// The decisions that ceremonies, sessions and answers follow.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// RP ID, allowed origins, cross-origin rule.
@@ -33,12 +34,17 @@ pub struct Settings {
     pub attestation: AttestationConveyance,
     /// How attestation statements are judged, whether enterprise attestation was asked for aside: `attestation` says so.
     pub attestation_policy: AttestationPolicy,
+    /// The models that new passkeys must be of, as a trusted attestation proves; none: any.
+    pub allowed_models: Vec<Aaguid>,
     /// Attestation statement formats that are preferred, best first. A hint: others are verified too.
     pub attestation_formats: Vec<AttestationFormat>,
     /// Which passkeys are acceptable as to backup, at registration and at every use.
     pub backup: keyhaven_core::BackupPolicy,
     /// Whether BE may turn from clear to set after registration.
     pub backup_eligibility_change: keyhaven_core::BackupEligibilityChange,
+    /// How strictly the CBOR of registrations must have CTAP2's form. Sign-ins never ask for it: what was registered
+    /// before must not be locked out.
+    pub canonical_cbor: CanonicalCbor,
     /// Extensions that are asked for.
     pub extensions: ExtensionSettings,
     /// What to do with outputs of extensions that were not asked for.
@@ -290,9 +296,11 @@ pub(crate) mod tests {
             algorithms: keyhaven_core::SUPPORTED_ALGORITHMS.to_vec(),
             attestation: AttestationConveyance::None,
             attestation_policy: AttestationPolicy::default(),
+            allowed_models: Vec::new(),
             attestation_formats: Vec::new(),
             backup: keyhaven_core::BackupPolicy::Any,
             backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
+            canonical_cbor: CanonicalCbor::default(),
             extensions: ExtensionSettings::default(),
             clones: ClonePolicy::default(),
             unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,

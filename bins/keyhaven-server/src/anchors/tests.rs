@@ -1,12 +1,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyhaven_core::base64url;
+use keyhaven_core::{Aaguid, AttestationFormat, AttestationType, ClaimedAaguid, TrustQuery, base64url};
+use keyhaven_mds::Status;
 use keyhaven_testkit::authenticator::{
     Attribute, BASIC_CONSTRAINTS, CertificateDraft, Extension, RevocationListDraft, SigningKey, tlv,
 };
 use keyhaven_testkit::process::TempDir;
 use keyhaven_testkit::site::serve;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -45,8 +46,13 @@ fn root() -> Vec<u8> {
 
 /// An empty BLOB, signed by a key that the root certifies.
 fn blob(number: u64, next_update: &str) -> String {
+    blob_of(number, next_update, &json!([]))
+}
+
+/// The same with entries.
+fn blob_of(number: u64, next_update: &str, entries: &Value) -> String {
     let header = json!({"alg": "ES256", "x5c": [STANDARD.encode(certificate("signer", vec![]))]});
-    let payload = json!({"no": number, "nextUpdate": next_update, "entries": []});
+    let payload = json!({"no": number, "nextUpdate": next_update, "entries": entries});
     let signed = format!(
         "{}.{}",
         base64url::encode(header.to_string().as_bytes()),
@@ -89,6 +95,7 @@ impl Place {
                 root: root_file,
                 signer: "any".into(),
                 url,
+                policy: StatusPolicy::default(),
             }),
         };
         Self { directory, files }
@@ -223,6 +230,30 @@ fn revocation_lists_beside_local_anchors_are_read_anew() {
     revoke(&path, &[3], 1);
     set.refresh(NOW);
     assert_ne!(format!("{:?}", set.current().revocation_lists()), first);
+}
+
+#[test]
+fn models_are_judged_by_the_operators_policy() {
+    let model = Aaguid::new([7; 16]);
+    let query = TrustQuery {
+        format: AttestationFormat::Packed,
+        attestation_type: AttestationType::Basic,
+        aaguid: ClaimedAaguid::new(model),
+        aaguid_certified: true,
+        key_identifier: [0; 20],
+        at: NOW,
+    };
+    let mut place = Place::new(None);
+    let entry = json!({"aaguid": model.to_string(), "statusReports": [{"status": "UPDATE_AVAILABLE"}],
+        "timeOfLastStatusChange": "2026-01-01"});
+    place.write(&blob_of(7, "2026-02-01", &json!([entry])), 0);
+    let refused = |place: &Place| {
+        let set = AnchorSet::load(&place.files, NOW).unwrap();
+        set.current().anchors_for(&query).is_err()
+    };
+    assert!(!refused(&place));
+    place.files.metadata.as_mut().unwrap().policy.refused = vec![Status::UpdateAvailable];
+    assert!(refused(&place));
 }
 
 #[test]

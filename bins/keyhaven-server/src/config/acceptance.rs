@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, bail, ensure};
 use keyhaven_core::{
-    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, CredProtect, Profile, SUPPORTED_ALGORITHMS,
-    SafetyNetPolicy, Sha1,
+    AndroidKeyPolicy, AttestationFormat, AttestationPolicy, CompoundPolicy, CredProtect, Profile,
+    SUPPORTED_ALGORITHMS, SafetyNetPolicy, Sha1,
 };
+use keyhaven_mds::{CertificationLevel, Status, StatusPolicy, UnknownStatus};
 use keyhaven_service::ExtensionSettings;
-use keyhaven_types::CoseAlgorithm;
 use keyhaven_types::options::AttestationConveyance;
+use keyhaven_types::{Aaguid, CoseAlgorithm};
 use url::{Host, Url};
 
 use super::Enforce;
@@ -41,6 +42,10 @@ pub(super) fn attestation_policy(written: &raw::Attestation) -> AttestationPolic
             raw::AndroidKey::Tee => AndroidKeyPolicy::Tee,
             raw::AndroidKey::Union => AndroidKeyPolicy::Union,
         },
+        compound: match written.compound {
+            raw::Compound::All => CompoundPolicy::All,
+            raw::Compound::Any => CompoundPolicy::Any,
+        },
         safetynet: if written.allow_safetynet {
             SafetyNetPolicy::Allow
         } else {
@@ -53,6 +58,76 @@ pub(super) fn attestation_policy(written: &raw::Attestation) -> AttestationPolic
         },
         ..AttestationPolicy::default()
     }
+}
+
+/// The models that new passkeys must be of, as their attestations prove; none: any.
+pub(super) fn allowed_models(written: &raw::Attestation) -> anyhow::Result<Vec<Aaguid>> {
+    ensure!(
+        written.allowed_aaguids.is_empty() || written.trust == raw::Trust::Required,
+        "attestation.allowed_aaguids: anybody can claim a model; attestation.trust = \"required\" makes them prove it"
+    );
+    let models = written.allowed_aaguids.iter().map(|text| {
+        let model: Aaguid = text
+            .parse()
+            .ok()
+            .with_context(|| format!("attestation.allowed_aaguids: {text:?} is no UUID"))?;
+        ensure!(
+            model != Aaguid::ZERO,
+            "attestation.allowed_aaguids: the zero AAGUID is no model, and nothing proves it"
+        );
+        Ok(model)
+    });
+    models.collect()
+}
+
+/// Which models metadata vouch for.
+fn status_policy(written: &raw::StatusPolicy) -> anyhow::Result<StatusPolicy> {
+    let default = StatusPolicy::default();
+    let refused = written.refused.iter().map(|word| {
+        let status = Status::from(word.clone());
+        ensure!(
+            !matches!(status, Status::Other(_)),
+            "attestation.status_policy.refused: {word:?} is no status; see AuthenticatorStatus in the FIDO Metadata Service"
+        );
+        Ok(status)
+    });
+    let refused: Vec<Status> = refused.collect::<anyhow::Result<_>>()?;
+    Ok(StatusPolicy {
+        refused: if refused.is_empty() {
+            default.refused
+        } else {
+            refused
+        },
+        unknown_status: match written.unknown_status {
+            raw::UnknownStatus::Ignore => UnknownStatus::Ignore,
+            raw::UnknownStatus::Refuse => UnknownStatus::Refuse,
+        },
+        minimum_certification: match written.minimum_certification.as_deref() {
+            None => default.minimum_certification,
+            Some(word) => certification(word)?,
+        },
+        key_protection_any_of: written.key_protection.clone(),
+        max_overdue_days: written.max_overdue_days.or(default.max_overdue_days),
+    })
+}
+
+fn certification(word: &str) -> anyhow::Result<CertificationLevel> {
+    const LEVELS: [CertificationLevel; 8] = [
+        CertificationLevel::None,
+        CertificationLevel::Functional,
+        CertificationLevel::L1,
+        CertificationLevel::L1Plus,
+        CertificationLevel::L2,
+        CertificationLevel::L2Plus,
+        CertificationLevel::L3,
+        CertificationLevel::L3Plus,
+    ];
+    let level = LEVELS.into_iter().find(|level| level.to_string() == word);
+    level.with_context(|| {
+        format!(
+            "attestation.status_policy.minimum_certification: none, functional, L1, L1+, L2, L2+, L3 or L3+, not {word:?}"
+        )
+    })
 }
 
 /// What ceremonies ask of authenticators beside the passkey.
@@ -100,8 +175,9 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
                 && !written.anchors_hardware
                 && written.mds_file.is_none()
                 && written.mds_url.is_none()
+                && written.status_policy.is_none()
                 && written.crl_file.is_none(),
-            "attestation: trust anchors and revocation lists count only where attestation.trust is \"required\""
+            "attestation: trust anchors, metadata and revocation lists count only where attestation.trust is \"required\""
         );
         return Ok(None);
     }
@@ -118,6 +194,12 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
             root: root.clone(),
             signer: written.mds_signer.clone(),
             url: written.mds_url.as_deref().map(download_url).transpose()?,
+            policy: written
+                .status_policy
+                .as_ref()
+                .map(status_policy)
+                .transpose()?
+                .unwrap_or_default(),
         }),
         (None, None) => None,
         _ => bail!("attestation: mds_file and mds_root_file belong together"),
@@ -125,6 +207,10 @@ pub(super) fn anchors(raw: &Raw) -> anyhow::Result<Option<AnchorFiles>> {
     ensure!(
         metadata.is_some() || written.mds_url.is_none(),
         "attestation.mds_url: mds_file says where the download is kept"
+    );
+    ensure!(
+        metadata.is_some() || written.status_policy.is_none(),
+        "attestation.status_policy: judges models of mds_file"
     );
     ensure!(
         metadata.is_some() || written.anchors_file.is_some(),

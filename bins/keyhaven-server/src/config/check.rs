@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use keyhaven_api::{ApiSettings, ProxyHeader};
+use keyhaven_core::cbor::CanonicalCbor;
 use keyhaven_core::{BackupPolicy, RelyingParty, UnsolicitedExtensions};
 use keyhaven_mail::Sender;
 use keyhaven_service::{ClonePolicy, MailSettings, RateLimitSettings, Settings};
@@ -92,6 +93,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         algorithms: acceptance::algorithms(raw.ceremonies.algorithms.as_deref())?,
         attestation: raw.ceremonies.attestation,
         attestation_policy: acceptance::attestation_policy(&raw.attestation),
+        allowed_models: acceptance::allowed_models(&raw.attestation)?,
         attestation_formats: acceptance::attestation_formats(&raw.ceremonies.attestation_formats)?,
         backup: match raw.ceremonies.backup {
             Backup::Any => BackupPolicy::Any,
@@ -102,6 +104,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         backup_eligibility_change: match raw.ceremonies.backup_eligibility_change {
             BackupEligibilityChange::AllowUpgrade => keyhaven_core::BackupEligibilityChange::AllowUpgrade,
             BackupEligibilityChange::Refuse => keyhaven_core::BackupEligibilityChange::Refuse,
+        },
+        canonical_cbor: match raw.ceremonies.canonical_cbor {
+            raw::CanonicalCbor::AnyKeyOrder => CanonicalCbor::AnyKeyOrder,
+            raw::CanonicalCbor::Strict => CanonicalCbor::Strict,
         },
         extensions: acceptance::extensions(&raw.ceremonies.extensions)?,
         unsolicited_extensions: match raw.ceremonies.unsolicited_extensions {

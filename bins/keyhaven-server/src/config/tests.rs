@@ -1,8 +1,10 @@
 use keyhaven_api::ProxyHeader;
+use keyhaven_core::cbor::CanonicalCbor;
 use keyhaven_core::{
-    AndroidKeyPolicy, AttestationFormat, BackupEligibilityChange, BackupPolicy, CredProtect, CrossOrigin,
-    Profile, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
+    AndroidKeyPolicy, AttestationFormat, BackupEligibilityChange, BackupPolicy, CompoundPolicy, CredProtect,
+    CrossOrigin, Profile, SUPPORTED_ALGORITHMS, UnsolicitedExtensions,
 };
+use keyhaven_mds::{CertificationLevel, Status, StatusPolicy, UnknownStatus};
 use keyhaven_service::{ClonePolicy, Demand, Identifier, OldPasskeys};
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use keyhaven_types::{CoseAlgorithm, Origin};
@@ -252,6 +254,22 @@ fn values_out_of_range_are_named() {
         }),
         "https",
     );
+    let models = |models: &[&str]| models.iter().map(|model| (*model).to_owned()).collect();
+    let some_model = "01020304-0506-0708-0102-030405060708";
+    refused(
+        |raw| raw.attestation.allowed_aaguids = models(&[some_model]),
+        "attestation.trust",
+    );
+    let allowed = |written: &[&str]| {
+        checked(|raw| {
+            required(|_| {})(raw);
+            raw.attestation.allowed_aaguids = models(written);
+        })
+    };
+    assert_eq!(allowed(&[some_model]).unwrap().settings.allowed_models.len(), 1);
+    for bad in ["Solo 2", "00000000-0000-0000-0000-000000000000"] {
+        assert!(allowed(&[some_model, bad]).is_err(), "{bad}");
+    }
     refused(|raw| raw.ceremonies.algorithms = Some(vec![-65_535]), "-65535");
     refused(
         |raw| raw.ceremonies.attestation_formats = vec!["Packed".into()],
@@ -404,6 +422,17 @@ fn words_are_the_policies_that_they_name() {
         let config = written(json!({"attestation": {"android_key": word}}));
         assert_eq!(config.settings.attestation_policy.android_key, policy, "{word}");
     }
+    for (word, policy) in [("all", CompoundPolicy::All), ("any", CompoundPolicy::Any)] {
+        let config = written(json!({"attestation": {"compound": word}}));
+        assert_eq!(config.settings.attestation_policy.compound, policy, "{word}");
+    }
+    for (word, policy) in [
+        ("any-key-order", CanonicalCbor::AnyKeyOrder),
+        ("strict", CanonicalCbor::Strict),
+    ] {
+        let config = written(json!({"ceremonies": {"canonical_cbor": word}}));
+        assert_eq!(config.settings.canonical_cbor, policy, "{word}");
+    }
     for (word, policy) in [
         ("forwarded", ProxyHeader::Forwarded),
         ("x-forwarded-for", ProxyHeader::XForwardedFor),
@@ -416,4 +445,56 @@ fn words_are_the_policies_that_they_name() {
         assert_eq!(config.settings.passwords.fallback, on, "{word}");
         assert_eq!(config.migrate, on, "{word}");
     }
+}
+
+#[test]
+fn which_models_metadata_vouch_for_can_be_written() {
+    let with = |policy: serde_json::Value| {
+        let written = json!({
+            "attestation": {"trust": "required", "mds_file": "x", "mds_root_file": "x", "status_policy": policy},
+            "ceremonies": {"attestation": "direct"},
+        });
+        let config = check(serde_json::from_value(written)?)?;
+        anyhow::Ok(config.anchors.unwrap().metadata.unwrap().policy)
+    };
+    assert_eq!(with(json!(null)).unwrap(), StatusPolicy::default());
+    assert_eq!(with(json!({})).unwrap(), StatusPolicy::default());
+    let policy = with(json!({
+        "key_protection": ["hardware", "secure_element"],
+        "max_overdue_days": 0,
+        "minimum_certification": "L1+",
+        "refused": "REVOKED, UPDATE_AVAILABLE",
+        "unknown_status": "refuse",
+    }));
+    let expected = StatusPolicy {
+        refused: vec![Status::Revoked, Status::UpdateAvailable],
+        unknown_status: UnknownStatus::Refuse,
+        minimum_certification: CertificationLevel::L1Plus,
+        key_protection_any_of: vec!["hardware".into(), "secure_element".into()],
+        max_overdue_days: Some(0),
+    };
+    assert_eq!(policy.unwrap(), expected);
+    for (bad, naming) in [
+        (json!({"minimum_certification": "L4"}), "minimum_certification"),
+        (json!({"refused": ["Revoked"]}), "Revoked"),
+        (json!({"refuse": ["REVOKED"]}), "refuse"),
+    ] {
+        let sentence = format!("{:#}", with(bad).unwrap_err());
+        assert!(sentence.contains(naming), "{sentence}");
+    }
+    // Nothing to judge.
+    let policy = || Some(raw::StatusPolicy::default());
+    refused(
+        |raw| raw.attestation.status_policy = policy(),
+        "attestation.trust",
+    );
+    refused(
+        |raw| {
+            raw.attestation.trust = raw::Trust::Required;
+            raw.ceremonies.attestation = AttestationConveyance::Direct;
+            raw.attestation.anchors_file = Some("x".into());
+            raw.attestation.status_policy = policy();
+        },
+        "mds_file",
+    );
 }

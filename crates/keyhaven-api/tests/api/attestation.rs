@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use keyhaven_core::cbor::{CanonicalCbor, Value};
-use keyhaven_core::{AttestationObject, KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors};
+use keyhaven_core::{
+    AttestationObject, KeyProtection, TrustAnchor, TrustAnchorSource, TrustAnchors, base64url,
+};
 use keyhaven_service::{Anchors, Settings};
-use keyhaven_testkit::authenticator::{AttestationKind, BE, BS, SoftwareAuthenticator, base64url_decode};
+use keyhaven_testkit::authenticator::{
+    Attestation, AttestationKind, BASIC_CONSTRAINTS, BE, BS, CertificateDraft, SigningKey,
+    SoftwareAuthenticator, base64url_decode, tlv,
+};
+use keyhaven_types::Aaguid;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
 use serde_json::json;
 
@@ -179,5 +185,92 @@ async fn a_trusted_device_bound_passkey_reaches_the_highest_level_and_an_unattes
             .post("/register/finish", finish(&started, &credential))
             .await;
         answer.refused(400, "attestation_untrusted");
+    }
+}
+
+#[tokio::test]
+async fn only_authenticators_that_prove_to_be_of_an_approved_model_are_registered() {
+    let device = attesting("device", AttestationKind::PackedX5c(-7));
+    let model = Aaguid::new(device.aaguid);
+    // As the attestation certificate names its model, or where it names none; and which models are approved.
+    for (named, approved, expected) in [
+        (true, vec![], 201),
+        (true, vec![model], 201),
+        (true, vec![Aaguid::new([9; 16]), model], 201),
+        (true, vec![Aaguid::new([9; 16])], 400),
+        (false, vec![], 201),
+        (false, vec![model], 400),
+    ] {
+        let mut device = device.clone();
+        let key = SigningKey::new(-7, b"attestation root").unwrap();
+        let mut root = CertificateDraft::attestation(&key, device.aaguid);
+        root.subject.clone_from(&root.issuer);
+        root.extensions.truncate(1);
+        root.extension(BASIC_CONSTRAINTS).value = tlv(0x30, &tlv(0x01, &[0xff]));
+        let anchor = TrustAnchor::from_der("test", &root.sign(&key)).unwrap();
+        let anchors: Arc<dyn Anchors> = Arc::new(Chosen(Arc::new([anchor].into_iter().collect())));
+        let settings = Settings {
+            attestation: AttestationConveyance::Direct,
+            allowed_models: approved.clone(),
+            ..settings()
+        };
+        let app = App::trusting(settings, TestStore::fresh().await, Some(anchors)).await;
+        let mut browser = app.browser();
+        let started = browser
+            .post("/register/start", json!({"username": "alice"}))
+            .await
+            .expect(200);
+        let mut draft = device.draft_registration(&started["publicKey"], ORIGIN).unwrap();
+        if let Attestation::PackedX5c { certificate, .. } = &mut draft.attestation
+            && !named
+        {
+            certificate.extensions.truncate(1);
+        }
+        let answer = browser
+            .post("/register/finish", finish(&started, &draft.finish()))
+            .await;
+        if expected == 201 {
+            answer.expect(201);
+        } else {
+            answer.refused(400, "attestation_untrusted");
+            assert_eq!(answer.body["step"], "L3 7.1.24", "{named} {approved:?}");
+            // Nothing is left of it.
+            let again = browser
+                .post("/register/start", json!({"username": "alice"}))
+                .await;
+            again.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn cbor_maps_in_any_order_are_registered_where_the_operator_does_not_ask_for_more() {
+    for (canonical_cbor, expected) in [(CanonicalCbor::AnyKeyOrder, 201), (CanonicalCbor::Strict, 400)] {
+        let settings = Settings {
+            canonical_cbor,
+            ..settings()
+        };
+        let app = App::with(settings).await;
+        let mut browser = app.browser();
+        let started = browser
+            .post("/register/start", json!({"username": "alice"}))
+            .await
+            .expect(200);
+        let mut device = SoftwareAuthenticator::new("device");
+        let mut credential = device.register(&started["publicKey"], ORIGIN);
+        // `fmt`, `attStmt`, `authData`, which has the longest key before the second one of its length.
+        let object = base64url_decode(credential["response"]["attestationObject"].as_str().unwrap());
+        let canonical = b"\xa3\x63fmt\x64none\x67attStmt\xa0";
+        let rest = object.strip_prefix(canonical).expect("a statement of nothing");
+        let swapped = [&b"\xa3\x67attStmt\xa0\x63fmt\x64none"[..], rest].concat();
+        credential["response"]["attestationObject"] = json!(base64url::encode(&swapped));
+        let answer = browser
+            .post("/register/finish", finish(&started, &credential))
+            .await;
+        if expected == 201 {
+            answer.expect(201);
+        } else {
+            answer.refused(400, "malformed_response");
+        }
     }
 }

@@ -83,6 +83,8 @@ pub(crate) fn settings() -> Settings {
         algorithms: keyhaven_core::SUPPORTED_ALGORITHMS.to_vec(),
         attestation_policy: keyhaven_core::AttestationPolicy::default(),
         attestation_formats: Vec::new(),
+        allowed_models: Vec::new(),
+        canonical_cbor: keyhaven_core::CanonicalCbor::AnyKeyOrder,
         backup: keyhaven_core::BackupPolicy::Any,
         backup_eligibility_change: keyhaven_core::BackupEligibilityChange::Refuse,
         unsolicited_extensions: keyhaven_core::UnsolicitedExtensions::Ignore,
