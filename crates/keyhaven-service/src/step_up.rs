@@ -196,15 +196,6 @@ impl StepUps {
         Ok(BoundAction { hash, nonce })
     }
 
-    /// Whether the session holds a live grant for exactly this action, and the request came with the token that has it.
-    ///
-    /// # Errors
-    /// [`Error::SessionExpired`], [`Error::Storage`]
-    pub async fn is_confirmed(&self, current: &SignedIn, action: &[u8; 32]) -> Result<bool, Error> {
-        let name = grant_name(Purpose::Action, Some(action));
-        self.0.holds_grant(current, &name).await
-    }
-
     /// Finishes a step-up: verifies the response, then stores sign count, grant, the session's new token and the event
     /// together. `token` is the one that the request came with, the session's or the one before it: whoever has replaced
     /// it meanwhile has not proven the passkey, and is left with a token that is replaced.

@@ -375,6 +375,8 @@ pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
     if target == "mds_blob" {
         files.extend(sources_in("crates/keyhaven-mds/src")?);
         files.push("fuzz/src/mds.rs".to_owned());
+    } else if target == "revocation_lists" {
+        files.push("fuzz/src/revocation.rs".to_owned());
     } else {
         files.push("fuzz/src/targets.rs".to_owned());
         files.push("fuzz/src/trust.rs".to_owned());

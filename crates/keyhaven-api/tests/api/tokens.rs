@@ -146,11 +146,18 @@ async fn another_service_checks_a_token_by_the_published_keys() {
         .header("authorization", bearer)
         .body(())
         .unwrap();
-    let claims = authority.authenticate(&request.into_parts().0).await.unwrap();
+    let parts = request.into_parts().0;
+    let claims = authority.authenticate(&parts).await.unwrap();
     assert_eq!(claims.sub, registered["user"]["id"].as_str().unwrap());
     assert_eq!(claims.aal, 2);
     assert_eq!(claims.acr.as_deref(), Some("phr"));
     assert_eq!(claims.amr, ["swk", "user", "mfa"]);
+    // Keys are rotated: what the newest set does not have verifies nothing, and what is no set changes nothing.
+    authority.replace_keys("{\"keys\":[]}").unwrap();
+    assert!(authority.authenticate(&parts).await.is_err());
+    authority.replace_keys(&keys.text).unwrap();
+    assert!(authority.replace_keys("no key set").is_err());
+    authority.authenticate(&parts).await.unwrap();
 }
 
 #[tokio::test]
