@@ -6,7 +6,7 @@ use keyhaven_types::Aaguid;
 
 /// The authenticator model as authenticator data say it: 16 bytes, zero when not told. Anybody can write them.
 ///
-/// For display and for looking up candidates. An allow-list of models takes an [`AttestedAaguid`].
+/// For display and for looking up candidates. What approves models takes an [`AttestedAaguid`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ClaimedAaguid(Aaguid);
 

@@ -138,7 +138,8 @@ impl Default for RegistrationPolicy<'_> {
     }
 }
 
-/// How strictly an assertion is judged. The default is the strictest.
+/// How strictly an assertion is judged. By default user verification is demanded, and a sign count that does not rise and
+/// backup eligibility that changes are refused; extension outputs nobody asked for and map keys in any order are let pass.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AssertionPolicy {
     /// The user verification that was asked for. Only [`UserVerification::Required`] refuses.

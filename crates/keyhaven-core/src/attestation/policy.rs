@@ -1,8 +1,9 @@
 use super::AttestationFormat;
 use crate::crypto::Sha1;
 
-/// How attestation statements are judged (§7.1 steps 21 and 22). The default is the strictest that authenticators in use
-/// meet, but for TPMs under Windows Hello, which sign with RS1 (see `sha1`); trust in certificates is another policy.
+/// How attestation statements are judged (§7.1 steps 21 and 22); trust in certificates is another policy. The default is the
+/// strictest that authenticators in use meet, but for TPMs under Windows Hello, which sign with RS1 (see `sha1`), and but
+/// for keys that Android keeps in software (see `android_key`).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct AttestationPolicy {
     /// Whose rules: those of WebAuthn alone, or FIDO's as well.
