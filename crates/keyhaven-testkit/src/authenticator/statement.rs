@@ -261,9 +261,21 @@ pub struct SafetyNet {
     pub key: SigningKey,
     /// The chain in the JWS header.
     pub chain: Chain,
+    /// What becomes of the texts of header and payload before they are signed.
+    pub edit: fn(&mut String, &mut String),
 }
 
 impl SafetyNet {
+    /// Signed by `key`, with the certificates of `chain`.
+    #[must_use]
+    pub fn new(key: SigningKey, chain: Chain) -> Self {
+        Self {
+            key,
+            chain,
+            edit: |_, _| {},
+        }
+    }
+
     fn encode(&self, evidence: &Evidence<'_>) -> Cbor {
         use base64::Engine as _;
         let standard = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -277,11 +289,12 @@ impl SafetyNet {
                 _ => unreachable!(),
             })
             .collect();
-        let header = format!(r#"{{"alg":"RS256","x5c":["{}"]}}"#, x5c.join("\",\""));
-        let payload = format!(
+        let mut header = format!(r#"{{"alg":"RS256","x5c":["{}"]}}"#, x5c.join("\",\""));
+        let mut payload = format!(
             r#"{{"nonce":"{}","timestampMs":1767225600000,"apkPackageName":"com.google.android.gms","ctsProfileMatch":true,"basicIntegrity":true}}"#,
             standard(&sha256(&evidence.signed()))
         );
+        (self.edit)(&mut header, &mut payload);
         let signed = format!(
             "{}.{}",
             base64url(header.as_bytes()),

@@ -1,9 +1,9 @@
 //! Which format it is, and `none`.
 
-use super::Topic;
 use super::ceremony::Registration;
 use super::packed::{attestation_key, chain};
-use crate::authenticator::{Cbor, Extension, SafetyNet, SigningKey, Statement, tlv};
+use super::{Topic, safetynet};
+use crate::authenticator::{Cbor, Statement};
 
 pub(super) fn cases(topic: &mut Topic) {
     let twin = topic.ok("fmt-ok", "B21", "nothing is wrong", Registration::new(-7));
@@ -31,14 +31,17 @@ pub(super) fn cases(topic: &mut Topic) {
             |r| r.object(move |object| object.set("fmt", format.into())),
         );
     }
-    topic.spoil(&twin, "fmt-safetynet", "D-safetynet", ("unsupported_format", "7.1.21"), "the service behind android-safetynet is shut down, and the format off by default, though the statement is right", |r| {
-        let key = SigningKey::new(-257, b"").unwrap();
-        let mut chain = chain(&key);
-        // GeneralNames { dNSName "attest.android.com" }
-        chain.leaf.extensions.push(Extension::new("2.5.29.17", false, tlv(0x30, &tlv(0x82, b"attest.android.com"))));
-        let statement = Statement::SafetyNet(SafetyNet { key, chain });
-        r.draft.attestation = crate::authenticator::Attestation::Statement(Box::new(statement));
-    });
+    topic.spoil(
+        &twin,
+        "fmt-safetynet",
+        "D-safetynet",
+        ("unsupported_format", "7.1.21"),
+        "the service behind android-safetynet is shut down, and the format off by default, though the statement is right",
+        |r| {
+            let statement = Statement::SafetyNet(safetynet::statement());
+            r.draft.attestation = crate::authenticator::Attestation::Statement(Box::new(statement));
+        },
+    );
     let invalid = ("attestation_invalid", "8.7");
     for (id, statement, why) in [
         (

@@ -25,12 +25,15 @@ mod fido_u2f;
 mod formats;
 mod keys;
 mod packed;
+mod policies;
+mod safetynet;
 mod signatures;
 mod tpm;
 mod trust;
 
 use serde_json::Value;
 
+use crate::authenticator::sha256;
 use ceremony::Ceremony;
 
 /// One line of the corpus.
@@ -84,7 +87,7 @@ impl Case {
             None => String::new(),
             Some(twin) => format!(r#""twin":{},"#, text(twin)),
         };
-        let confirmed_by = match confirmed_by(&self.id) {
+        let confirmed_by = match self.confirmed_by() {
             None => String::new(),
             Some(peers) => {
                 let peers: Vec<String> = peers.split(' ').map(text).collect();
@@ -99,20 +102,32 @@ impl Case {
             self.input
         )
     }
+
+    /// Which other implementations came to the same verdict on this very input, as `peers.py` beside the corpus found.
+    #[must_use]
+    pub fn confirmed_by(&self) -> Option<&'static str> {
+        let (_, peers, digest) = confirmations().find(|(id, ..)| *id == self.id)?;
+        let own: String = sha256(self.input.as_bytes())
+            .iter()
+            .take(digest.len() / 2)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        (own == digest).then_some(peers)
+    }
 }
 
-/// Which other implementations came to the same verdict, as `peers.py` beside the corpus found.
-fn confirmed_by(id: &str) -> Option<&'static str> {
-    include_str!("confirmed.tsv")
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .find_map(|(confirmed, peers)| (confirmed == id).then_some(peers))
+/// Id, other implementations, and the beginning of the input's SHA-256, in hexadecimal.
+pub fn confirmations() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    include_str!("confirmed.tsv").lines().filter_map(|line| {
+        let mut fields = line.split('\t');
+        Some((fields.next()?, fields.next()?, fields.next()?))
+    })
 }
 
 /// Every case, by file name, in the order of publication.
 #[must_use]
 pub fn files() -> Vec<(&'static str, Vec<Case>)> {
-    let make: [(&'static str, fn(&mut Topic)); 16] = [
+    let make: [(&'static str, fn(&mut Topic)); 18] = [
         ("client-data", client_data::cases),
         ("envelope", envelope::cases),
         ("authenticator-data", authenticator_data::cases),
@@ -128,7 +143,9 @@ pub fn files() -> Vec<(&'static str, Vec<Case>)> {
         ("apple", apple::cases),
         ("fido-u2f", fido_u2f::cases),
         ("compound", compound::cases),
+        ("safetynet", safetynet::cases),
         ("trust", trust::cases),
+        ("policies", policies::cases),
     ];
     make.map(|(name, fill)| {
         let mut topic = Topic::default();
