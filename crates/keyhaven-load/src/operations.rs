@@ -88,6 +88,7 @@ fn login(person: &Person) -> anyhow::Result<AssertionCommit> {
         token_family: secret("family"),
         token_hash: secret("token"),
         previous_token: None,
+        earlier_tokens: Vec::new(),
         created_at: now,
         last_seen_at: now,
         expires_at: now,

@@ -15,9 +15,6 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::step_up::Purpose;
 
-/// A rotated token still counts for this long, so that requests under way are not refused.
-const ROTATION_GRACE: Duration = Duration::from_secs(10);
-
 /// A session's last use is written at most this often.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -39,8 +36,8 @@ enum ShownBy {
     AccessToken,
     /// The session's token.
     Current,
-    /// The token before that, within [`ROTATION_GRACE`].
-    Previous,
+    /// A token that was replaced, within [`Session::REPLACED_TOKEN_COUNTS`] of that.
+    Replaced,
 }
 
 impl SignedIn {
@@ -107,6 +104,7 @@ impl Context {
             token_family: token.family_hash(),
             token_hash: token.hash(),
             previous_token: None,
+            earlier_tokens: Vec::new(),
             created_at: now,
             last_seen_at: now,
             expires_at: now.saturating_add(self.settings.sessions.of(proof.aal()).absolute),
@@ -134,6 +132,7 @@ impl Context {
             token_family: token.family_hash(),
             token_hash: token.hash(),
             previous_token: None,
+            earlier_tokens: Vec::new(),
             created_at: now,
             last_seen_at: now,
             expires_at: now.saturating_add(RECOVERY_SESSION),
@@ -225,8 +224,8 @@ pub(crate) fn instead(current: Option<&SignedIn>, session: &Session) -> OpenedSe
 impl Sessions {
     /// The session that a token opens.
     ///
-    /// A token of the session that was rotated away, and that more than ten seconds ago, has leaked or was copied: the
-    /// session ends.
+    /// A token of the session that was replaced, and that more than ten seconds ago, has leaked or was copied: the
+    /// session ends. Sooner a request may be under way with it, however often the token was replaced since.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] (no such session), [`Error::SessionExpired`], [`Error::AccountLocked`],
@@ -242,14 +241,14 @@ impl Sessions {
         let now = self.0.clock.now();
         let mut shown_by = ShownBy::Current;
         if found.session.token_hash != hash {
-            let just_rotated = found
+            let just_replaced = found
                 .session
-                .previous_token
-                .is_some_and(|(previous, at)| previous == hash && now.saturating_since(at) <= ROTATION_GRACE);
-            if !just_rotated {
+                .replaced_at(&hash)
+                .is_some_and(|at| now.saturating_since(at) <= Session::REPLACED_TOKEN_COUNTS);
+            if !just_replaced {
                 return Err(self.end_reused(client, &found).await);
             }
-            shown_by = ShownBy::Previous;
+            shown_by = ShownBy::Replaced;
         }
         self.check(SignedIn { found, shown_by }, now).await
     }

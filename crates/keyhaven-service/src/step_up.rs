@@ -197,7 +197,7 @@ impl StepUps {
     }
 
     /// Finishes a step-up: verifies the response, then stores sign count, grant, the session's new token and the event
-    /// together. `token` is the one that the request came with, the session's or the one before it: whoever has replaced
+    /// together. `token` is the one that the request came with, the session's or one just replaced: whoever has replaced
     /// it meanwhile has not proven the passkey, and is left with a token that is replaced.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One verified assertion, in one statement.
 
-use keyhaven_storage::{AssertionCommit, AssertionOutcome, columns};
+use keyhaven_storage::{AssertionCommit, AssertionOutcome, Session, columns};
 use keyhaven_types::UnixTime;
 use sqlx::query_scalar;
 use uuid::Uuid;
@@ -42,6 +42,7 @@ impl PostgresStore {
         let judged = commit.factors.as_ref();
         let event = &commit.audit.event;
         let mails = Mails::of(&commit.audit);
+        let still_counts = commit.used_at.saturating_sub(Session::REPLACED_TOKEN_COUNTS);
 
         if let (Some(session), None, None, None) = (session, grant, commit.ends_session, judged)
             && commit.audit.mails.is_empty()
@@ -106,7 +107,10 @@ impl PostgresStore {
                 SELECT $21::uuid, $22::text, $23::bigint FROM committed WHERE $21::uuid IS NOT NULL
                 ON CONFLICT (session_id, purpose) DO UPDATE SET expires_at = excluded.expires_at
             ), rotated AS (
-                UPDATE sessions s SET token_hash = $51::bytea, previous_token_hash = s.token_hash, rotated_at = $7
+                UPDATE sessions s SET token_hash = $51::bytea, previous_token_hash = s.token_hash, rotated_at = $7,
+                    earlier_tokens = CASE WHEN s.rotated_at >= $54::bigint THEN left(
+                        encode(s.previous_token_hash, 'hex') || lpad(to_hex(s.rotated_at), 16, '0') || s.earlier_tokens, 2560)
+                        ELSE '' END
                 FROM committed WHERE s.id = $21::uuid AND $51::bytea IS NOT NULL
             ), recorded AS (
                 INSERT INTO audit_events (id, at, action, outcome, code, step, account_id, credential_id, session_id,
@@ -173,6 +177,7 @@ impl PostgresStore {
             commit.rotation.as_ref().map(|to| &to.0[..]),
             event.personal.as_deref(),
             event.actor.map(|actor| actor.to_string()),
+            still_counts.as_millis(),
         )
         .fetch_one(&mut *lent)
         .await;

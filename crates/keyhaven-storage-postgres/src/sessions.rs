@@ -118,7 +118,7 @@ impl PostgresStore {
         let row = query!(
             r#"SELECT a.id AS account_id, a.user_handle, a.username, a.display_name, a.email, a.email_verified,
                 a.active AS account_active, a.is_admin, a.created_at AS account_created_at, a.updated_at, a.last_login_at,
-                s.id AS session_id, s.token_family_hash, s.token_hash, s.previous_token_hash, s.rotated_at,
+                s.id AS session_id, s.token_family_hash, s.token_hash, s.previous_token_hash, s.rotated_at, s.earlier_tokens,
                 s.created_at AS session_created_at, s.last_seen_at, s.expires_at, s.authenticated_at, s.aal,
                 s.amr::text AS "amr!", s.credential_id, s.user_agent, s.ip
             FROM sessions s JOIN accounts a ON a.id = s.account_id
@@ -141,7 +141,7 @@ impl PostgresStore {
     async fn list_sessions(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, Failure> {
         let mut lent = self.primary.lend().await?;
         let rows = query!(
-            r#"SELECT account_id, id AS session_id, token_family_hash, token_hash, previous_token_hash, rotated_at,
+            r#"SELECT account_id, id AS session_id, token_family_hash, token_hash, previous_token_hash, rotated_at, earlier_tokens,
                 created_at AS session_created_at, last_seen_at, expires_at, authenticated_at, aal,
                 amr::text AS "amr!", credential_id, user_agent, ip
             FROM sessions WHERE account_id = $1 AND expires_at > $2
@@ -175,15 +175,20 @@ impl PostgresStore {
         now: UnixTime,
         audit: &Aftermath,
     ) -> Result<Rotation, Failure> {
+        let still_counts = now.saturating_sub(Session::REPLACED_TOKEN_COUNTS);
         let mut lent = self.primary.lend().await?;
         let mut transaction = lent.begin().await?;
         let rotated = query!(
-            "UPDATE sessions SET token_hash = $3::bytea, previous_token_hash = $2::bytea, rotated_at = $4
+            "UPDATE sessions SET token_hash = $3::bytea, previous_token_hash = $2::bytea, rotated_at = $4,
+                earlier_tokens = CASE WHEN rotated_at >= $5 THEN
+                    left(encode(previous_token_hash, 'hex') || lpad(to_hex(rotated_at), 16, '0') || earlier_tokens, 2560)
+                    ELSE '' END
             WHERE id = $1 AND token_hash = $2 AND expires_at > $4",
             id.0,
             &from.0[..],
             &to.0[..],
-            now.as_millis()
+            now.as_millis(),
+            still_counts.as_millis()
         )
         .execute(&mut *transaction)
         .await?;

@@ -1,6 +1,6 @@
 //! One verified assertion, in one transaction.
 
-use keyhaven_storage::{AssertionCommit, AssertionOutcome, StepUpGrant};
+use keyhaven_storage::{AssertionCommit, AssertionOutcome, Session, StepUpGrant};
 use sqlx::{SqliteConnection, query};
 
 use crate::error::Failure;
@@ -143,11 +143,17 @@ async fn rotate(connection: &mut SqliteConnection, commit: &AssertionCommit) -> 
     let (Some(grant), Some(to)) = (&commit.grant, &commit.rotation) else {
         return Ok(());
     };
+    let still_counts = commit.used_at.saturating_sub(Session::REPLACED_TOKEN_COUNTS);
     query!(
-        "UPDATE sessions SET token_hash = ?2, previous_token_hash = token_hash, rotated_at = ?3 WHERE id = ?1",
+        "UPDATE sessions SET token_hash = ?2, previous_token_hash = token_hash, rotated_at = ?3,
+            earlier_tokens = CASE WHEN rotated_at >= ?4 THEN
+                substr(lower(hex(previous_token_hash)) || printf('%016x', rotated_at) || earlier_tokens, 1, 2560)
+                ELSE '' END
+        WHERE id = ?1",
         grant.session.0,
         &to.0[..],
         commit.used_at.as_millis(),
+        still_counts.as_millis(),
     )
     .execute(connection)
     .await?;

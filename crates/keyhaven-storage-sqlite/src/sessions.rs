@@ -145,7 +145,7 @@ impl SqliteStore {
                 a.created_at AS "account_created_at!", a.updated_at AS "updated_at!",
                 a.last_login_at AS "last_login_at?",
                 s.id AS "session_id!: Uuid", s.token_family_hash AS "token_family_hash!", s.token_hash AS "token_hash!",
-                s.previous_token_hash AS "previous_token_hash?", s.rotated_at AS "rotated_at?",
+                s.previous_token_hash AS "previous_token_hash?", s.rotated_at AS "rotated_at?", s.earlier_tokens AS "earlier_tokens!",
                 s.created_at AS "session_created_at!", s.last_seen_at AS "last_seen_at!",
                 s.expires_at AS "expires_at!", s.authenticated_at AS "authenticated_at!", s.aal AS "aal!",
                 s.amr AS "amr!", s.credential_id AS "credential_id?", s.user_agent AS "user_agent?", s.ip AS "ip?"
@@ -166,7 +166,7 @@ impl SqliteStore {
     async fn list_sessions(&self, account: AccountId, now: UnixTime) -> Result<Vec<Session>, Failure> {
         let rows = query!(
             r#"SELECT account_id AS "account_id!: Uuid", id AS "session_id!: Uuid", token_family_hash, token_hash,
-                previous_token_hash, rotated_at, created_at AS "session_created_at!", last_seen_at, expires_at,
+                previous_token_hash, rotated_at, earlier_tokens, created_at AS "session_created_at!", last_seen_at, expires_at,
                 authenticated_at, aal, amr, credential_id, user_agent, ip
             FROM sessions WHERE account_id = ?1 AND expires_at > ?2
             ORDER BY created_at DESC, rowid DESC"#,
@@ -187,13 +187,18 @@ impl SqliteStore {
         audit: &Aftermath,
     ) -> Result<Rotation, Failure> {
         let mut transaction = self.write().await?;
+        let still_counts = now.saturating_sub(Session::REPLACED_TOKEN_COUNTS);
         let rotated = query!(
-            "UPDATE sessions SET token_hash = ?3, previous_token_hash = ?2, rotated_at = ?4
+            "UPDATE sessions SET token_hash = ?3, previous_token_hash = ?2, rotated_at = ?4,
+                earlier_tokens = CASE WHEN rotated_at >= ?5 THEN
+                    substr(lower(hex(previous_token_hash)) || printf('%016x', rotated_at) || earlier_tokens, 1, 2560)
+                    ELSE '' END
             WHERE id = ?1 AND token_hash = ?2 AND expires_at > ?4",
             id.0,
             &from.0[..],
             &to.0[..],
-            now.as_millis()
+            now.as_millis(),
+            still_counts.as_millis()
         )
         .execute(&mut *transaction)
         .await?;

@@ -122,6 +122,7 @@ fn session(n: u8, credential: &Credential) -> Session {
         token_family: TokenHash([n; 32]),
         token_hash: TokenHash([n; 32]),
         previous_token: None,
+        earlier_tokens: Vec::new(),
         created_at: AT,
         last_seen_at: AT,
         expires_at: UnixTime::from_millis(i64::MAX),
@@ -466,6 +467,9 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE sessions SET token_family_hash = x'00'",
         "UPDATE sessions SET previous_token_hash = zeroblob(32)",
         "UPDATE sessions SET rotated_at = 1",
+        "UPDATE sessions SET earlier_tokens = '0'",
+        "UPDATE sessions SET earlier_tokens = printf('%02640d', 0)",
+        "UPDATE sessions SET earlier_tokens = printf('%079dg', 0)",
         "UPDATE sessions SET account_id = x'00000000000000000000000000000009'",
         "INSERT INTO step_up_grants VALUES (x'00000000000000000000000000000009', 'action', 0)",
         // A session is opened by a credential of its own account.

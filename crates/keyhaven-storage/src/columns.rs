@@ -137,8 +137,8 @@ macro_rules! factors_columns {
 #[doc(inline)]
 pub use crate::factors_columns as factors;
 
-/// `session_id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at, session_created_at, last_seen_at, expires_at,
-/// authenticated_at, aal, amr, credential_id, user_agent, ip`.
+/// `session_id, account_id, token_family_hash, token_hash, previous_token_hash, rotated_at, earlier_tokens, session_created_at,
+/// last_seen_at, expires_at, authenticated_at, aal, amr, credential_id, user_agent, ip`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! session_columns {
@@ -155,6 +155,7 @@ macro_rules! session_columns {
                 )),
                 (_, _) => None,
             },
+            earlier_tokens: $crate::columns::earlier_tokens(&$row.earlier_tokens)?,
             created_at: $crate::columns::types::UnixTime::from_millis($row.session_created_at),
             last_seen_at: $crate::columns::types::UnixTime::from_millis($row.last_seen_at),
             expires_at: $crate::columns::types::UnixTime::from_millis($row.expires_at),
@@ -271,6 +272,33 @@ pub fn sign_count(count: i64) -> Result<SignCount, Damaged> {
 /// [`Damaged`] where it is none.
 pub fn token_hash(bytes: &[u8]) -> Result<TokenHash, Damaged> {
     bytes.try_into().map(TokenHash).map_err(|_| Damaged("token hash"))
+}
+
+/// Tokens that were replaced, each its hash in 64 hexadecimal digits and the moment in 16.
+///
+/// # Errors
+/// [`Damaged`] where they are none.
+pub fn earlier_tokens(text: &str) -> Result<Vec<(TokenHash, UnixTime)>, Damaged> {
+    let (tokens, []) = text.as_bytes().as_chunks::<80>() else {
+        return Err(Damaged("list of replaced tokens"));
+    };
+    tokens.iter().map(earlier_token).collect()
+}
+
+fn earlier_token(text: &[u8; 80]) -> Result<(TokenHash, UnixTime), Damaged> {
+    let mut bytes = [0; 40];
+    let (digits, _) = text.as_chunks::<2>();
+    for (byte, digits) in bytes.iter_mut().zip(digits) {
+        *byte = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .ok_or(Damaged("list of replaced tokens"))?;
+    }
+    let (mut hash, mut at) = ([0; 32], [0; 8]);
+    let (of_hash, of_moment) = bytes.split_at(hash.len());
+    hash.copy_from_slice(of_hash);
+    at.copy_from_slice(of_moment);
+    Ok((TokenHash(hash), UnixTime::from_millis(i64::from_be_bytes(at))))
 }
 
 /// A list of transports.

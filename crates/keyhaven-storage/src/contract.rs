@@ -296,6 +296,7 @@ macro_rules! durable_store_contract {
             the_last_credential_goes_where_a_password_suffices
             // sessions
             a_rotated_session_keeps_its_family
+            a_rotated_session_knows_tokens_replaced_shortly_before
             a_session_ends_with_its_grants
             a_session_is_touched_forward_only
             expired_sessions_are_found_until_purged

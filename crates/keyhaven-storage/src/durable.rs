@@ -406,8 +406,8 @@ pub trait SessionStore: Send + Sync {
     /// When the store cannot answer.
     async fn touch_session(&self, id: SessionId, seen_at: UnixTime) -> Result<(), StorageError>;
 
-    /// Gives a session a new token, its current one becoming the previous one, if that is still `from`; appends the
-    /// event. Of racing rotations from one token one happens.
+    /// Gives a session a new token, its current one becoming the previous one, if that is still `from`, and the previous one
+    /// an earlier one while it counts ([`Session::replace_token`]); appends the event. Of racing rotations from one token one happens.
     ///
     /// # Errors
     /// When the store cannot answer.

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use keyhaven_types::{
     Aaguid, AuthenticatorTransport, CoseAlgorithm, CredentialId, RpId, SignCount, UnixTime, UserHandle,
@@ -193,6 +194,9 @@ pub struct Session {
     pub token_hash: TokenHash,
     /// Hash of the token before the last rotation, and when that was.
     pub previous_token: Option<(TokenHash, UnixTime)>,
+    /// Hashes of tokens that were replaced before that, newest first, and when: each by one that was itself replaced within
+    /// [`Self::REPLACED_TOKEN_COUNTS`], at most [`Self::MOST_EARLIER_TOKENS`]. A new session has none.
+    pub earlier_tokens: Vec<(TokenHash, UnixTime)>,
     /// When it was made.
     pub created_at: UnixTime,
     /// When a request last used it (not more precise than a minute).
@@ -211,6 +215,39 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// The address that opened it.
     pub ip: Option<String>,
+}
+
+impl Session {
+    /// A replaced token still counts for this long, so that requests under way are not refused.
+    pub const REPLACED_TOKEN_COUNTS: Duration = Duration::from_secs(10);
+
+    /// How many of [`Self::earlier_tokens`] are kept. More are not replaced within the time that they count.
+    pub const MOST_EARLIER_TOKENS: usize = 32;
+
+    /// When this token was replaced, where that is known: of those that still count it is.
+    #[must_use]
+    pub fn replaced_at(&self, token: &TokenHash) -> Option<UnixTime> {
+        self.previous_token
+            .iter()
+            .chain(&self.earlier_tokens)
+            .find(|(hash, _)| hash == token)
+            .map(|(_, at)| *at)
+    }
+
+    /// Gives it this token in place of the one that it has; what stores do in a query of their own.
+    pub fn replace_token(&mut self, to: TokenHash, now: UnixTime) {
+        let oldest = now.saturating_sub(Self::REPLACED_TOKEN_COUNTS);
+        match self.previous_token.filter(|(_, at)| *at >= oldest) {
+            Some(previous) => {
+                self.earlier_tokens.insert(0, previous);
+                self.earlier_tokens.truncate(Self::MOST_EARLIER_TOKENS);
+            }
+            // Those before it were replaced longer ago.
+            None => self.earlier_tokens.clear(),
+        }
+        self.previous_token = Some((self.token_hash, now));
+        self.token_hash = to;
+    }
 }
 
 /// A fresh proof of presence for one purpose, bound to one session.

@@ -34,6 +34,15 @@ impl UnixTime {
         )
     }
 
+    /// This moment and `duration` less; the far end of time rather than an overflow.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
     /// The time from `earlier` until this moment, zero when `earlier` is later.
     #[must_use]
     pub fn saturating_since(self, earlier: Self) -> Duration {
@@ -49,6 +58,8 @@ mod tests {
     fn arithmetic_saturates() {
         let end = UnixTime::from_millis(i64::MAX);
         assert_eq!(end.saturating_add(Duration::MAX), end);
+        let start = UnixTime::from_millis(i64::MIN);
+        assert_eq!(UnixTime::from_millis(-9).saturating_sub(Duration::MAX), start);
         assert_eq!(
             UnixTime::from_millis(5).saturating_since(UnixTime::from_millis(9)),
             Duration::ZERO

@@ -466,10 +466,7 @@ async fn a_token_stolen_long_ago_ends_the_session_too() {
     // The thief rotates twice, at once; the victim still holds the token before both.
     let mut thief = victim.clone();
     for _ in 0..2 {
-        thief
-            .send(Method::POST, "/session/refresh", &[], Vec::new())
-            .await
-            .expect(200);
+        refresh(&mut thief).await;
     }
     thief.get("/session").await.expect(200);
     victim.get("/session").await.refused(401, "session_expired");
@@ -486,6 +483,48 @@ async fn a_finish_with_a_session_cookie_needs_an_origin() {
     for path in ["/login/finish", "/register/finish"] {
         let started = native.post("/login/start", json!({})).await.expect(200);
         let credential = device.authenticate(&started["publicKey"], "https://example.org");
+async fn refresh(browser: &mut Client) {
+    let refreshed = browser.send(Method::POST, "/session/refresh", &[], Vec::new());
+    refreshed.await.expect(200);
+}
+
+/// Each counts its own ten seconds: later replacements neither shorten nor prolong them.
+#[tokio::test]
+async fn requests_under_way_pass_however_often_the_token_is_replaced_meanwhile() {
+    for second in ["refresh", "step-up"] {
+        let app = App::new().await;
+        let mut device = SoftwareAuthenticator::new("device");
+        let mut browser = app.browser();
+        browser.register(&mut device, "alice").await;
+        let mut first = browser.clone();
+        refresh(&mut browser).await;
+        let mut between = browser.clone();
+        app.pass(6);
+        if second == "refresh" {
+            refresh(&mut browser).await;
+        } else {
+            browser.step_up(&mut device, "export").await;
+        }
+        for under_way in [&mut first, &mut between] {
+            under_way.get("/session").await.expect(200);
+            // And nothing more: they are not who stepped up.
+            let refused = under_way.get("/account/export").await;
+            refused.refused(403, "step_up_required");
+            let kept = under_way.session_cookie().cloned();
+            refresh(under_way).await;
+            assert_eq!(under_way.session_cookie(), kept.as_ref(), "{second}");
+        }
+        app.pass(4);
+        first.get("/session").await.expect(200);
+        between.get("/session").await.expect(200);
+        app.pass(1);
+        between.get("/session").await.expect(200);
+        browser.get("/session").await.expect(200);
+        first.get("/session").await.refused(401, "session_expired");
+        browser.get("/session").await.refused(401, "unauthenticated");
+    }
+}
+
         native.cookies.clone_from(&browser.cookies);
         let answer = native.post(path, finish(&started, &credential)).await;
         answer.refused(403, "origin_not_allowed");
@@ -501,6 +540,7 @@ async fn sessions_are_listed_and_revoked() {
     let mut one = app.browser();
     one.register(&mut device, "alice").await;
     let (mut two, mut three) = (app.browser(), app.browser());
+    app.pass(11);
     two.login(&mut device, None).await.expect(200);
     three.login(&mut device, None).await.expect(200);
     let list = one.get("/sessions").await.expect(200)["sessions"]

@@ -238,8 +238,7 @@ fn commit_assertion(state: &mut State, commit: AssertionCommit) -> Result<Assert
     if let (Some(grant), Some(to)) = (&commit.grant, commit.rotation)
         && let Some(session) = state.sessions.get_mut(&grant.session)
     {
-        session.previous_token = Some((session.token_hash, commit.used_at));
-        session.token_hash = to;
+        session.replace_token(to, commit.used_at);
     }
     if commit.factors.is_some_and(|judged| judged.uses_client_key)
         && let Some(key) = state.client_keys.get_mut(&commit.account)

@@ -55,8 +55,7 @@ impl SessionStore for MemoryStore {
             if session.token_hash != *from {
                 return Ok(Rotation::Lost);
             }
-            session.previous_token = Some((*from, now));
-            session.token_hash = *to;
+            session.replace_token(*to, now);
             state.append(audit);
             Ok(Rotation::Rotated)
         })

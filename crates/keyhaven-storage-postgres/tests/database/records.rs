@@ -89,6 +89,7 @@ pub(crate) fn session(n: u8) -> Session {
         token_family: TokenHash([n; 32]),
         token_hash: TokenHash([n; 32]),
         previous_token: None,
+        earlier_tokens: Vec::new(),
         created_at: AT,
         last_seen_at: AT,
         expires_at: UnixTime::from_millis(i64::MAX),

@@ -313,6 +313,9 @@ async fn wrong_states_cannot_be_stored() {
         "UPDATE sessions SET token_family_hash = '\\x00'",
         "UPDATE sessions SET previous_token_hash = decode(repeat('00', 32), 'hex')",
         "UPDATE sessions SET rotated_at = 1",
+        "UPDATE sessions SET earlier_tokens = '0'",
+        "UPDATE sessions SET earlier_tokens = repeat('0', 2640)",
+        "UPDATE sessions SET earlier_tokens = repeat('0', 79) || 'g'",
         "UPDATE sessions SET account_id = '00000000-0000-0000-0000-000000000009'",
         "INSERT INTO step_up_grants VALUES ('00000000-0000-0000-0000-000000000009', 'action', 0)",
         // A session is opened by a credential of its own account.

@@ -256,6 +256,7 @@ pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
     let rotated = store.session(&family(1)).await.unwrap().unwrap().session;
     assert_eq!(rotated.token_hash, token(50));
     assert_eq!(rotated.previous_token, Some((token(1), at(500))));
+    assert_eq!(rotated.earlier_tokens, []);
     assert_eq!(rotated.id, own);
     let refresh = event(7500, id).into();
     let refreshed = store
@@ -267,6 +268,7 @@ pub async fn a_step_up_rotates_its_session(subject: impl DurableSubject) {
     let found = store.session(&family(1)).await.unwrap().unwrap().session;
     assert_eq!(found.token_hash, token(52));
     assert_eq!(found.previous_token, Some((token(51), at(500))));
+    assert_eq!(found.earlier_tokens, [(token(50), at(400)), (token(1), at(500))]);
     assert!(store.has_grant(own, PURPOSE, at(500)).await.unwrap());
     let after = snapshot(&*store, id).await;
     assert_eq!(after.credentials[0].sign_count, SignCount(9));

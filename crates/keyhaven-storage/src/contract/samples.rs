@@ -89,6 +89,7 @@ pub(super) fn session(account: AccountId, n: u8) -> Session {
         token_family: family(n),
         token_hash: token(n),
         previous_token: None,
+        earlier_tokens: Vec::new(),
         created_at: at(i64::from(n)),
         last_seen_at: at(i64::from(n)),
         expires_at: at(1_000_000),

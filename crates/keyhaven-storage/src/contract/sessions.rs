@@ -44,6 +44,44 @@ pub async fn a_rotated_session_keeps_its_family(subject: impl DurableSubject) {
     assert!([7, 8, 9].iter().all(|n| events.contains(&event(*n, id))));
 }
 
+/// A token that was replaced is known with its time for as long as it counts, however often it was replaced since; and for
+/// no longer, so that what is kept stays small.
+pub async fn a_rotated_session_knows_tokens_replaced_shortly_before(subject: impl DurableSubject) {
+    let store = subject.store();
+    let (id, session_id) = register_signed_in(&*store, 1).await;
+    let rotate = async |from: u8, to: u8, moment| {
+        let event = event(100 + u128::from(to), id).into();
+        let (from, to) = (token(from), token(to));
+        let rotated = store.rotate_session(session_id, &from, &to, at(moment), event);
+        assert_eq!(rotated.await.unwrap(), Rotation::Rotated);
+        store.session(&family(1)).await.unwrap().unwrap().session
+    };
+    let replaced = |n: u8, moment| (token(n), at(moment));
+    assert_eq!(rotate(1, 2, 10_000).await.earlier_tokens, []);
+    assert_eq!(rotate(2, 3, 15_000).await.earlier_tokens, [replaced(1, 10_000)]);
+    let found = rotate(3, 4, 25_000).await;
+    assert_eq!(found.earlier_tokens, [replaced(2, 15_000), replaced(1, 10_000)]);
+    assert_eq!(store.sessions_of(id, at(0)).await.unwrap(), [found.clone()]);
+    assert_eq!(found.replaced_at(&token(4)), None);
+    for (n, moment) in [(3, 25_000), (2, 15_000), (1, 10_000)] {
+        assert_eq!(found.replaced_at(&token(n)), Some(at(moment)));
+    }
+    assert_eq!(rotate(4, 5, 35_001).await.earlier_tokens, []);
+    for n in 5..50 {
+        rotate(n, n + 1, 40_000).await;
+    }
+    let kept = store
+        .session(&family(1))
+        .await
+        .unwrap()
+        .unwrap()
+        .session
+        .earlier_tokens;
+    let expected: Vec<_> = (17..49).rev().map(|n| replaced(n, 40_000)).collect();
+    assert_eq!(kept.len(), Session::MOST_EARLIER_TOKENS);
+    assert_eq!(kept, expected);
+}
+
 /// A grant does not outlive its session.
 pub async fn a_session_ends_with_its_grants(subject: impl DurableSubject) {
     let store = subject.store();
