@@ -474,7 +474,7 @@ async fn wrong_states_cannot_be_stored() {
         "INSERT INTO step_up_grants VALUES (x'00000000000000000000000000000009', 'action', 0)",
         // A session is opened by a credential of its own account.
         "INSERT INTO sessions SELECT x'00000000000000000000000000000004', x'00000000000000000000000000000002',
-            zeroblob(32), zeroblob(32), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL FROM credentials",
+            zeroblob(32), zeroblob(32), NULL, NULL, 0, 0, 0, 0, 1, '[]', credential_id, NULL, NULL, '' FROM credentials",
         // The log is append-only.
         "UPDATE audit_events SET action = 'nothing'",
         "DELETE FROM audit_events",
