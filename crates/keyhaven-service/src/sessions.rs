@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::step_up::Purpose;
 
-/// A session's last use is written at most this often.
+/// A session's last use is written at most this often, or ten times within the time that it may be unused: by so much less
+/// it may end before that time is over, and never later.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Reads, renews and ends sessions.
@@ -285,7 +286,8 @@ impl Sessions {
         if !signed_in.account().active {
             return Err(Error::AccountLocked);
         }
-        if now.saturating_since(session.last_seen_at) >= TOUCH_INTERVAL {
+        let idle = self.0.settings.sessions.of(session.aal).idle;
+        if now.saturating_since(session.last_seen_at) >= TOUCH_INTERVAL.min(idle / 10) {
             self.0.durable.touch_session(session.id, now).await?;
         }
         Ok(signed_in)

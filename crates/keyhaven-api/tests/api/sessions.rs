@@ -138,6 +138,39 @@ async fn limits_are_those_of_the_level_and_only_ever_tighter() {
 }
 
 #[tokio::test]
+async fn a_session_in_use_outlives_its_idle_limit_and_an_unused_one_does_not() {
+    for idle in [60, 100, 600, 3_600] {
+        let limits = SessionLimits {
+            idle: Duration::from_secs(idle),
+            ..SessionLimits::longest(2)
+        };
+        let app = App::with(Settings {
+            sessions: SessionSettings {
+                aal2: limits,
+                ..SessionSettings::default()
+            },
+            ..settings()
+        })
+        .await;
+        let mut browser = app.browser();
+        browser
+            .register(&mut SoftwareAuthenticator::new("device"), "alice")
+            .await;
+        let idle = i64::try_from(idle).unwrap();
+        // What may be missing is a tenth, and a minute at most.
+        let kept = idle - (idle / 10).min(60);
+        for _ in 0..5 {
+            app.pass(5);
+            browser.get("/session").await.expect(200);
+            app.pass(kept);
+            browser.get("/session").await.expect(200);
+        }
+        app.pass(idle);
+        browser.get("/session").await.refused(401, "session_expired");
+    }
+}
+
+#[tokio::test]
 async fn limits_that_are_tightened_count_for_sessions_that_are_there() {
     let store = TestStore::fresh().await;
     let mut device = SoftwareAuthenticator::new("device");
