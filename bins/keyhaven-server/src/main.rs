@@ -1,6 +1,7 @@
 //! The `keyhaven` command: reads the configuration, puts the adapters together, serves.
 //!
 //! The only place that names every concrete adapter, asks the clock and the random source, and reads the environment.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod admin;
 mod anchors;
@@ -16,6 +17,7 @@ mod mailer;
 mod mds;
 mod pem;
 mod ports;
+mod say;
 mod sealer;
 mod secret;
 mod serve;
@@ -34,6 +36,7 @@ use clap::{Parser, Subcommand};
 use config::{Config, Flags};
 use keyhaven_service::Clock as _;
 use ports::SystemClock;
+use say::note;
 
 /// Answers are made of many small allocations: an allocator that is quick at those.
 #[global_allocator]
@@ -133,14 +136,15 @@ impl Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Who reads has enough, as `head` does: no more is said, as by a command that the signal ends.
+    let unheard = ExitCode::from(128 + 13);
     match run(cli) {
         Ok(code) => code,
-        // Who reads has enough, as `head` does: no more is said, as by a command that the signal ends.
-        Err(error) if is_broken_pipe(&error) => ExitCode::from(128 + 13),
-        Err(error) => {
-            eprintln!("keyhaven: {error:#}");
-            ExitCode::from(2)
-        }
+        Err(error) if is_broken_pipe(&error) => unheard,
+        Err(error) => match note!("keyhaven: {error:#}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => unheard,
+            Ok(()) | Err(_) => ExitCode::from(2),
+        },
     }
 }
 

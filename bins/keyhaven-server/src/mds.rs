@@ -13,6 +13,7 @@ use keyhaven_mds::{
 use serde::Serialize;
 
 use crate::pem::{certificates, read, revocation_lists};
+use crate::say::note;
 
 /// What to look at, and how.
 #[derive(clap::Args)]
@@ -64,7 +65,7 @@ impl Inspect {
                 match Blob::verify(&bytes, &verification) {
                     Ok(blob) => Report::new(true, blob.issue(), blob.entries(), blob.dropped(), at),
                     Err(error) => {
-                        eprintln!("keyhaven: {}: does not verify: {error}", self.file.display());
+                        note!("keyhaven: {}: does not verify: {error}", self.file.display())?;
                         return Ok(ExitCode::FAILURE);
                     }
                 }

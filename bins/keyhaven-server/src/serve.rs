@@ -1,5 +1,6 @@
 //! Serving: wiring, background work, shutdown.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::config::{Config, Enforce, Stop};
 use crate::listen::{self, Bounds};
 use crate::mailer::Mailer;
 use crate::ports::{SystemClock, SystemRandom};
+use crate::say::say;
 use crate::sealer::Sealer;
 use crate::signals::Signals;
 use crate::stores;
@@ -33,7 +35,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
 pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
     runtime()?.block_on(async {
         stores::migrate(config).await?;
-        println!("{} is up to date", config.database);
+        say!("{} is up to date", config.database)?;
         Ok(())
     })
 }
@@ -41,15 +43,15 @@ pub(crate) fn migrate(config: &Config) -> anyhow::Result<()> {
 /// Copies the embedded database.
 pub(crate) fn back_up(config: &Config, into: &Path) -> anyhow::Result<()> {
     runtime()?.block_on(stores::back_up(config, into))?;
-    println!("{} is copied to {}", config.database, into.display());
+    say!("{} is copied to {}", config.database, into.display())?;
     if let Some(key) = stores::secret_key_file(config) {
-        println!(
+        say!(
             "The secret key is not in it: keep {} as well, apart from the copy.",
             key.display()
-        );
+        )?;
     }
     for key in &config.encryption_key_files {
-        println!("Nor is the key of personal data {}.", key.display());
+        say!("Nor is the key of personal data {}.", key.display())?;
     }
     Ok(())
 }
@@ -111,7 +113,8 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         traces,
     };
     let app = keyhaven_api::router(keyhaven, config.api.clone(), operations);
-    print!("{}", config.greeting(address));
+    // It serves those who ask it, also where nobody reads this.
+    let _ = write!(std::io::stdout().lock(), "{}", config.greeting(address));
 
     let stop = async {
         signals.next().await;

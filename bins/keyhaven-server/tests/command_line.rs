@@ -4,6 +4,7 @@
 use std::process::{Command, Output, Stdio};
 
 use keyhaven_testkit::postgres::Database;
+use keyhaven_testkit::process::TempDir;
 
 fn keyhaven(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
@@ -234,4 +235,62 @@ fn one_header_of_proxies_is_believed_and_it_has_a_name() {
         &[("KEYHAVEN_TRUSTED_PROXY_HEADER", "x-real-ip")],
     );
     refused(&output, "x-forwarded-for");
+}
+
+/// "correct horse battery staple" by libxcrypt's bcrypt at cost 12.
+const BCRYPT: &str = "$2b$12$CCCCCCCCCCCCCCCCCCCCC.aNFuLnJDpfCit2UcMXRRsawH6O4VbfG";
+
+/// How a command ends that nobody listens to any more, neither to what it says nor to what it complains of.
+fn unheard(directory: &TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Option<i32> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyhaven"));
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn every_command_ends_alike_when_nobody_listens_any_more() {
+    let directory = TempDir::new("unheard");
+    let fallback = ("KEYHAVEN_PASSWORDS__FALLBACK", "on");
+    let line = format!(r#"{{"username": "anna", "passwordHash": "{BCRYPT}"}}"#);
+    std::fs::write(directory.path().join("accounts"), line + "\n").unwrap();
+    for arguments in [
+        &["migrate"][..],
+        &["admin", "import-passwords", "accounts"],
+        &["admin", "users"],
+        &["admin", "users", "--json"],
+        &["admin", "users", "nobody"],
+        &["admin", "lock", "anna", "--reason", "test"],
+        &["admin", "enrolment-link", "anna"],
+        &["privacy", "rotate"],
+        &["audit", "verify"],
+        &["audit", "prune", "--before", "2026-01-01T00:00:00Z"],
+        &["audit", "export"],
+        &["backup", "copy.db"],
+        &["config", "check"],
+        &["openapi"],
+    ] {
+        assert_eq!(
+            unheard(&directory, arguments, &[fallback]),
+            Some(141),
+            "{arguments:?}"
+        );
+    }
+    // What is wrong with the configuration, said to nobody.
+    for arguments in [&["serve"][..], &["config", "check"], &["admin", "users"]] {
+        let wrong = ("KEYHAVEN_RPID", "example.org");
+        assert_eq!(
+            unheard(&directory, arguments, &[wrong]),
+            Some(141),
+            "{arguments:?}"
+        );
+    }
 }

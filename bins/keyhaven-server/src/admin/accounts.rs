@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Command;
 use crate::audit::time_text;
 use crate::config::{Config, DatabaseUrl, Flags};
+use crate::say::{note, say};
 use crate::serve;
 
 /// As many accounts are read at a time.
@@ -49,7 +50,7 @@ impl Users {
         })
     }
 
-    async fn list(&self, keyhaven: &Keyhaven, query: &UserQuery) -> Result<(), Error> {
+    async fn list(&self, keyhaven: &Keyhaven, query: &UserQuery) -> anyhow::Result<()> {
         let operator = Operator::command_line();
         let (mut left, mut cursor) = (self.limit.unwrap_or(u32::MAX), None);
         let mut any = false;
@@ -61,14 +62,12 @@ impl Users {
                 .await?;
             for listed in &page.items {
                 any = true;
-                println!(
-                    "{}",
-                    if self.json {
-                        json_line(listed)
-                    } else {
-                        line(listed)
-                    }
-                );
+                let listed = if self.json {
+                    json_line(listed)
+                } else {
+                    line(listed)
+                };
+                say!("{listed}")?;
             }
             left = left.saturating_sub(limit);
             match page.next {
@@ -76,7 +75,8 @@ impl Users {
                 next => cursor = next,
             }
         }
-        if any { Ok(()) } else { Err(Error::UserNotFound) }
+        ensure!(any, Error::UserNotFound);
+        Ok(())
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn change(command: &Command, flags: &Flags) -> anyhow::Result<ExitCod
     })
 }
 
-async fn carry_out(keyhaven: &Keyhaven, command: &Command) -> Result<(), Error> {
+async fn carry_out(keyhaven: &Keyhaven, command: &Command) -> anyhow::Result<()> {
     match command {
         Command::CreateFirst { user } => {
             set_role(keyhaven, "create-first", user, Role::Admin, true).await?;
@@ -102,19 +102,19 @@ async fn carry_out(keyhaven: &Keyhaven, command: &Command) -> Result<(), Error> 
             administration
                 .lock(&client, &operator, account.id, reason)
                 .await?;
-            println!("{} is locked", account.username);
+            say!("{} is locked", account.username)?;
         }
         Command::Unlock { user } => {
             let (client, operator, account) = about(keyhaven, "unlock", user).await?;
             let administration = &keyhaven.administration;
             administration.unlock(&client, &operator, account.id).await?;
-            println!("{} can sign in", account.username);
+            say!("{} can sign in", account.username)?;
         }
         Command::SignOut { user } => {
             let (client, operator, account) = about(keyhaven, "sign-out", user).await?;
             let administration = &keyhaven.administration;
             administration.sign_out(&client, &operator, account.id).await?;
-            println!("{} is signed out everywhere", account.username);
+            say!("{} is signed out everywhere", account.username)?;
         }
         Command::RevokePasskey {
             user,
@@ -128,7 +128,7 @@ async fn carry_out(keyhaven: &Keyhaven, command: &Command) -> Result<(), Error> 
             administration
                 .remove_passkey(&client, &operator, account.id, &id, *even_last)
                 .await?;
-            println!("the passkey of {} is removed", account.username);
+            say!("the passkey of {} is removed", account.username)?;
         }
         Command::EnrolmentLink { user, mail } => {
             let (client, operator, account) = about(keyhaven, "enrolment-link", user).await?;
@@ -137,10 +137,10 @@ async fn carry_out(keyhaven: &Keyhaven, command: &Command) -> Result<(), Error> 
                 .enrolment_link(&client, &operator, account.id, *mail)
                 .await?;
             match &offer.link {
-                Some(link) => println!("{}", link.0),
-                None => println!("the link is mailed to {}", account.username),
+                Some(link) => say!("{}", link.0)?,
+                None => say!("the link is mailed to {}", account.username)?,
             }
-            eprintln!("good once, until {}", time_text(offer.expires_at));
+            note!("good once, until {}", time_text(offer.expires_at))?;
         }
         // These have ways of their own.
         Command::ImportPasswords(_) | Command::Users(_) => {}
@@ -154,15 +154,15 @@ async fn set_role(
     user: &str,
     role: Role,
     first: bool,
-) -> Result<(), Error> {
+) -> anyhow::Result<()> {
     let (client, operator, account) = about(keyhaven, command, user).await?;
     keyhaven
         .administration
         .set_role(&client, &operator, account.id, role, first)
         .await?;
     match role {
-        Role::Admin => println!("{} is an administrator", account.username),
-        Role::User => println!("{} is no administrator", account.username),
+        Role::Admin => say!("{} is an administrator", account.username)?,
+        Role::User => say!("{} is no administrator", account.username)?,
     }
     Ok(())
 }
@@ -198,23 +198,17 @@ async fn open(config: &Config) -> anyhow::Result<Keyhaven> {
 }
 
 /// What was refused is said, and is the exit status 1; what could not be done is an error.
-fn answer(done: Result<(), Error>) -> anyhow::Result<ExitCode> {
-    match done {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error @ (Error::Storage(_) | Error::Random(_))) => Err(error.into()),
-        Err(Error::UserNotFound) => {
-            eprintln!("keyhaven: there is no such account");
-            Ok(ExitCode::FAILURE)
-        }
-        Err(Error::NotFound) => {
-            eprintln!("keyhaven: the account has no such passkey");
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error) => {
-            eprintln!("keyhaven: {error}");
-            Ok(ExitCode::FAILURE)
-        }
+fn answer(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let Err(error) = done else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    match error.downcast::<Error>()? {
+        error @ (Error::Storage(_) | Error::Random(_)) => return Err(error.into()),
+        Error::UserNotFound => note!("keyhaven: there is no such account")?,
+        Error::NotFound => note!("keyhaven: the account has no such passkey")?,
+        error => note!("keyhaven: {error}")?,
     }
+    Ok(ExitCode::FAILURE)
 }
 
 const fn state(account: &Account) -> &'static str {

@@ -10,6 +10,7 @@ use keyhaven_service::{Error, ImportedPassword, Keyhaven};
 use serde::Deserialize;
 
 use crate::config::{Config, Flags};
+use crate::say::{note, say};
 use crate::serve;
 
 /// The longest line, in bytes.
@@ -75,7 +76,7 @@ async fn import(keyhaven: &Keyhaven, mut lines: Box<dyn BufRead>) -> anyhow::Res
             Ok(()) => taken = taken.saturating_add(1),
             Err(Refusal::Line(why)) => {
                 refused = refused.saturating_add(1);
-                eprintln!("line {number}: {why}");
+                note!("line {number}: {why}")?;
             }
             Err(Refusal::Store(error)) => {
                 return Err(anyhow::Error::from(error).context(format!(
@@ -84,7 +85,7 @@ async fn import(keyhaven: &Keyhaven, mut lines: Box<dyn BufRead>) -> anyhow::Res
             }
         }
     }
-    println!("{taken} accounts taken over, {refused} lines refused");
+    say!("{taken} accounts taken over, {refused} lines refused")?;
     Ok(ExitCode::from(u8::from(refused > 0)))
 }
 

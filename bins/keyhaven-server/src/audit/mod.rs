@@ -14,6 +14,7 @@ use keyhaven_service::AuditSecrets;
 use keyhaven_storage::EventId;
 
 use crate::config::{Config, Flags};
+use crate::say::say;
 use crate::{sealer, secret, serve, stores};
 
 /// What can be done with the audit log.
@@ -59,7 +60,7 @@ async fn keys(flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let store = stores::read_only(&config).await?;
     for key in store.audit_keys().await.context("reading the keys")? {
-        println!("{}", key.verifier_key);
+        say!("{}", key.verifier_key)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,12 +76,13 @@ async fn prune(flags: &Flags, before: &str) -> anyhow::Result<ExitCode> {
     keyhaven.audit_log.maintain(config.audit.key_rotation).await?;
     let pruned = keyhaven.audit_log.prune(before).await?;
     if pruned.through == 0 {
-        println!("no batch was sealed before that");
+        say!("no batch was sealed before that")?;
     } else {
-        println!(
+        say!(
             "dropped {} events; batches 1 to {} are empty",
-            pruned.events, pruned.through
-        );
+            pruned.events,
+            pruned.through
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

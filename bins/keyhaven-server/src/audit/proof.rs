@@ -10,6 +10,7 @@ use keyhaven_storage::{AuditBatch, DurableStore, MAX_BATCH_EVENTS};
 
 use super::{Trust, event_id, time_text};
 use crate::config::{Config, Flags};
+use crate::say::say;
 use crate::{serve, stores};
 
 /// More headers than this a proof does not carry: then a nearer checkpoint is needed.
@@ -32,7 +33,7 @@ impl Prove {
         serve::runtime()?.block_on(async {
             let store = stores::read_only(&config).await?;
             let proof = self.proof(&*store).await?;
-            println!("{}", serde_json::to_string_pretty(&ProofBody::from(&proof))?);
+            say!("{}", serde_json::to_string_pretty(&ProofBody::from(&proof))?)?;
             Ok(ExitCode::SUCCESS)
         })
     }
@@ -78,7 +79,7 @@ pub(super) fn verify(path: &Path, trust: &Trust) -> anyhow::Result<ExitCode> {
     let body: ProofBody = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
     let proof = Proof::try_from(body).with_context(|| path.display().to_string())?;
     let bad = |reason: &dyn std::fmt::Display| {
-        println!("BAD event {}: {reason}\nNOT VERIFIED", proof.event.id);
+        say!("BAD event {}: {reason}\nNOT VERIFIED", proof.event.id)?;
         Ok(ExitCode::FAILURE)
     };
     let checkpoint = match proof.verify(&keys) {
@@ -102,7 +103,7 @@ pub(super) fn verify(path: &Path, trust: &Trust) -> anyhow::Result<ExitCode> {
     if compared == 0 && !trust.checkpoints.is_empty() {
         return bad(&"none of the checkpoints is of a batch in the proof: see prove --through-batch");
     }
-    println!(
+    say!(
         "event {} of {} is sealed: batch {}, position {}\nresting on batch {}, signed {} by key {}\nverified",
         proof.event.id,
         time_text(proof.event.at),
@@ -111,6 +112,6 @@ pub(super) fn verify(path: &Path, trust: &Trust) -> anyhow::Result<ExitCode> {
         checkpoint.batch,
         time_text(checkpoint.sealed_at),
         checkpoint.key_id
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `keyhaven audit verify`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use keyhaven_storage::{AuditBatch, AuditKey, AuditMember, AuditPrune, UnsealedEv
 use super::source;
 use super::{Trust, proof, time_text};
 use crate::config::{Config, Flags};
+use crate::say::{note, say};
 use crate::{serve, stores};
 
 /// What to verify, and against what.
@@ -42,7 +44,7 @@ impl Verify {
             Some(path) => self.export(path, secrets.as_ref())?,
             None => serve::runtime()?.block_on(self.database(&config, secrets.as_ref()))?,
         };
-        print(&report);
+        print(&report)?;
         Ok(if report.is_sound() {
             ExitCode::SUCCESS
         } else {
@@ -104,7 +106,7 @@ impl Verify {
             .trust
             .checkpoints(|checkpoint| verifier.checkpoint(checkpoint))?;
         if torn > 0 {
-            eprintln!("keyhaven: note: {torn} lines among the checkpoints are none");
+            note!("keyhaven: note: {torn} lines among the checkpoints are none")?;
         }
         Ok(verifier)
     }
@@ -155,42 +157,44 @@ impl LogSink for Verifying<'_> {
     }
 }
 
-fn print(report: &Report) {
+fn print(report: &Report) -> io::Result<()> {
     for finding in &report.findings {
-        println!("BAD {finding}");
+        say!("BAD {finding}")?;
     }
     let kept = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
     if report.problems > kept {
-        println!("BAD and {} more", report.problems.saturating_sub(kept));
+        say!("BAD and {} more", report.problems.saturating_sub(kept))?;
     }
-    println!(
+    say!(
         "{} batches, {} sealed events, {} not sealed yet",
-        report.batches, report.sealed, report.unsealed
-    );
+        report.batches,
+        report.sealed,
+        report.unsealed
+    )?;
     if let Some((through, events, before)) = report.pruned {
-        println!(
+        say!(
             "pruned: {events} events of batches 1 to {through}, sealed before {}",
             time_text(before)
-        );
+        )?;
     }
     if let Some((number, chain, sealed_at)) = report.newest {
         let chain: String = chain.iter().map(|byte| format!("{byte:02x}")).collect();
-        println!("newest: batch {number} of {}, {chain}", time_text(sealed_at));
+        say!("newest: batch {number} of {}, {chain}", time_text(sealed_at))?;
     }
     if report.checkpoints == 0 {
-        println!("no checkpoint was named: that newer batches were cut off would not show");
+        say!("no checkpoint was named: that newer batches were cut off would not show")?;
     } else {
-        println!("{} checkpoints", report.checkpoints);
+        say!("{} checkpoints", report.checkpoints)?;
     }
     if !report.macs_checked {
-        println!("no secret key was named: MACs were not checked, and events that are not sealed not at all");
+        say!("no secret key was named: MACs were not checked, and events that are not sealed not at all")?;
     }
-    println!(
+    say!(
         "{}",
         if report.is_sound() {
             "verified"
         } else {
             "NOT VERIFIED"
         }
-    );
+    )
 }
