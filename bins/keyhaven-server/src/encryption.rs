@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Subcommand;
 use keyhaven_service::{Random as _, SecretKey};
-use keyhaven_storage::PersonalStore;
+use keyhaven_storage::{DurableStore, PersonalStore};
 use keyhaven_storage_encrypted::{KeyId, KeyRing, KeyUse, NotOpened, TextKeys, Walk, key_use, open};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Flags};
 use crate::ports::SystemRandom;
+use crate::say::say;
 use crate::{secret, serve, stores};
 
 /// Rows at a time: a step is over in milliseconds.
@@ -46,27 +48,36 @@ impl Command {
             if *check {
                 let store = stores::read_only(&config).await?;
                 let needs = Needs::of(&*store, &keys).await?;
-                print!("{needs}");
+                write!(io::stdout().lock(), "{needs}")?;
                 return Ok(ExitCode::from(u8::from(!needs.is_first_alone())));
             }
-            let store = stores::to_rewrite(&config).await?;
-            let ring = ring(&*store, keys).await?;
-            let walked = Walk::new(&*store, &ring, ROWS).renew(|_| ()).await?;
-            println!(
-                "{} of {} rows were encrypted anew",
-                walked.rewritten, walked.looked_at
-            );
-            for id in Needs::of(&*store, ring.texts()).await?.not_needed() {
-                store.drop_encryption_key(id.0).await?;
-            }
-            let needs = Needs::of(&*store, ring.texts()).await?;
-            print!("{needs}");
-            if !needs.is_first_alone() {
-                bail!("some are not under the first key: a server writes under another one; give every server the same first key, and run it again");
-            }
-            Ok(ExitCode::SUCCESS)
+            let (store, database) = stores::to_rewrite(&config).await?;
+            let rotated = rotate(&*store, keys).await;
+            database.close().await;
+            rotated
         })
     }
+}
+
+async fn rotate(store: &dyn DurableStore, keys: TextKeys) -> anyhow::Result<ExitCode> {
+    let ring = ring(store, keys).await?;
+    let walked = Walk::new(store, &ring, ROWS).renew(|_| ()).await?;
+    say!(
+        "{} of {} rows were encrypted anew",
+        walked.rewritten,
+        walked.looked_at
+    )?;
+    for id in Needs::of(store, ring.texts()).await?.not_needed() {
+        store.drop_encryption_key(id.0).await?;
+    }
+    let needs = Needs::of(store, ring.texts()).await?;
+    write!(io::stdout().lock(), "{needs}")?;
+    if !needs.is_first_alone() {
+        bail!(
+            "some are not under the first key: a server writes under another one; give every server the same first key, and run it again"
+        );
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Which keys a database needs.

@@ -19,7 +19,7 @@ use crate::ports::{SystemClock, SystemRandom};
 use crate::say::say;
 use crate::sealer::Sealer;
 use crate::signals::Signals;
-use crate::stores;
+use crate::stores::{self, Database};
 use crate::telemetry::Telemetry;
 
 /// Serves until a signal to stop.
@@ -74,7 +74,7 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     if let Some(anchors) = anchors.clone() {
         metrics.show_metadata(move || anchors.figures());
     }
-    let keyhaven = keyhaven(config, anchors.clone(), &metrics).await?;
+    let Opened { keyhaven, database } = open(config, anchors.clone(), &metrics).await?;
     keyhaven
         .access_tokens
         .maintain()
@@ -138,24 +138,32 @@ async fn serve(config: &Config, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     if let Some(mailer) = mailer {
         mailer.stop().await;
     }
-    // Last: whatever stopped may have appended something.
+    // Whatever stopped may have appended something.
     sealer.stop().await;
+    database.close().await;
     Ok(())
 }
 
+/// All use cases, and the database below them.
+pub(crate) struct Opened {
+    pub(crate) keyhaven: Keyhaven,
+    pub(crate) database: Database,
+}
+
 /// All use cases on the stores of this configuration.
-pub(crate) async fn keyhaven(
+pub(crate) async fn open(
     config: &Config,
     anchors: Option<Arc<AnchorSet>>,
     metrics: &Metrics,
-) -> anyhow::Result<Keyhaven> {
+) -> anyhow::Result<Opened> {
     // First: without it nothing is to be opened, let alone migrated.
     let secret = stores::secret(config).await?;
     let (ceremonies, limits) = stores::short_lived(config, metrics)?;
-    Ok(Keyhaven::new(
+    let (durable, database) = stores::durable(config, metrics, &secret).await?;
+    let keyhaven = Keyhaven::new(
         config.settings.clone(),
         Surroundings {
-            durable: stores::durable(config, metrics, &secret).await?,
+            durable,
             ceremonies,
             limits,
             clock: Arc::new(SystemClock),
@@ -167,7 +175,8 @@ pub(crate) async fn keyhaven(
             anchors: anchors.map(|anchors| -> Arc<dyn Anchors> { anchors }),
             secret,
         },
-    )?)
+    )?;
+    Ok(Opened { keyhaven, database })
 }
 
 /// Behind a proxy, and on this machine, everybody has the same address.

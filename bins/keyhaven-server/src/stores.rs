@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use keyhaven_api::Metrics;
@@ -17,27 +18,57 @@ use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
 use crate::{encryption, secret};
 
+/// How long what is under way in the database may take when it is closed.
+const LAST: Duration = Duration::from_secs(5);
+
+/// A database that was opened to be written, and is to be closed when nothing works on it any more.
+pub(crate) enum Database {
+    Memory,
+    Postgres(PostgresStore),
+    Sqlite(SqliteStore),
+}
+
+impl Database {
+    /// Waits for what is under way, and closes it. An SQLite file needs no log beside it then, if no other process has it
+    /// open. Left out, nothing is lost: the next start finds the log.
+    pub(crate) async fn close(&self) {
+        let closed = async {
+            match self {
+                Self::Memory => {}
+                Self::Postgres(store) => store.close().await,
+                Self::Sqlite(store) => store.close().await,
+            }
+        };
+        if tokio::time::timeout(LAST, closed).await.is_err() {
+            tracing::warn!(
+                "stopped with the database still in use; an SQLite file has a log beside it that belongs to it"
+            );
+        }
+    }
+}
+
 /// Opens the durable store, brings its schema up to date where that is asked of servers, has it watched, and has personal
 /// data encrypted before it gets there.
 pub(crate) async fn durable(
     config: &Config,
     metrics: &Metrics,
     secret: &SecretKey,
-) -> anyhow::Result<Arc<dyn DurableStore>> {
+) -> anyhow::Result<(Arc<dyn DurableStore>, Database)> {
     let keys = encryption::keys(config, secret)?;
-    let store = watched(config, metrics).await?;
+    let (store, database) = watched(config, metrics).await?;
     let ring = encryption::ring(&*store, keys).await?;
     encryption::complete(&*store, &ring).await?;
-    Ok(Arc::new(Encrypted::new(store, ring)))
+    Ok((Arc::new(Encrypted::new(store, ring)), database))
 }
 
-async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn DurableStore>> {
+async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<dyn DurableStore>, Database)> {
     let named = || format!("the database {}", config.database);
     let observer = || Arc::new(metrics.clone());
     match &config.database {
         DatabaseUrl::Memory => {
             let store = Arc::new(MemoryStore::new());
-            Ok(Arc::new(Observed::new(store, "memory", observer())))
+            let watched = Observed::new(store, "memory", observer());
+            Ok((Arc::new(watched), Database::Memory))
         }
         DatabaseUrl::Postgres(options) => {
             let store = if config.migrate {
@@ -48,7 +79,8 @@ async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn D
             let store = store.with_context(named)?;
             let pools = store.clone();
             metrics.show_pools(move || pools.pools());
-            Ok(Arc::new(Observed::new(Arc::new(store), "postgresql", observer())))
+            let watched = Observed::new(Arc::new(store.clone()), "postgresql", observer());
+            Ok((Arc::new(watched), Database::Postgres(store)))
         }
         DatabaseUrl::Sqlite(options) => {
             let store = if config.migrate {
@@ -59,21 +91,24 @@ async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<Arc<dyn D
             let store = store.with_context(named)?;
             let pools = store.clone();
             metrics.show_pools(move || pools.pools());
-            Ok(Arc::new(Observed::new(Arc::new(store), "sqlite", observer())))
+            let watched = Observed::new(Arc::new(store.clone()), "sqlite", observer());
+            Ok((Arc::new(watched), Database::Sqlite(store)))
         }
     }
 }
 
 /// Opens the durable store to rewrite what is in it: its schema must be there.
-pub(crate) async fn to_rewrite(config: &Config) -> anyhow::Result<Arc<dyn DurableStore>> {
+pub(crate) async fn to_rewrite(config: &Config) -> anyhow::Result<(Arc<dyn DurableStore>, Database)> {
     let named = || format!("the database {}", config.database);
     Ok(match &config.database {
         DatabaseUrl::Memory => bail!("{}: there is nothing to rewrite", named()),
         DatabaseUrl::Postgres(options) => {
-            Arc::new(PostgresStore::open_as_it_is(options).await.with_context(named)?)
+            let store = PostgresStore::open_as_it_is(options).await.with_context(named)?;
+            (Arc::new(store.clone()), Database::Postgres(store))
         }
         DatabaseUrl::Sqlite(options) => {
-            Arc::new(SqliteStore::open_as_it_is(options).await.with_context(named)?)
+            let store = SqliteStore::open_as_it_is(options).await.with_context(named)?;
+            (Arc::new(store.clone()), Database::Sqlite(store))
         }
     })
 }

@@ -124,6 +124,11 @@ impl SqliteStore {
     /// next start takes a moment longer.
     pub async fn close(&self) {
         self.readers.close().await;
+        // Whichever connection is the last to close writes it back, too, unless it cannot tell that it is the last. What
+        // another process still reads stays in the log, for that one to write back.
+        let _ = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&self.writer)
+            .await;
         self.writer.close().await;
     }
 

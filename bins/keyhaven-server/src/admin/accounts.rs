@@ -14,7 +14,7 @@ use super::Command;
 use crate::audit::time_text;
 use crate::config::{Config, DatabaseUrl, Flags};
 use crate::say::{note, say};
-use crate::serve;
+use crate::serve::{self, Opened};
 
 /// As many accounts are read at a time.
 const PAGE: u32 = 100;
@@ -45,8 +45,10 @@ impl Users {
             (None, None) => UserQuery::All,
         };
         serve::runtime()?.block_on(async {
-            let keyhaven = open(&config).await?;
-            answer(self.list(&keyhaven, &query).await)
+            let opened = open(&config).await?;
+            let listed = self.list(&opened.keyhaven, &query).await;
+            opened.database.close().await;
+            answer(listed)
         })
     }
 
@@ -84,8 +86,10 @@ impl Users {
 pub(super) fn change(command: &Command, flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     serve::runtime()?.block_on(async {
-        let keyhaven = open(&config).await?;
-        answer(carry_out(&keyhaven, command).await)
+        let opened = open(&config).await?;
+        let done = carry_out(&opened.keyhaven, command).await;
+        opened.database.close().await;
+        answer(done)
     })
 }
 
@@ -188,13 +192,13 @@ fn meant(user: &str) -> UserQuery {
     }
 }
 
-async fn open(config: &Config) -> anyhow::Result<Keyhaven> {
+async fn open(config: &Config) -> anyhow::Result<Opened> {
     ensure!(
         !matches!(config.database, DatabaseUrl::Memory),
         "the database {}: there is nothing in it",
         config.database
     );
-    serve::keyhaven(config, None, &Metrics::new()).await
+    serve::open(config, None, &Metrics::new()).await
 }
 
 /// What was refused is said, and is the exit status 1; what could not be done is an error.

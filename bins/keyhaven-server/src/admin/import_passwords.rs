@@ -46,8 +46,10 @@ impl ImportPasswords {
             Box::new(BufReader::new(file))
         };
         serve::runtime()?.block_on(async {
-            let keyhaven = serve::keyhaven(&config, None, &keyhaven_api::Metrics::new()).await?;
-            import(&keyhaven, lines).await
+            let opened = serve::open(&config, None, &keyhaven_api::Metrics::new()).await?;
+            let imported = import(&opened.keyhaven, lines).await;
+            opened.database.close().await;
+            imported
         })
     }
 }

@@ -72,9 +72,11 @@ async fn prune(flags: &Flags, before: &str) -> anyhow::Result<ExitCode> {
         before <= sealer::ago(std::time::Duration::ZERO),
         "--before: a moment that has passed"
     );
-    let keyhaven = serve::keyhaven(&config, None, &keyhaven_api::Metrics::new()).await?;
-    keyhaven.audit_log.maintain(config.audit.key_rotation).await?;
-    let pruned = keyhaven.audit_log.prune(before).await?;
+    let opened = serve::open(&config, None, &keyhaven_api::Metrics::new()).await?;
+    let log = &opened.keyhaven.audit_log;
+    log.maintain(config.audit.key_rotation).await?;
+    let pruned = log.prune(before).await?;
+    opened.database.close().await;
     if pruned.through == 0 {
         say!("no batch was sealed before that")?;
     } else {
