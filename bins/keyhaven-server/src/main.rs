@@ -112,7 +112,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Check the configuration, and print what is in force.
+    /// Check the configuration and the keys that it names, and print what is in force. Makes and changes nothing.
     Check,
 }
 
@@ -172,7 +172,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config {
             command: ConfigCommand::Check,
         } => {
-            write!(io::stdout().lock(), "{}", Config::load(&cli.flags)?.describe())?;
+            let config = Config::load(&cli.flags)?;
+            stores::check_keys(&config)?;
+            write!(io::stdout().lock(), "{}", config.describe())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Admin { command } => command.run(&cli.flags),

@@ -18,6 +18,10 @@ use keyhaven_storage_sqlite::{SqliteOptions, SqliteStore};
 use crate::config::{ChallengesUrl, Config, DatabaseUrl};
 use crate::{encryption, secret};
 
+/// Why there is no secret key.
+const UNNAMED: &str = "secret_key_file: with PostgreSQL it must be named: a file of 32 random bytes, mode 0600, the same for \
+    every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)";
+
 /// How long what is under way in the database may take when it is closed.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -216,10 +220,7 @@ pub(crate) async fn secret(config: &Config) -> anyhow::Result<SecretKey> {
         (Some(path), _) => secret::read(path),
         // What it protects ends with the process too.
         (None, DatabaseUrl::Memory) => secret::draw(),
-        (None, DatabaseUrl::Postgres(_)) => bail!(
-            "secret_key_file: with PostgreSQL it must be named: a file of 32 random bytes, mode 0600, the same for \
-             every process. To make one: (umask 077 && head -c 32 /dev/urandom > keyhaven.key)"
-        ),
+        (None, DatabaseUrl::Postgres(_)) => bail!(UNNAMED),
         (None, DatabaseUrl::Sqlite(options)) => {
             let path = options.path.with_extension("key");
             if !path.exists()
@@ -236,6 +237,20 @@ pub(crate) async fn secret(config: &Config) -> anyhow::Result<SecretKey> {
             secret::read_or_create(&path)
         }
     }
+}
+
+/// Whether the keys are there that a server needs, as far as files tell. Makes none: an embedded database gets its key when
+/// it is first served.
+///
+/// # Errors
+/// When one is not named, or cannot be read.
+pub(crate) fn check_keys(config: &Config) -> anyhow::Result<()> {
+    let secret = match (secret_key_file(config), &config.database) {
+        (None, DatabaseUrl::Postgres(_)) => bail!(UNNAMED),
+        (Some(path), _) if config.secret_key_file.is_some() || path.exists() => secret::read(&path)?,
+        (None, DatabaseUrl::Memory) | (Some(_) | None, _) => secret::draw()?,
+    };
+    encryption::keys(config, &secret).map(|_| ())
 }
 
 /// A key that this file needs. `None`: it is not encrypted, or not there.

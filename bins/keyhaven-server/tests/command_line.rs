@@ -66,7 +66,11 @@ fn with_postgresql_the_secret_key_file_must_be_named() {
     let url = ("KEYHAVEN_DATABASE_URL", "postgres://u:hidden@127.0.0.1:1/x");
     let output = keyhaven(&["serve"], &[url]);
     refused(&output, "secret_key_file");
-    let shown = String::from_utf8(keyhaven(&["config", "check"], &[url]).stdout).unwrap();
+    refused(&keyhaven(&["config", "check"], &[url]), "secret_key_file");
+    let directory = TempDir::new("key");
+    let path = key_in(&directory, "keyhaven.key", 32);
+    let key = ("KEYHAVEN_SECRET_KEY_FILE", path.as_str());
+    let shown = String::from_utf8(keyhaven(&["config", "check"], &[url, key]).stdout).unwrap();
     assert!(
         shown.contains("postgres://127.0.0.1:1/x") && !shown.contains("hidden"),
         "{shown}"
@@ -74,6 +78,61 @@ fn with_postgresql_the_secret_key_file_must_be_named() {
     let output = keyhaven(&["migrate"], &[url]);
     refused(&output, "the database postgres://127.0.0.1:1/x");
     assert!(!String::from_utf8_lossy(&output.stderr).contains("hidden"));
+}
+
+/// A file of so many bytes that nobody else can read.
+fn key_in(directory: &TempDir, name: &str, length: usize) -> String {
+    let path = directory.path().join(name);
+    std::fs::write(&path, vec![7; length]).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_serving_would_refuse_a_check_refuses_and_makes_nothing() {
+    let directory = TempDir::new("check");
+    let database = format!("sqlite:{}", directory.path().join("made.db").display());
+    let database = ("KEYHAVEN_DATABASE_URL", database.as_str());
+    let short = key_in(&directory, "short.key", 31);
+    let nowhere = directory.path().join("nowhere.key");
+    let nowhere = nowhere.to_str().unwrap();
+    for (more, naming) in [
+        (("KEYHAVEN_SECRET_KEY_FILE", nowhere), "nowhere.key"),
+        (("KEYHAVEN_SECRET_KEY_FILE", &short), "32 random bytes"),
+        (("KEYHAVEN_ENCRYPTION__KEY_FILES", nowhere), "nowhere.key"),
+        (("KEYHAVEN_ENCRYPTION__KEY_FILES", &short), "32 random bytes"),
+        (("KEYHAVEN_METRICS_LISTEN", "127.0.0.1:8080"), "metrics_listen"),
+    ] {
+        refused(&keyhaven(&["config", "check"], &[database, more]), naming);
+    }
+    // A database that is not there yet gets its key when it is served; one that has its key must be able to read it.
+    let output = keyhaven(&["config", "check"], &[database]);
+    assert!(output.status.success(), "{output:?}");
+    let made = std::fs::read_dir(directory.path()).unwrap();
+    let made: Vec<_> = made.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(made, ["short.key"]);
+    key_in(&directory, "made.key", 33);
+    refused(&keyhaven(&["config", "check"], &[database]), "made.key");
+}
+
+#[test]
+fn lists_and_texts_of_the_environment_may_look_like_numbers() {
+    let name = "KEYHAVEN_CEREMONIES__ALGORITHMS";
+    for algorithms in ["-7,-257", " -7 , -257 ", "-7", "[-7, -257]", "[-7]"] {
+        let output = keyhaven(&["config", "check"], &[(name, algorithms)]);
+        assert!(output.status.success(), "{algorithms}: {output:?}");
+    }
+    for (algorithms, naming) in [("", "at least one"), ("ES256", "es256"), ("-7,1", "verifies")] {
+        refused(&keyhaven(&["config", "check"], &[(name, algorithms)]), naming);
+    }
+    for text in ["2024", "007", "1.10", "true", "[a]", "Example"] {
+        let output = keyhaven(&["config", "check"], &[("KEYHAVEN_RP_NAME", text)]);
+        assert!(output.status.success(), "{text}: {output:?}");
+    }
+    // As it is written: nothing is made of it and back.
+    let output = keyhaven(&["config", "check"], &[("KEYHAVEN_SECRET_KEY_FILE", "007.0")]);
+    refused(&output, "file 007.0:");
 }
 
 #[test]

@@ -23,10 +23,10 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         .listen
         .parse()
         .with_context(|| format!("listen: an address such as 127.0.0.1:8080, not {:?}", raw.listen))?;
-    let metrics_listen = raw.metrics_listen.as_deref().map(|text| {
-        text.parse()
-            .with_context(|| format!("metrics_listen: an address such as 127.0.0.1:9090, not {text:?}"))
-    });
+    let metrics_listen = raw.metrics_listen.as_deref();
+    let metrics_listen = metrics_listen
+        .map(|text| metrics_address(text, listen))
+        .transpose()?;
     let rp_id = site::rp_id(&raw.rp_id)?;
     let local = rp_id.as_str() == "localhost";
     let origins = site::origins(&raw, &rp_id, local, listen)?;
@@ -168,7 +168,7 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
     };
     Ok(Config {
         listen,
-        metrics_listen: metrics_listen.transpose()?,
+        metrics_listen,
         database: stores::database(&raw, local)?,
         challenges,
         anchors: acceptance::anchors(&raw)?,
@@ -187,6 +187,20 @@ pub(super) fn check(raw: Raw) -> anyhow::Result<Config> {
         log: raw.log,
         warnings,
     })
+}
+
+fn metrics_address(text: &str, listen: SocketAddr) -> anyhow::Result<SocketAddr> {
+    let address: SocketAddr = text
+        .parse()
+        .with_context(|| format!("metrics_listen: an address such as 127.0.0.1:9090, not {text:?}"))?;
+    let (own, others) = (address.ip(), listen.ip());
+    // Port 0 is any that is free. An address that stands for all of them leaves no other one its port.
+    let meet = own == others || own.is_unspecified() || others.is_unspecified();
+    ensure!(
+        address.port() == 0 || address.port() != listen.port() || !meet,
+        "metrics_listen: {address} is where the API listens ({listen}): another port"
+    );
+    Ok(address)
 }
 
 fn stop(stop: &raw::Stop, local: bool) -> anyhow::Result<Stop> {

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::value::Value;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod acceptance;
@@ -24,6 +25,21 @@ const NOT_CONFIGURATION: [&str; 6] = [
     "postgres_build_url",
     "sqlite_build_url",
     "test_postgres_url",
+];
+
+/// Texts that may be anything, also what looks like a number, a truth value or a list. In the environment that is how they
+/// are read else.
+const TEXTS: [&str; 10] = [
+    "attestation.anchors_file",
+    "attestation.crl_file",
+    "attestation.mds_file",
+    "attestation.mds_root_file",
+    "audit.checkpoint_file",
+    "mail.authority_file",
+    "mail.credentials_file",
+    "mail.from",
+    "rp_name",
+    "secret_key_file",
 ];
 
 /// All that can be configured. Each name is also an environment variable: `KEYHAVEN_` and the name in capitals, with
@@ -447,6 +463,30 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         .collect())
 }
 
+/// A list of whole numbers, or one text with commas. One number alone is no text where it comes from the environment.
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<i64>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<i64>),
+        Number(i64),
+        Text(String),
+    }
+    match Option::<Written>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Written::List(numbers)) => Ok(Some(numbers)),
+        Some(Written::Number(number)) => Ok(Some(vec![number])),
+        Some(Written::Text(text)) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let number = |item: &str| {
+                let number = item.parse();
+                number.map_err(|_| serde::de::Error::custom(format!("a whole number, not {item:?}")))
+            };
+            items.map(number).collect::<Result<_, _>>().map(Some)
+        }
+    }
+}
+
 /// What the command line can say.
 #[derive(Args, Debug, Default, Eq, PartialEq, Serialize)]
 pub(crate) struct Flags {
@@ -526,6 +566,11 @@ fn off<S: Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str("off")
 }
 
+/// Whether a value of the environment is a text anyway; in quotes it is one without them.
+fn is_read_as_text(value: &str) -> bool {
+    matches!(value.parse(), Ok(Value::String(..)))
+}
+
 /// Reads file, environment and flags.
 pub(crate) fn read(flags: &Flags) -> anyhow::Result<Raw> {
     let mut figment = Figment::new();
@@ -542,8 +587,13 @@ pub(crate) fn read(flags: &Flags) -> anyhow::Result<Raw> {
         figment = figment.merge(Toml::file_exact(path));
     }
     let environment = Env::prefixed("KEYHAVEN_").ignore(&NOT_CONFIGURATION).split("__");
+    figment = figment.merge(environment.clone());
+    for (key, text) in environment.iter() {
+        if TEXTS.contains(&key.as_str()) && !is_read_as_text(&text) {
+            figment = figment.merge((key.as_str(), text));
+        }
+    }
     figment
-        .merge(environment)
         .merge(Serialized::defaults(flags))
         .extract()
         .map_err(|errors| {

@@ -50,6 +50,30 @@ fn nothing_configured_is_localhost() {
     );
 }
 
+#[test]
+fn metrics_are_served_elsewhere() {
+    for (listen, metrics, meets) in [
+        ("127.0.0.1:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "0.0.0.0:8080", true),
+        ("[::]:8080", "127.0.0.1:8080", true),
+        ("127.0.0.1:8080", "127.0.0.1:9090", false),
+        ("192.0.2.1:8080", "127.0.0.1:8080", false),
+        ("127.0.0.1:0", "127.0.0.1:0", false),
+    ] {
+        let addresses = |raw: &mut Raw| {
+            raw.listen = listen.into();
+            raw.metrics_listen = Some(metrics.into());
+        };
+        if meets {
+            refused(addresses, "another port");
+        } else {
+            let config = checked(addresses).unwrap();
+            assert_eq!(config.metrics_listen, Some(metrics.parse().unwrap()));
+        }
+    }
+    refused(|raw| raw.metrics_listen = Some("9090".into()), "metrics_listen");
+}
+
 /// Whoever names only the origin of a page of their own has a built-in page that does nothing but fail.
 #[test]
 fn a_built_in_page_that_is_no_origin_is_noted() {

@@ -26,14 +26,25 @@ fn yaml(name: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text(name)).unwrap()
 }
 
+const KEY_FILE: &str = "KEYHAVEN_SECRET_KEY_FILE";
+
+/// A key, in place of the one that is not on this machine.
+fn key_in(directory: &TempDir) -> String {
+    let path = directory.path().join("keyhaven.key");
+    std::fs::write(&path, [7; 32]).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 /// What `config check` says to these variables: a name that is not known, or a value that makes no sense, is refused.
 fn checked(settings: &BTreeMap<String, String>) -> String {
     let directory = TempDir::new("deploy");
-    let settings: Vec<_> = settings
-        .iter()
+    let named = settings.iter().filter(|(name, _)| *name != KEY_FILE);
+    let mut settings: Vec<_> = named
         .map(|(name, value)| (name.as_str(), value.clone()))
         .collect();
     assert!(settings.len() > 5);
+    settings.push((KEY_FILE, key_in(&directory)));
     let output = keyhaven(directory.path(), &settings)
         .args(["config", "check"])
         .output()
@@ -63,6 +74,7 @@ fn compose_is_yaml_and_its_settings_are_known() {
                 .replace("${REDIS_PASSWORD:?a password for Redis}", "x");
             assert!(!value.contains("${"), "{value}");
         }
+        assert!(settings.contains_key(KEY_FILE));
         let said = checked(&settings);
         assert!(
             said.contains("login.example.org") && said.contains("postgres:5432"),
@@ -93,6 +105,7 @@ fn kubernetes_manifests_are_yaml_and_their_settings_are_known() {
     let mut settings = variables(&of_kind("ConfigMap")["data"]);
     // The authorities of PostgreSQL are read when it is connected to, the key when it is served: neither is here.
     settings.insert("KEYHAVEN_CHALLENGES_URL".into(), CHALLENGES.into());
+    assert!(settings.contains_key(KEY_FILE));
     checked(&settings);
     assert!(manifests.iter().all(|manifest| manifest["kind"] != "Secret"));
     for kind in [

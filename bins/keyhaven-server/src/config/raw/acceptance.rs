@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keyhaven_types::options::{AttestationConveyance, LargeBlobSupport, UserVerification};
 use serde::Deserialize;
 
-use super::list;
+use super::{list, numbers};
 
 /// How attestations are judged.
 #[derive(Debug, Deserialize)]
@@ -121,6 +121,7 @@ pub(crate) struct Ceremonies {
     pub(crate) challenge_bytes: usize,
     pub(crate) clones: Clones,
     pub(crate) user_verification: UserVerification,
+    #[serde(deserialize_with = "numbers")]
     pub(crate) algorithms: Option<Vec<i64>>,
     pub(crate) attestation: AttestationConveyance,
     #[serde(deserialize_with = "list")]
