@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::fs::{DirBuilder, OpenOptions};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{DeliveryError, Rendered, Transport};
 
 /// Writes each mail into a directory: as `<Message-ID>.eml`, which mail programs open, and for whoever lists the folder
-/// as `<Message-ID>.json`.
+/// as `<Message-ID>.json`. Whoever reads them can recover accounts: where there are such modes, the files are their owner's
+/// alone, and so is a folder that is made here.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
@@ -58,10 +61,24 @@ impl Folder {
         Ok(mails)
     }
 
+    async fn make(&self) -> std::io::Result<()> {
+        let mut new = DirBuilder::new();
+        new.recursive(true);
+        #[cfg(unix)]
+        new.mode(0o700);
+        new.create(&self.0).await
+    }
+
     /// Whole or not at all, also for somebody who reads the folder meanwhile.
     async fn write(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
         let partial = self.0.join(format!(".{name}.partial"));
-        tokio::fs::write(&partial, bytes).await?;
+        let mut new = OpenOptions::new();
+        new.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        new.mode(0o600);
+        let mut file = new.open(&partial).await?;
+        file.write_all(bytes).await?;
+        file.flush().await?;
         tokio::fs::rename(&partial, &self.0.join(name)).await
     }
 }
@@ -70,7 +87,7 @@ impl Folder {
 impl Transport for Folder {
     async fn send(&self, mail: &Rendered) -> Result<(), DeliveryError> {
         let failed = |error: std::io::Error| DeliveryError::Transient(error.to_string());
-        tokio::fs::create_dir_all(&self.0).await.map_err(failed)?;
+        self.make().await.map_err(failed)?;
         let id = mail.message.headers().get_raw("Message-ID").unwrap_or_default();
         let name: String = id
             .chars()
@@ -122,6 +139,18 @@ mod tests {
             ["user-2@example.org", "user-1@example.org"]
         );
         assert_eq!(folder.newest(1).await.unwrap().len(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let made = directory.path().join("not there yet");
+            let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&made), 0o700);
+            let files: Vec<_> = std::fs::read_dir(&made).unwrap().collect();
+            assert_eq!(files.len(), 4);
+            for file in files {
+                assert_eq!(mode(&file.unwrap().path()), 0o600);
+            }
+        }
         let eml = std::fs::read_to_string(directory.path().join("not there yet/id-1.eml")).unwrap();
         assert!(eml.contains("Subject: Somebody entered your e-mail address"));
     }

@@ -2,21 +2,35 @@
 //! go into a folder: whoever reads them can confirm addresses and recover accounts.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
-use axum::extract::State;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
 use axum::response::IntoResponse;
 use keyhaven_mail::{Folder, Kept};
 
 use crate::error::ApiError;
+use crate::extract::From;
+use crate::gate;
 use crate::state::ApiState;
 
 /// More than these are not shown.
 const SHOWN: usize = 50;
 
-/// The newest mails, as text.
-pub(crate) async fn show(State(state): State<ApiState>) -> Result<impl IntoResponse, ApiError> {
+/// The newest mails, as text. To everybody else, on other machines or by a name that leads here, there is no such page: a
+/// page of anybody's could have its own name lead to this machine, and read them in its developer's browser.
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    From(client): From,
+    request: Request,
+) -> Result<impl IntoResponse, ApiError> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.ok_or_else(gate::unknown)?.0.ip().to_canonical();
+    if !peer.is_loopback() || !client.ip.is_loopback() || !is_asked_as_localhost(&request) {
+        return Err(gate::unknown());
+    }
     let folder = state.settings.mail_folder.as_deref();
     let folder = folder.ok_or_else(|| ApiError::new("not_found", "mails are not kept here"))?;
     let mails = Folder::new(folder).newest(SHOWN).await.map_err(|error| {
@@ -34,6 +48,19 @@ pub(crate) async fn show(State(state): State<ApiState>) -> Result<impl IntoRespo
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((headers, page(&mails, state.settings.base_path.as_str())))
+}
+
+/// Whether the request names this machine as nothing else is named, on whatever port.
+fn is_asked_as_localhost(request: &Request) -> bool {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let Some(named) = request.uri().authority().map(Authority::as_str).or(named) else {
+        return false;
+    };
+    let name = match named.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => named,
+    };
+    name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]"
 }
 
 fn page(mails: &[Kept], base: &str) -> String {

@@ -580,3 +580,38 @@ async fn without_mail_nothing_waits_to_be_sent() {
     assert_eq!(app.store.outbox_figures().await.unwrap().waiting, 0);
     assert!(!browser.cookies.contains_key("__Host-keyhaven_device"));
 }
+
+#[tokio::test]
+async fn mails_that_are_kept_are_shown_to_this_machine_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = App::keeping_mails(folder.path().to_owned()).await;
+    let mut browser = app.browser();
+    let ask = async |browser: &mut Client, host: &str, forwarded: &str| {
+        let headers = [("host", host), ("x-forwarded-for", forwarded)];
+        let headers: Vec<_> = headers
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        browser
+            .send(Method::GET, "/dev/mails", &headers, Vec::new())
+            .await
+            .status
+            .as_u16()
+    };
+    for (peer, host, forwarded, status) in [
+        ("127.0.0.1", "localhost:8080", "", 200),
+        ("127.0.0.1", "127.0.0.1", "", 200),
+        ("::1", "[::1]:8080", "", 200),
+        ("::ffff:127.0.0.1", "LOCALHOST", "", 200),
+        ("127.0.0.1", "evil.example:8080", "", 404),
+        ("127.0.0.1", "localhost.evil.example", "", 404),
+        ("127.0.0.1", "localhost:evil", "", 404),
+        ("127.0.0.1", "", "", 404),
+        ("192.0.2.1", "localhost:8080", "", 404),
+        // Through a proxy that is trusted, which says what it likes.
+        ("10.0.0.1", "localhost:8080", "127.0.0.1", 404),
+    ] {
+        browser.ip = peer.into();
+        assert_eq!(ask(&mut browser, host, forwarded).await, status, "{peer} {host}");
+    }
+}

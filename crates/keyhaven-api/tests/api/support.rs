@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use keyhaven_service::{
     Keyhaven, MailSettings, Random, RandomUnavailable, RecoverySettings, SecretKey, SessionSettings,
     Settings, Surroundings,
 };
-use keyhaven_storage::{CeremonyStore, DurableStore};
+use keyhaven_storage::{CeremonyStore, DurableStore, LimitStore};
 use keyhaven_storage_memory::{MemoryCeremonyStore, MemoryLimitStore};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_types::options::{AttestationConveyance, UserVerification};
@@ -136,9 +137,11 @@ impl Transport for Post {
 struct Ports {
     store: TestStore,
     ceremonies: Arc<dyn CeremonyStore>,
+    limits: Arc<dyn LimitStore>,
     anchors: Option<Arc<dyn Anchors>>,
     crosscheck: Option<Crosscheck>,
     apps: NativeApps,
+    mail_folder: Option<PathBuf>,
 }
 
 impl Ports {
@@ -146,9 +149,11 @@ impl Ports {
         Self {
             store,
             ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
+            limits: Arc::new(MemoryLimitStore::new()),
             anchors: None,
             crosscheck: None,
             apps: NativeApps::default(),
+            mail_folder: None,
         }
     }
 }
@@ -202,6 +207,22 @@ impl App {
         Self::assembled(settings(), ports, "/auth/").await
     }
 
+    pub(crate) async fn limited_by(settings: Settings, limits: Arc<dyn LimitStore>) -> Self {
+        let ports = Ports {
+            limits,
+            ..Ports::new(TestStore::fresh().await)
+        };
+        Self::assembled(settings, ports, "/").await
+    }
+
+    pub(crate) async fn keeping_mails(folder: PathBuf) -> Self {
+        let ports = Ports {
+            mail_folder: Some(folder),
+            ..Ports::new(TestStore::fresh().await)
+        };
+        Self::assembled(mailing(), ports, "/").await
+    }
+
     pub(crate) async fn under(base_path: &str) -> Self {
         let ceremonies = Arc::new(MemoryCeremonyStore::new(1_000));
         Self::made_of(settings(), TestStore::fresh().await, ceremonies, base_path).await
@@ -229,7 +250,7 @@ impl App {
             Surroundings {
                 durable: store.clone(),
                 ceremonies: ports.ceremonies,
-                limits: Arc::new(MemoryLimitStore::new()),
+                limits: ports.limits,
                 clock: clock.clone(),
                 observer: Arc::new(operations.metrics.clone()),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
@@ -246,7 +267,7 @@ impl App {
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             trusted_proxy_header: ProxyHeader::XForwardedFor,
             disclose_verification_step: true,
-            mail_folder: None,
+            mail_folder: ports.mail_folder,
             insecure_cookies: false,
         };
         Self {
