@@ -1,10 +1,11 @@
 //! Bounds on attempts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use axum::http::Method;
 use keyhaven_service::{RateLimitSettings, Settings};
+use keyhaven_storage::{Allowance, Bucket, LimitStore, StorageError};
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::json;
 
@@ -300,6 +301,42 @@ async fn changes_are_bounded_by_account_and_their_owner_can_still_end_sessions()
     owner.delete("/credentials").await.refused(429, "rate_limited");
     // Reading is free.
     owner.get("/session").await.expect(200);
+}
+
+/// Counts nothing, and then is away.
+#[derive(Default)]
+struct Counter {
+    away: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl LimitStore for Counter {
+    async fn take(&self, _: &[Bucket]) -> Result<Allowance, StorageError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(StorageError::new("limit.take", "away")),
+            false => Ok(Allowance::Granted),
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_out_is_signed_out_also_where_nobody_counts() {
+    let counter = Arc::new(Counter::default());
+    let settings = Settings {
+        rate_limits: Some(RateLimitSettings::default()),
+        ..settings()
+    };
+    let app = App::limited_by(settings, counter.clone()).await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    counter.away.store(true, Ordering::SeqCst);
+    let others = browser.delete("/sessions").await;
+    others.refused(503, "storage_unavailable");
+    let mut same = browser.clone();
+    browser.delete("/session").await.expect(204);
+    same.get("/session").await.refused(401, "unauthenticated");
 }
 
 #[tokio::test]
