@@ -173,8 +173,8 @@ pub(crate) struct StepUpStart {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Refresh {
-    /// As a finish without an Origin header answered it.
-    pub(crate) refresh_token: String,
+    /// As a finish without an Origin header answered it; left out, the cookie counts.
+    pub(crate) refresh_token: Option<String>,
 }
 
 /// `PATCH /credentials/{id}`: one of these.

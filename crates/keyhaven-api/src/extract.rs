@@ -114,6 +114,9 @@ impl<T: DeserializeOwned> FromRequest<ApiState> for OptionalBody<T> {
         if !json {
             return Err(not_json());
         }
+        if bytes.trim_ascii() == b"null" {
+            return Ok(Self(None));
+        }
         parsed(&bytes).map(|body| Self(Some(body)))
     }
 }

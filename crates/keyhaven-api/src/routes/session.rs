@@ -48,13 +48,13 @@ pub(crate) async fn refresh(
     let with_body = axum::extract::Request::from_parts(parts.clone(), body);
     let OptionalBody(body) =
         <OptionalBody<Refresh> as axum::extract::FromRequest<_>>::from_request(with_body, &state).await?;
-    let (signed_in, token) = match body {
+    let (signed_in, token) = match body.and_then(|body| body.refresh_token) {
         None => {
             let authority = <StoredSessions as axum::extract::FromRef<_>>::from_ref(&state);
             let Current { signed_in, token } = authority.authenticate(&parts).await?;
             (signed_in, token.ok_or(Error::Unauthenticated)?)
         }
-        Some(Refresh { refresh_token }) => {
+        Some(refresh_token) => {
             let token = SessionToken::parse(&refresh_token).ok_or(Error::Unauthenticated)?;
             (
                 state.keyhaven.sessions.authenticate(&client, &token).await?,

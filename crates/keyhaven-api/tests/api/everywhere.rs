@@ -161,24 +161,16 @@ async fn every_route_refuses_bodies_that_it_cannot_read() {
             answer.refused(415, "unsupported_media_type");
             is_refused(&answer, &stable, &what);
         }
-        for body in [
-            &b"{"[..],
-            b"\xff\xfe",
-            b"[]",
-            b"1",
-            b"\"x\"",
-            b"null",
-            b"{} {}",
-            b"\0",
-        ] {
+        for body in [&b"{"[..], b"\xff\xfe", b"[]", b"1", b"\"x\"", b"{} {}", b"\0"] {
             let answer = send(&browser, &route, json, body).await;
             answer.refused(400, "invalid_request");
             is_refused(&answer, &stable, &what);
         }
         if !optional {
-            send(&browser, &route, json, b"")
-                .await
-                .refused(400, "invalid_request");
+            for none in [&b""[..], b"null"] {
+                let answer = send(&browser, &route, json, none).await;
+                answer.refused(400, "invalid_request");
+            }
         }
         for member in members {
             for wrong in [json!([[]]), json!({"x": {}}), json!(1.5), json!("\u{0}\u{fffd}")] {

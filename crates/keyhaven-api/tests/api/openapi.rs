@@ -152,16 +152,9 @@ async fn what_an_operation_asks_of_its_caller_is_what_it_says() {
             "not_found" => !path.starts_with("/admin/"),
             _ => true,
         };
-        // By the token in its body, which this one lacks, or by the cookie.
-        let refreshes = path == "/session/refresh";
         // The token of the mailed link, or the cookie.
         let cancels = path == "/recovery/cancel";
-        assert_eq!(
-            nobody || cancels,
-            is_open(operation) || refreshes,
-            "{place}: {}",
-            answer.text
-        );
+        assert_eq!(nobody || cancels, is_open(operation), "{place}: {}", answer.text);
 
         let headers = [("authorization", bearer.as_str())];
         let answer = caller.send(method, &path, &headers, Vec::new()).await;

@@ -472,9 +472,6 @@ async fn refreshing_changes_the_token_and_a_stolen_old_one_ends_the_session() {
         .await["session"]["id"]
         .clone();
     let old = browser.clone();
-    let refreshed = browser.post("/session/refresh", json!(null)).await;
-    // `null` is a body of the wrong shape; an empty one is right.
-    refreshed.refused(400, "invalid_request");
     let refreshed = browser
         .send(Method::POST, "/session/refresh", &[], Vec::new())
         .await
@@ -489,36 +486,32 @@ async fn refreshing_changes_the_token_and_a_stolen_old_one_ends_the_session() {
     browser.get("/session").await.refused(401, "unauthenticated");
 }
 
-#[tokio::test]
-async fn a_token_stolen_long_ago_ends_the_session_too() {
-    let app = App::new().await;
-    let mut victim = app.browser();
-    victim
-        .register(&mut SoftwareAuthenticator::new("device"), "alice")
-        .await;
-    // The thief rotates twice, at once; the victim still holds the token before both.
-    let mut thief = victim.clone();
-    for _ in 0..2 {
-        refresh(&mut thief).await;
-    }
-    thief.get("/session").await.expect(200);
-    victim.get("/session").await.refused(401, "session_expired");
-    thief.get("/session").await.refused(401, "unauthenticated");
-}
-
-#[tokio::test]
-async fn a_finish_with_a_session_cookie_needs_an_origin() {
-    let app = App::new().await;
-    let mut device = SoftwareAuthenticator::new("device");
-    let mut browser = app.browser();
-    browser.register(&mut device, "alice").await;
-    let mut native = app.native();
-    for path in ["/login/finish", "/register/finish"] {
-        let started = native.post("/login/start", json!({})).await.expect(200);
-        let credential = device.authenticate(&started["publicKey"], "https://example.org");
 async fn refresh(browser: &mut Client) {
     let refreshed = browser.send(Method::POST, "/session/refresh", &[], Vec::new());
     refreshed.await.expect(200);
+}
+
+/// As the description says: nothing, and nothing in it, are the same.
+#[tokio::test]
+async fn a_refresh_without_a_token_in_its_body_is_by_the_cookie() {
+    let app = App::new().await;
+    let mut browser = app.browser();
+    browser
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    for body in [json!(null), json!({}), json!({"refreshToken": null})] {
+        let before = browser.session_cookie().cloned();
+        browser.post("/session/refresh", body.clone()).await.expect(200);
+        assert_ne!(browser.session_cookie(), before.as_ref(), "{body}");
+        app.browser()
+            .post("/session/refresh", body)
+            .await
+            .refused(401, "unauthenticated");
+    }
+    for body in [json!({"refreshToken": 1}), json!([]), json!("null")] {
+        let refused = browser.post("/session/refresh", body).await;
+        refused.refused(400, "invalid_request");
+    }
 }
 
 /// Each counts its own ten seconds: later replacements neither shorten nor prolong them.
@@ -558,6 +551,34 @@ async fn requests_under_way_pass_however_often_the_token_is_replaced_meanwhile()
     }
 }
 
+#[tokio::test]
+async fn a_token_stolen_long_ago_ends_the_session_too() {
+    let app = App::new().await;
+    let mut victim = app.browser();
+    victim
+        .register(&mut SoftwareAuthenticator::new("device"), "alice")
+        .await;
+    // The thief rotates twice, at once; the victim still holds the token before both.
+    let mut thief = victim.clone();
+    for _ in 0..2 {
+        refresh(&mut thief).await;
+    }
+    app.pass(11);
+    thief.get("/session").await.expect(200);
+    victim.get("/session").await.refused(401, "session_expired");
+    thief.get("/session").await.refused(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_finish_with_a_session_cookie_needs_an_origin() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "alice").await;
+    let mut native = app.native();
+    for path in ["/login/finish", "/register/finish"] {
+        let started = native.post("/login/start", json!({})).await.expect(200);
+        let credential = device.authenticate(&started["publicKey"], "https://example.org");
         native.cookies.clone_from(&browser.cookies);
         let answer = native.post(path, finish(&started, &credential)).await;
         answer.refused(403, "origin_not_allowed");
@@ -573,7 +594,6 @@ async fn sessions_are_listed_and_revoked() {
     let mut one = app.browser();
     one.register(&mut device, "alice").await;
     let (mut two, mut three) = (app.browser(), app.browser());
-    app.pass(11);
     two.login(&mut device, None).await.expect(200);
     three.login(&mut device, None).await.expect(200);
     let list = one.get("/sessions").await.expect(200)["sessions"]
