@@ -105,7 +105,8 @@ impl Addresses {
     /// Mails the claimed address a new link; the one before proves nothing any more.
     ///
     /// # Errors
-    /// [`Error::NotFound`] (nothing is claimed), [`Error::RateLimited`], [`Error::Storage`].
+    /// [`Error::NotFound`] (nothing is claimed, or this deployment sends no mails), [`Error::RateLimited`],
+    /// [`Error::Storage`].
     pub async fn resend(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
         self.0.limit_change(client, current).await?;
         let resent = self.try_resend(client, current).await;
@@ -113,6 +114,7 @@ impl Addresses {
     }
 
     async fn try_resend(&self, client: &Client, current: &SignedIn) -> Result<(), Error> {
+        self.sends_mails()?;
         let now = self.0.clock.now();
         let before = self.0.durable.address_claim(current.account_id()).await?;
         let Some(before) = before.filter(|claim| claim.expires_at > now) else {
@@ -156,7 +158,8 @@ impl Addresses {
     /// Claims another address. What the account has proven stays its own until the new one is proven. Needs a grant.
     ///
     /// # Errors
-    /// [`Error::InvalidRequest`], [`Error::StepUpRequired`], [`Error::RateLimited`], [`Error::Storage`].
+    /// [`Error::NotFound`] (this deployment sends no mails), [`Error::InvalidRequest`], [`Error::StepUpRequired`],
+    /// [`Error::RateLimited`], [`Error::Storage`].
     pub async fn change(&self, client: &Client, current: &SignedIn, address: &str) -> Result<(), Error> {
         self.0.limit_change(client, current).await?;
         let changed = self.try_change(client, current, address).await;
@@ -164,6 +167,7 @@ impl Addresses {
     }
 
     async fn try_change(&self, client: &Client, current: &SignedIn, address: &str) -> Result<(), Error> {
+        self.sends_mails()?;
         let address = username::email(address)?;
         if self.0.settings.identifier == Identifier::Email {
             // What could not be the account's name afterwards is refused now.
@@ -192,6 +196,12 @@ impl Addresses {
         audit.mails.extend(mail);
         let grant = Some(purpose.as_str().to_owned());
         self.commit(current, claim, grant, None, audit).await
+    }
+
+    /// Without mails no address can be proven.
+    fn sends_mails(&self) -> Result<(), Error> {
+        let mail = self.0.settings.mail.as_ref();
+        mail.map(|_| ()).ok_or(Error::NotFound)
     }
 
     async fn commit(

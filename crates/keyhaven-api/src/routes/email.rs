@@ -56,7 +56,8 @@ pub(crate) async fn resend(
     request_body = ChangeEmail,
     responses(
         (status = 202, body = Told), (status = 400, body = Problem), (status = 401, body = Problem),
-        (status = 403, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem),
     )
 )]
 pub(crate) async fn change(

@@ -581,6 +581,22 @@ async fn without_mail_nothing_waits_to_be_sent() {
     assert!(!browser.cookies.contains_key("__Host-keyhaven_device"));
 }
 
+/// Nothing is claimed, and no step-up used up, for a mail that never leaves.
+#[tokio::test]
+async fn without_mail_no_address_is_claimed() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    let mut browser = app.browser();
+    browser.register(&mut device, "anna").await;
+    let refused = change(&mut browser, &mut device, "new@example.com").await;
+    refused.refused(404, "not_found");
+    let refused = browser.post("/email/resend", json!({})).await;
+    refused.refused(404, "not_found");
+    let account = browser.get("/account").await.expect(200);
+    let account = account["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(app.store.address_claim(account).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn mails_that_are_kept_are_shown_to_this_machine_alone() {
     let folder = tempfile::tempdir().unwrap();

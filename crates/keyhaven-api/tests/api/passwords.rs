@@ -6,7 +6,7 @@ use keyhaven_storage::AuditOutcome;
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, ORIGIN, finish, settings};
+use crate::support::{Answer, App, Client, ORIGIN, finish, mailing, settings};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 const ANOTHER: &str = "seven purple otters juggle";
@@ -407,7 +407,11 @@ async fn a_password_adds_the_first_passkey_and_no_other_and_removes_none() {
 /// The way that the answers and the documentation name, step by step.
 #[tokio::test]
 async fn an_account_with_a_password_alone_adds_a_passkey_and_then_can_leave() {
-    let app = app().await;
+    let app = App::with(Settings {
+        mail: mailing().mail,
+        ..fallback()
+    })
+    .await;
     let mut device = SoftwareAuthenticator::new("device");
     let mut browser = app.browser();
     browser.register_password("alice", PASSWORD).await.expect(201);
