@@ -28,7 +28,7 @@ const LAST: Duration = Duration::from_secs(5);
 /// A database that was opened to be written, and is to be closed when nothing works on it any more.
 pub(crate) enum Database {
     Memory,
-    Postgres(PostgresStore),
+    Postgres(Box<PostgresStore>),
     Sqlite(SqliteStore),
 }
 
@@ -84,7 +84,7 @@ async fn watched(config: &Config, metrics: &Metrics) -> anyhow::Result<(Arc<dyn 
             let pools = store.clone();
             metrics.show_pools(move || pools.pools());
             let watched = Observed::new(Arc::new(store.clone()), "postgresql", observer());
-            Ok((Arc::new(watched), Database::Postgres(store)))
+            Ok((Arc::new(watched), Database::Postgres(Box::new(store))))
         }
         DatabaseUrl::Sqlite(options) => {
             let store = if config.migrate {
@@ -108,7 +108,7 @@ pub(crate) async fn to_rewrite(config: &Config) -> anyhow::Result<(Arc<dyn Durab
         DatabaseUrl::Memory => bail!("{}: there is nothing to rewrite", named()),
         DatabaseUrl::Postgres(options) => {
             let store = PostgresStore::open_as_it_is(options).await.with_context(named)?;
-            (Arc::new(store.clone()), Database::Postgres(store))
+            (Arc::new(store.clone()), Database::Postgres(Box::new(store)))
         }
         DatabaseUrl::Sqlite(options) => {
             let store = SqliteStore::open_as_it_is(options).await.with_context(named)?;

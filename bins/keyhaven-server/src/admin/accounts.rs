@@ -206,11 +206,12 @@ fn answer(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     let Err(error) = done else {
         return Ok(ExitCode::SUCCESS);
     };
-    match error.downcast::<Error>()? {
-        error @ (Error::Storage(_) | Error::Random(_)) => return Err(error.into()),
-        Error::UserNotFound => note!("keyhaven: there is no such account")?,
-        Error::NotFound => note!("keyhaven: the account has no such passkey")?,
-        error => note!("keyhaven: {error}")?,
+    match error.downcast::<Error>() {
+        Ok(error @ (Error::Storage(_) | Error::Random(_))) => return Err(error.into()),
+        Ok(Error::UserNotFound) => note!("keyhaven: there is no such account")?,
+        Ok(Error::NotFound) => note!("keyhaven: the account has no such passkey")?,
+        Ok(error) => note!("keyhaven: {error}")?,
+        Err(error) => return Err(error),
     }
     Ok(ExitCode::FAILURE)
 }
