@@ -74,7 +74,8 @@ fn recorded_seconds(name: &str) -> anyhow::Result<u64> {
 /// The seconds are those the fuzzer had a processor, which on a busy machine are fewer than went by.
 fn slice(name: &str, corpora: &[&Path], seconds: u64) -> anyhow::Result<Option<u64>> {
     let digest = assurance::fuzzed_digest(name)?;
-    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
+    let commit = circumstances::commit_of(&assurance::fuzzed_sources(name)?)?;
+    let date = circumstances::today()?;
     // Built beforehand, so that building does not count.
     ensure!(
         cargo_fuzz("build", name)?.status()?.success(),
