@@ -1139,7 +1139,7 @@ fn step_28_extension_outputs_nobody_asked_for_are_ignored() {
     assert!(verified.flags().extension_data());
     // Of any type that CBOR has: `loc` of Level 1 had floating point numbers.
     let coordinate = [&[0xfb][..], &52.5_f64.to_be_bytes()].concat();
-    Registration::packed_self().accepted(|r| {
+    let _ = Registration::packed_self().accepted(|r| {
         let coordinates = Cbor::Array(vec![
             Cbor::Raw(coordinate.clone()),
             Cbor::Raw(vec![0xf9, 0x3c, 0]),

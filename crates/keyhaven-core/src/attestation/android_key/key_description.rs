@@ -4,7 +4,7 @@
 //! Source: <https://source.android.com/docs/security/features/keystore/attestation>, section "Schema".
 
 use x509_cert::der::asn1::{AnyRef, OctetStringRef};
-use x509_cert::der::{self, Decode as _, ErrorKind, Reader, SliceReader, Tag, Tagged as _};
+use x509_cert::der::{self, Decode as _, Reader, SliceReader, Tag, Tagged as _};
 
 /// `KeyDescription`: what is looked at of it.
 pub(super) struct KeyDescription<'a> {
@@ -110,7 +110,7 @@ impl AuthorizationList {
                 .windows(2)
                 .any(|pair| matches!(pair, [one, other] if one == other))
             {
-                return Err(ErrorKind::SetDuplicate.into());
+                return Err(Tag::Sequence.value_error().into());
             }
             Ok::<_, der::Error>(list)
         })
