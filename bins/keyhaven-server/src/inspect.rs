@@ -247,7 +247,7 @@ fn cbor(value: &Value<'_>) -> Item {
     match value {
         Value::Array(array) => Item::List(array.items().map(|item| cbor(&item)).collect()),
         Value::Bool(value) => Item::Bool(*value),
-        Value::Bytes(bytes) => Item::bytes(bytes),
+        Value::Bytes(bytes) | Value::Float(bytes) => Item::bytes(bytes),
         Value::Integer(value) => Item::Number(*value),
         Value::Map(map) => cbor_map(map),
         Value::Null => Item::Null,

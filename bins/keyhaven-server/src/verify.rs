@@ -123,7 +123,7 @@ fn registration(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
         attestation: attestation.policy,
         attestation_trust: attestation.trust(),
         backup: backup(case.backup),
-        extensions: extensions(case.kind, case.extensions)?,
+        extensions: extensions(case)?,
         canonical_cbor: canonical_cbor(&case.canonical_cbor),
     };
     let mut steps = trace.then(Trace::default);
@@ -226,7 +226,7 @@ fn authentication(case: &Case<'_>, trace: bool) -> Result<Answer, NoCase> {
             SignCountRegressionField::Report => SignCountRegression::Report,
         },
         backup: backup(case.backup),
-        extensions: extensions(case.kind, case.extensions)?,
+        extensions: extensions(case)?,
         canonical_cbor: canonical_cbor(&case.canonical_cbor),
     };
     let mut steps = trace.then(Trace::default);

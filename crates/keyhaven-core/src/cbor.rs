@@ -6,7 +6,8 @@
 //! - integers and lengths in their shortest form, definite lengths only;
 //! - map keys are integers or text, none twice; their order is checked only under [`CanonicalCbor::Strict`];
 //! - at most [`MAX_DEPTH`] arrays and maps inside one another: CTAP2 allows 4, compound attestation needs 5;
-//! - text is UTF-8; of the simple values only `false`, `true` and `null`; no tags, no floating point numbers.
+//! - text is UTF-8; of the simple values only `false`, `true` and `null`; no tags. Floating point numbers, of any width, are
+//!   for extensions that nobody here knows: nothing that is looked at is one.
 //!
 //! Why not ciborium underneath: it accepts what this must refuse (indefinite lengths, long forms, duplicate keys, tags),
 //! so each of those checks would have to be a second reader of the same bytes anyway; and it allocates a tree per item,
@@ -37,6 +38,8 @@ pub enum Value<'a> {
     Bool(bool),
     /// A byte string.
     Bytes(&'a [u8]),
+    /// A floating point number: the 2, 4 or 8 bytes of it (RFC 8949 §3.3), which CTAP2 leaves as they are.
+    Float(&'a [u8]),
     /// An integer, -2^64 to 2^64 - 1.
     Integer(i128),
     /// Keys and values in the order received.
@@ -94,8 +97,8 @@ pub enum CborError {
     /// A reserved additional information value: 28 to 30.
     #[error("a reserved initial byte")]
     Reserved,
-    /// A floating point number, or a simple value other than `false`, `true` and `null`.
-    #[error("a floating point number or unknown simple value")]
+    /// A simple value other than `false`, `true` and `null`, or a floating point number for a key.
+    #[error("an unknown simple value, or a floating point number for a key")]
     SimpleValue,
     /// A tagged item.
     #[error("a tag")]
@@ -219,6 +222,10 @@ impl<'a> Reader<'a> {
 
     /// One item, inside which `depth` more levels of arrays and maps may be opened.
     fn item(&mut self, depth: u8) -> Result<Value<'a>, CborError> {
+        if let Some(len) = self.float() {
+            self.bytes(1)?;
+            return Ok(Value::Float(self.bytes(len)?));
+        }
         let (major, argument) = self.head()?;
         match major {
             0 => Ok(Value::Integer(i128::from(argument))),
@@ -234,6 +241,16 @@ impl<'a> Reader<'a> {
                 22 => Ok(Value::Null),
                 _ => Err(CborError::SimpleValue),
             },
+        }
+    }
+
+    /// How many bytes of a floating point number follow the initial byte, where it is one's.
+    fn float(&self) -> Option<u64> {
+        match self.rest.first() {
+            Some(0xf9) => Some(2),
+            Some(0xfa) => Some(4),
+            Some(0xfb) => Some(8),
+            _ => None,
         }
     }
 
@@ -292,7 +309,7 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         let (major, information) = (initial >> 5, initial & 0x1f);
         if major == 7 && information > 23 {
-            // One-byte simple values, the three float widths, and the stop code.
+            // One-byte simple values, and the stop code.
             return Err(if information == 31 {
                 CborError::IndefiniteLength
             } else {
@@ -398,6 +415,15 @@ mod tests {
         assert_eq!(read(&[0xf4]), "Bool(false)");
         assert_eq!(read(&[0xf5]), "Bool(true)");
         assert_eq!(read(&[0xf6]), "Null");
+        assert_eq!(read(&[0xf9, 0x3c, 0]), "Float([60, 0])");
+        assert_eq!(read(&[0xfa, 1, 2, 3, 4]), "Float([1, 2, 3, 4])");
+        assert_eq!(
+            read(&[0xfb, 1, 2, 3, 4, 5, 6, 7, 8]),
+            "Float([1, 2, 3, 4, 5, 6, 7, 8])"
+        );
+        for short in [&[0xf9, 0][..], &[0xfa, 0, 0, 0], &[0xfb, 0, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(refusal(short), Some(CborError::EndOfInput), "{short:?}");
+        }
     }
 
     #[test]
@@ -440,13 +466,7 @@ mod tests {
                 "{indefinite:?}"
             );
         }
-        for simple in [
-            &[0xf7][..],
-            &[0xe0],
-            &[0xf8, 32],
-            &[0xf9, 0, 0],
-            &[0xfa, 0, 0, 0, 0],
-        ] {
+        for simple in [&[0xf7][..], &[0xe0], &[0xf8, 32]] {
             assert_eq!(refusal(simple), Some(CborError::SimpleValue), "{simple:?}");
         }
         assert_eq!(refusal(&[0xc2, 0x41, 1]), Some(CborError::Tag));
@@ -464,6 +484,7 @@ mod tests {
         ] {
             assert_eq!(refusal(key), Some(CborError::KeyType), "{key:?}");
         }
+        assert_eq!(refusal(&[0xa1, 0xf9, 0, 0, 0]), Some(CborError::SimpleValue));
     }
 
     #[test]
@@ -522,6 +543,7 @@ mod tests {
             }
             (Value::Bool(a), ciborium::Value::Bool(b)) => a == *b,
             (Value::Bytes(a), ciborium::Value::Bytes(b)) => a == b,
+            (Value::Float(a), ciborium::Value::Float(b)) => same_float(a, *b),
             (Value::Integer(a), ciborium::Value::Integer(b)) => a == i128::from(*b),
             (Value::Map(map), ciborium::Value::Map(entries)) => {
                 map.len() == entries.len()
@@ -542,6 +564,17 @@ mod tests {
         }
     }
 
+    /// Whether these bytes are the number: halves and singles by the number they are widened to.
+    fn same_float(bytes: &[u8], number: f64) -> bool {
+        let initial = match bytes.len() {
+            2 => 0xf9,
+            4 => 0xfa,
+            _ => 0xfb,
+        };
+        let widened: f64 = ciborium::from_reader([&[initial], bytes].concat().as_slice()).unwrap();
+        widened.to_bits() == number.to_bits() || widened.is_nan() && number.is_nan()
+    }
+
     fn any_value() -> impl Strategy<Value = ciborium::Value> {
         let key = prop_oneof![
             any::<i64>().prop_map(ciborium::Value::from),
@@ -549,6 +582,7 @@ mod tests {
         ];
         let leaf = prop_oneof![
             any::<bool>().prop_map(ciborium::Value::Bool),
+            any::<f64>().prop_map(ciborium::Value::Float),
             any::<i64>().prop_map(ciborium::Value::from),
             prop::collection::vec(any::<u8>(), 0..300).prop_map(ciborium::Value::Bytes),
             ".{0,40}".prop_map(ciborium::Value::Text),

@@ -50,9 +50,6 @@ pub enum EnvelopeError {
     /// Not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// More than 16 transports, or one of more than 32 bytes.
-    #[error("more than 16 transports, or one longer than 32 bytes")]
-    Transports,
     /// `type` is not `public-key`.
     #[error("type is not \"public-key\"")]
     Type,
@@ -104,7 +101,8 @@ impl RegistrationResponse {
         self.decoded.part(self.attestation_object)
     }
 
-    /// `transports`, each once, in the order received. Asserted by the client.
+    /// `transports`, each once, in the order received: the first 16 of at most 32 bytes, as what a client invents is kept.
+    /// Asserted by the client.
     #[must_use]
     pub fn transports(&self) -> &[AuthenticatorTransport] {
         &self.transports
@@ -179,6 +177,18 @@ impl AuthenticationResponse {
     #[must_use]
     pub fn signature(&self) -> &[u8] {
         self.decoded.part(self.signature)
+    }
+
+    /// The same, an empty `userHandle` being none. Safari 15.4 to 17.3 and Chrome 70 wrote one for security keys that keep
+    /// no user handle (WebKit bug 239737), and no user handle is empty (§5.4.3). For relying parties whose users use them: as
+    /// it stands, an empty user handle is no account's.
+    #[must_use]
+    pub fn without_empty_user_handle(self) -> Self {
+        let is_empty = self.user_handle().is_some_and(<[u8]>::is_empty);
+        Self {
+            user_handle: if is_empty { None } else { self.user_handle },
+            ..self
+        }
     }
 
     /// `userHandle`, where the authenticator gave one.
@@ -285,19 +295,13 @@ impl Decoded {
 fn transports(response: &mut Object<'_>) -> Result<Vec<AuthenticatorTransport>, EnvelopeError> {
     response.null_is_absent("transports");
     let items = response.optional_array("transports")?.unwrap_or_default();
-    if items.len() > 16 {
-        return Err(EnvelopeError::Transports);
-    }
-    let mut transports = Vec::with_capacity(items.len());
+    let mut transports = Vec::new();
     for item in items {
         let Json::Text(text) = item else {
             return Err(JsonError::WrongType { member: "transports" }.into());
         };
-        if text.len() > 32 {
-            return Err(EnvelopeError::Transports);
-        }
         let transport = AuthenticatorTransport::from(text.as_ref());
-        if !transports.contains(&transport) {
+        if text.len() <= 32 && transports.len() < 16 && !transports.contains(&transport) {
             transports.push(transport);
         }
     }
@@ -360,12 +364,54 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_user_handle_is_none_where_that_is_wanted() {
+        let with = |handle: serde_json::Value| {
+            let json = serde_json::json!({
+                "id": "AQ", "rawId": "AQ", "type": "public-key", "clientExtensionResults": {},
+                "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA", "userHandle": handle},
+            });
+            AuthenticationResponse::from_json(json.to_string().as_bytes()).unwrap()
+        };
+        for (written, read, without_empty) in [
+            (serde_json::json!(""), Some(&[][..]), None),
+            (serde_json::json!("AA"), Some(&[0]), Some(&[0][..])),
+            (serde_json::Value::Null, None, None),
+        ] {
+            assert_eq!(with(written.clone()).user_handle(), read);
+            let response = with(written).without_empty_user_handle();
+            assert_eq!(response.user_handle(), without_empty);
+            assert_eq!(response.signature(), [0]);
+        }
+    }
+
+    #[test]
     fn transports_are_bounded() {
         let with =
             |transports: Vec<String>| registration(|json| json["response"]["transports"] = transports.into());
-        assert!(with(vec!["a".repeat(32); 16]).is_ok());
-        assert_eq!(with(vec!["a".repeat(33)]).err(), Some(EnvelopeError::Transports));
-        assert_eq!(with(vec!["a".into(); 17]).err(), Some(EnvelopeError::Transports));
+        let kept = |transports: &[&str]| {
+            let written = transports.iter().map(|&text| text.to_owned()).collect();
+            let kept = with(written).unwrap().transports().to_vec();
+            kept.iter()
+                .map(|kept| kept.as_str().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let (long, longer) = ("a".repeat(32), "a".repeat(33));
+        assert_eq!(
+            kept(&["usb", &longer, &long, "usb", "nfc"]),
+            ["usb", &long, "nfc"]
+        );
+        let many: Vec<String> = (0..40).map(|number| format!("x{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(kept(&many), many[..16]);
+        // What is no text is refused wherever it stands.
+        assert!(
+            registration(|json| {
+                let mut transports = vec![serde_json::Value::from("usb"); 40];
+                transports.push(1.into());
+                json["response"]["transports"] = transports.into();
+            })
+            .is_err()
+        );
     }
 
     proptest! {

@@ -386,7 +386,7 @@ fn step_13_the_attestation_object_is_canonical_cbor() {
         malformed()
     );
     assert_eq!(
-        spoiled(|object| object.set("attStmt", Cbor::Raw(vec![0xa1, 0x61, b'a', 0xf9, 0, 0]))),
+        spoiled(|object| object.set("attStmt", Cbor::Raw(vec![0xa1, 0x61, b'a', 0xf9, 0]))),
         malformed()
     );
     // Five levels inside the outermost map.
@@ -1137,6 +1137,16 @@ fn step_28_extension_outputs_nobody_asked_for_are_ignored() {
         ]));
     });
     assert!(verified.flags().extension_data());
+    // Of any type that CBOR has: `loc` of Level 1 had floating point numbers.
+    let coordinate = [&[0xfb][..], &52.5_f64.to_be_bytes()].concat();
+    let _ = Registration::packed_self().accepted(|r| {
+        let coordinates = Cbor::Array(vec![
+            Cbor::Raw(coordinate.clone()),
+            Cbor::Raw(vec![0xf9, 0x3c, 0]),
+        ]);
+        r.draft
+            .set_extensions(Cbor::Map(vec![("loc".into(), coordinates)]));
+    });
 }
 
 fn signed_outputs(r: &mut Registration) {

@@ -597,10 +597,10 @@ fn section_8_4_the_key_description_is_read_exactly() {
         a.description = Some([sequence(&fields), vec![0]].concat());
     });
     assert_eq!(trailing, malformed);
-    // The lists: tags explicit and ascending, one element under each.
+    // The lists: tags explicit, none twice, one element under each.
     let list = |spoil: fn(&mut Vec<(u32, Vec<u8>)>)| AndroidKey::new().spoiled(|a| spoil(&mut a.tee));
-    assert_eq!(list(|tee| tee.reverse()), malformed);
     assert_eq!(list(|tee| tee.insert(1, tee[0].clone())), malformed);
+    assert_eq!(list(|tee| tee.push(tee[0].clone())), malformed);
     assert_eq!(list(|tee| tee[1].1.clear()), malformed);
     assert_eq!(list(|tee| tee[1].1.push(0)), malformed);
     assert_eq!(list(|tee| tee[6].1 = vec![5, 0]), malformed);
@@ -616,8 +616,9 @@ fn section_8_4_the_key_description_is_read_exactly() {
         }),
         malformed
     );
-    // What later versions may add is let pass.
+    // What later versions may add is let pass, and any order, as some devices have it.
     let _ = AndroidKey::new().accepted(|a| a.tee.push((999, vec![5, 0])));
+    let _ = AndroidKey::new().accepted(|a| a.tee.reverse());
 }
 
 #[test]

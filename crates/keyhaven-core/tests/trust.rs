@@ -231,6 +231,42 @@ fn the_newest_list_counts_also_when_it_is_old() {
 }
 
 #[test]
+fn of_lists_of_one_moment_the_highest_number_counts() {
+    let numbered = |number: Option<&'static [u8]>, revoked: &[u8]| {
+        draft("lower", revoked).sign_numbered(&key("lower"), number)
+    };
+    // Less before more; INTEGERs of one, two and three bytes, and none.
+    let numbers: [Option<&[u8]>; 6] = [
+        None,
+        Some(&[0]),
+        Some(&[1]),
+        Some(&[0x7f]),
+        Some(&[0, 0xff]),
+        Some(&[1, 0]),
+    ];
+    for pair in numbers.windows(2) {
+        let lists = [numbered(pair[0], &[]), numbered(pair[1], &[1])];
+        let chain = || {
+            let mut chain = Chain::new();
+            chain.lists = vec![numbered(pair[0], &[1]), numbered(pair[1], &[])];
+            chain
+        };
+        for order in [[0, 1], [1, 0]] {
+            let spoiled = chain().spoiled(|c| c.lists = order.map(|at: usize| lists[at].clone()).to_vec());
+            assert_eq!(spoiled, PathError::Revoked, "{pair:?}");
+            chain().accepted(|c| {
+                if order == [1, 0] {
+                    c.lists.reverse();
+                }
+            });
+        }
+    }
+    // A number is not negative.
+    let negative = numbered(Some(&[0xff]), &[]);
+    assert!(RevocationLists::from_der([negative.as_slice()]).is_err());
+}
+
+#[test]
 fn a_ca_that_may_not_sign_lists_revokes_nothing_and_certifies_nothing() {
     // Whose key usage has keyCertSign alone.
     let spoiled = Chain::new().spoiled(|c| {
@@ -311,6 +347,42 @@ fn every_issuer_is_a_ca() {
         c.root.version = None;
         c.root.extensions.clear();
     });
+}
+
+#[test]
+fn a_root_that_a_statement_lists_needs_no_flag() {
+    let judge = |change: &dyn Fn(&mut Chain)| {
+        let mut chain = Chain::new();
+        change(&mut chain);
+        let certificates = chain.certificates();
+        let certificates: Vec<&[u8]> = certificates.iter().map(Vec::as_slice).collect();
+        let anchor = TrustAnchor::from_statement("statement", &chain.root()).unwrap();
+        validate_path(&certificates, &[&anchor], &POLICY)
+            .map(|found| assert!(std::ptr::eq(found.anchor(), &raw const anchor)))
+    };
+    let none = |c: &mut Chain| c.root.extension(BASIC_CONSTRAINTS).value = tlv(0x30, &[]);
+    assert_eq!(judge(&|_| {}), Ok(()));
+    assert_eq!(judge(&none), Ok(()));
+    assert_eq!(judge(&|c| drop(c.root.extensions.remove(0))), Ok(()));
+    // What it does say holds.
+    let may_not_sign = |c: &mut Chain| {
+        none(c);
+        c.root.extension(KEY_USAGE).value = key_usage(DIGITAL_SIGNATURE);
+    };
+    assert_eq!(judge(&may_not_sign), Err(PathError::NoPath));
+    let short = |c: &mut Chain| c.root.extension(BASIC_CONSTRAINTS).value = authority(Some(1));
+    assert_eq!(
+        judge(&|c| short(c)),
+        judge(&|_| {}).and(Err(PathError::PathLength))
+    );
+    // One that another has issued is a leaf, or an intermediate that says so.
+    let issued = |c: &mut Chain| {
+        none(c);
+        c.root.issuer = name("another");
+    };
+    assert_eq!(judge(&issued), Err(PathError::NoPath));
+    assert_eq!(judge(&|c| c.root.issuer = name("another")), Ok(()));
+    assert!(TrustAnchor::from_statement("statement", b"nothing").is_err());
 }
 
 #[test]

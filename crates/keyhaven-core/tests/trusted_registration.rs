@@ -328,6 +328,28 @@ fn step_23_a_model_that_the_certificate_does_not_name_is_not_certified() {
 }
 
 #[test]
+fn step_23_the_trace_names_formats_and_anchors() {
+    let mut trace = Trace::default();
+    let registration = trusted();
+    let json = registration.draft.finish().to_string();
+    let response = RegistrationResponse::from_json(json.as_bytes()).unwrap();
+    let _ = verify_registration_traced(
+        &response,
+        &registration.expected(),
+        &registration.policy,
+        &mut trace,
+    )
+    .unwrap();
+    let details: Vec<&str> = trace
+        .entries()
+        .iter()
+        .filter(|entry| entry.step == Step::Registration(23))
+        .map(|entry| entry.detail.as_str())
+        .collect();
+    assert_eq!(details, ["packed: 1 anchors [\"test root\"]"]);
+}
+
+#[test]
 fn step_24_what_lists_beside_the_anchors_revoke_is_not_trusted() {
     // Of the same issuer, by its key: a list with this serial number.
     let revoking = |registration: &mut Registration, serial_number: Vec<u8>| {

@@ -167,7 +167,7 @@ impl From<RawStatement> for Statement {
         let anchors: Vec<TrustAnchor> = raw
             .attestation_root_certificates
             .iter()
-            .filter_map(|text| TrustAnchor::from_der(&label, &certificate(text)?).ok())
+            .filter_map(|text| TrustAnchor::from_statement(&label, &certificate(text)?).ok())
             .collect();
         Self {
             dropped_anchors: raw

@@ -6,7 +6,7 @@ mod support;
 use keyhaven_core::*;
 use keyhaven_mds::{CertificationLevel, Fips140Level, MetadataSource, Status, StatusPolicy, UnknownStatus};
 use serde_json::{Value, json};
-use support::{AT, Draft, entry, maker};
+use support::{AT, Draft, certificate, entry, key, maker, standard};
 
 const MODEL: &str = "00000000-0000-0000-0000-000000000001";
 const KEY_IDENTIFIER: &str = "00112233445566778899aabbccddeeff00112233";
@@ -252,6 +252,22 @@ fn metadata_that_are_long_overdue_vouch_for_nobody() {
     assert!(at(&source(Some(30)), midnight + 1).is_err());
     assert!(at(&source(Some(0)), midnight).is_err());
     assert_eq!(at(&source(None), midnight * 2), Ok(1));
+}
+
+/// As the roots of several models in FIDO's BLOB are.
+#[test]
+fn a_root_that_does_not_say_it_is_a_ca_vouches_for_its_model() {
+    let is_authority = |subject: &str, issuer: &str| {
+        let mut entry = entry(MODEL, &[CERTIFIED]);
+        let root = certificate(subject, issuer, Vec::new()).sign(&key(issuer));
+        entry["metadataStatement"]["attestationRootCertificates"] = json!([standard(&root)]);
+        let source = source(vec![entry], StatusPolicy::default());
+        source.anchors_for(&query(MODEL)).unwrap()[0]
+            .anchor
+            .is_authority()
+    };
+    assert!(is_authority("maker", "maker"));
+    assert!(!is_authority("leaf", "maker"));
 }
 
 #[test]

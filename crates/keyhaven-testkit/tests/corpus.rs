@@ -66,7 +66,9 @@ fn coverage(cases: &[Case]) {
     assert!(spoiled >= 300, "{spoiled} spoiled cases");
     // What was confirmed is what is published: of a case that was changed since, nothing is.
     for (id, peers, _) in confirmations() {
-        let case = cases.iter().find(|case| case.id == id).expect(id);
+        let Some(case) = cases.iter().find(|case| case.id == id) else {
+            panic!("{id} is confirmed, and no case")
+        };
         assert_eq!(
             case.confirmed_by(),
             Some(peers),

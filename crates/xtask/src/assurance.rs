@@ -369,8 +369,8 @@ pub(crate) fn fuzz_targets() -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Of everything that a fuzz target runs.
-pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
+/// Everything that a fuzz target runs.
+pub(crate) fn fuzzed_sources(target: &str) -> anyhow::Result<Vec<String>> {
     let mut files = core_sources()?;
     if target == "mds_blob" {
         files.extend(sources_in("crates/keyhaven-mds/src")?);
@@ -381,7 +381,11 @@ pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
         files.push("fuzz/src/targets.rs".to_owned());
         files.push("fuzz/src/trust.rs".to_owned());
     }
-    digest_of(&files)
+    Ok(files)
+}
+
+pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
+    digest_of(&fuzzed_sources(target)?)
 }
 
 /// FNV-1a of the files' code, in hexadecimal: enough to notice a change.

@@ -9,9 +9,11 @@ pub(crate) fn today() -> anyhow::Result<String> {
     line("date", &["-u", "+%F"])
 }
 
-/// The commit that is checked out, shortened.
-pub(crate) fn commit() -> anyhow::Result<String> {
-    line("git", &["rev-parse", "--short=9", "HEAD"])
+/// The last commit that changed any of these files, shortened: it holds what was measured wherever that was checked out.
+pub(crate) fn commit_of(files: &[impl AsRef<str>]) -> anyhow::Result<String> {
+    let arguments = ["log", "-1", "--format=%h", "--abbrev=9", "--"].into_iter();
+    let arguments: Vec<&str> = arguments.chain(files.iter().map(AsRef::as_ref)).collect();
+    line("git", &arguments)
 }
 
 /// Date, commit, whether what was measured is more than the commit, and machine, for a sentence.
@@ -21,7 +23,7 @@ pub(crate) fn described() -> anyhow::Result<String> {
     Ok(format!(
         "on {}, commit {}{changes}, {}",
         today()?,
-        commit()?,
+        line("git", &["rev-parse", "--short=12", "HEAD"])?,
         processor()
     ))
 }

@@ -21,7 +21,10 @@ pub(crate) fn measure() -> anyhow::Result<bool> {
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
     let digest = assurance::digest_of(&assurance::core_sources()?)?;
-    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
+    let (date, commit) = (
+        circumstances::today()?,
+        circumstances::commit_of(&assurance::core_sources()?)?,
+    );
 
     let wrapper = directory.join("instrumented");
     std::fs::write(&wrapper, WRAPPER)?;

@@ -23,7 +23,6 @@ pub(crate) struct Selection<'a> {
 /// Fuzzes target by target, with the least priority and on one core at a time, and keeps in `fuzz/corpus` what reaches
 /// something new. Each slice is recorded as it ends, so that an interrupted run loses no more than that.
 pub(crate) fn run(selection: &Selection<'_>) -> anyhow::Result<bool> {
-    ensure!(nightly()?, "{NO_NIGHTLY}");
     let mut succeeded = true;
     for name in assurance::fuzz_targets()?
         .iter()
@@ -75,7 +74,8 @@ fn recorded_seconds(name: &str) -> anyhow::Result<u64> {
 /// The seconds are those the fuzzer had a processor, which on a busy machine are fewer than went by.
 fn slice(name: &str, corpora: &[&Path], seconds: u64) -> anyhow::Result<Option<u64>> {
     let digest = assurance::fuzzed_digest(name)?;
-    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
+    let commit = circumstances::commit_of(&assurance::fuzzed_sources(name)?)?;
+    let date = circumstances::today()?;
     // Built beforehand, so that building does not count.
     ensure!(
         cargo_fuzz("build", name)?.status()?.success(),
@@ -140,13 +140,9 @@ fn processor_seconds(stat: &str) -> Option<u64> {
     Some(ticks()?.saturating_add(ticks()?) / 100)
 }
 
-/// A few seconds for each target. Without a nightly toolchain nothing is run, and a line says so.
+/// A few seconds for each target.
 pub(crate) fn smoke() -> anyhow::Result<Count> {
     let mut count = Count::default();
-    if !nightly()? {
-        println!("{NO_NIGHTLY}: not fuzzed; the corpus was read by the tests all the same");
-        return Ok(Count::PASSED);
-    }
     for name in assurance::fuzz_targets()? {
         let found = tools::target()?.join("fuzz-found").join(&name);
         std::fs::create_dir_all(&found)?;
@@ -176,10 +172,6 @@ pub(crate) fn seeds() -> anyhow::Result<bool> {
             .status()?
             .success();
     }
-    if !nightly()? {
-        println!("{NO_NIGHTLY}: not minimised");
-        return Ok(written);
-    }
     for name in assurance::fuzz_targets()? {
         minimise(&name, &[&corpus(&name)?])?;
     }
@@ -188,17 +180,6 @@ pub(crate) fn seeds() -> anyhow::Result<bool> {
 
 /// The same each time, so that what one run finds the next one finds, too.
 const SMOKE: &[&str] = &["-seed=1", "-runs=10000", "-max_total_time=10"];
-
-const NO_NIGHTLY: &str = "no nightly toolchain (rustup toolchain install nightly)";
-
-fn nightly() -> anyhow::Result<bool> {
-    Ok(Command::new("cargo")
-        .args(["+nightly", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?
-        .success())
-}
 
 fn directory() -> anyhow::Result<PathBuf> {
     Ok(tools::root()?.join("fuzz"))
@@ -244,10 +225,9 @@ fn cargo_fuzz(action: &str, target: &str) -> anyhow::Result<Command> {
         .args(["-n", "19"])
         .arg(tools::cargo_tool(&CARGO_FUZZ)?)
         .current_dir(directory()?)
-        // The toolchain file of the repository names a stable one.
-        .env("RUSTUP_TOOLCHAIN", "nightly")
         .env("CARGO_TARGET_DIR", tools::target()?.join("fuzz"))
-        // Without a sanitizer: `unsafe` is forbidden in what is tested, and it runs several times faster.
+        // Without a sanitizer: `unsafe` is forbidden in what is tested, it runs several times faster, and needs no nightly
+        // toolchain.
         .args(["fuzz", action, "--sanitizer", "none", target]);
     Ok(command)
 }

@@ -61,6 +61,10 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         tools::smtp(install)?;
         Ok(Count::PASSED)
     });
+    gate("c++ compiler", &mut || {
+        tools::cxx(install)?;
+        Ok(Count::PASSED)
+    });
     gate("format", &mut || {
         passes(&mut cargo(&["fmt", "--all", "--check"])?)
     });

@@ -41,7 +41,7 @@ cargo xtask <command>
   fuzz [--target T] [--minutes M] [--resume]
                      fuzz each target for M processor minutes (10; with --resume less what is recorded already), one
                      after the other with the least priority, and record it every five minutes: it may be interrupted
-                     at any time, and run in the background. Needs a nightly toolchain
+                     at any time, and run in the background
   fuzz --smoke       a few seconds for each target; nothing is recorded
   fuzz --seeds       write the seed corpus anew
   load [--stores S] [--url U] [--by name|passkey] [--connections N] [--rate R] [--seconds T] [--rows N]

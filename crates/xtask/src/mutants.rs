@@ -95,7 +95,7 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
     let directory = tools::target()?.join("mutants");
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
-    let (date, commit) = (circumstances::today()?, circumstances::commit()?);
+    let (date, commit) = (circumstances::today()?, circumstances::commit_of(&[&file])?);
     let run = Run {
         date,
         commit,

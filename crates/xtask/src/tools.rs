@@ -216,6 +216,14 @@ pub(crate) fn smtp(install: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A C++ compiler, which libFuzzer is built with, installed where it is missing and that is allowed.
+pub(crate) fn cxx(install: bool) -> anyhow::Result<()> {
+    if std::env::var_os("CXX").is_none() && on_path("c++").is_none() {
+        apt(&["g++"], install)?;
+    }
+    Ok(())
+}
+
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

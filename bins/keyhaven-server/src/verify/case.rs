@@ -333,14 +333,15 @@ pub(super) const fn canonical_cbor(field: &CanonicalCborField) -> CanonicalCbor 
     }
 }
 
-/// What a case says of extensions. Only a registration can demand something of outputs.
-pub(super) fn extensions(kind: Kind, field: Option<&RawValue>) -> Result<ExtensionPolicy, NoCase> {
-    let field: ExtensionsField = match field {
+/// What a case says of extensions. Only a registration can demand something of outputs; `appid` itself says that the
+/// extension was requested.
+pub(super) fn extensions(case: &Case<'_>) -> Result<ExtensionPolicy, NoCase> {
+    let field: ExtensionsField = match case.extensions {
         None => ExtensionsField::default(),
         Some(raw) => object("extensions", raw.get())?,
     };
     refuse_field(
-        kind == Kind::Authentication && field.demands.is_some(),
+        case.kind == Kind::Authentication && field.demands.is_some(),
         "only a registration has",
         "extensions.demands",
     )?;
@@ -349,7 +350,12 @@ pub(super) fn extensions(kind: Kind, field: Option<&RawValue>) -> Result<Extensi
         Extension::from_identifier(name).ok_or_else(|| format!("extensions.requested: {name:?} is not known"))
     };
     Ok(ExtensionPolicy {
-        requested: field.requested.iter().map(known).collect::<Result<_, _>>()?,
+        requested: field
+            .requested
+            .iter()
+            .map(known)
+            .chain(case.appid.iter().map(|_| Ok(Extension::AppId)))
+            .collect::<Result<_, _>>()?,
         unsolicited: match field.unsolicited {
             UnsolicitedField::Ignore => UnsolicitedExtensions::Ignore,
             UnsolicitedField::Refuse => UnsolicitedExtensions::Refuse,

@@ -38,11 +38,30 @@ impl TrustAnchor {
     /// # Errors
     /// When it is no certificate.
     pub fn from_der(label: &str, der: &[u8]) -> Result<Self, InvalidTrustAnchor> {
+        Self::read(label, der, |view| view.is_version_1)
+    }
+
+    /// Takes a certificate in DER that a metadata statement lists for its model. There a certificate that names itself as
+    /// its issuer is a CA whatever it says: models in use have roots without the flag, RFC 5280 §6.1.1 (d) takes name and
+    /// key of an anchor and nothing else, and who holds the key can attest the model anyway. To be found for that model
+    /// alone ([`AnchorScope::Model`](crate::AnchorScope::Model)).
+    ///
+    /// # Errors
+    /// When it is no certificate.
+    pub fn from_statement(label: &str, der: &[u8]) -> Result<Self, InvalidTrustAnchor> {
+        Self::read(label, der, |view| view.is_version_1 || view.is_self_issued())
+    }
+
+    /// `needs_no_flag` says which certificates are taken for CAs though they do not say so.
+    fn read(
+        label: &str,
+        der: &[u8],
+        needs_no_flag: fn(&CertificateView<'_>) -> bool,
+    ) -> Result<Self, InvalidTrustAnchor> {
         let view = CertificateView::scan(der).ok_or(InvalidTrustAnchor)?;
-        let constraints = if view.is_version_1 {
-            Ok(None)
-        } else {
-            view.certificate_authority()
+        let constraints = match view.certificate_authority() {
+            Err(()) if needs_no_flag(&view) => Ok(None),
+            constraints => constraints,
         };
         let authority = match constraints {
             Ok(path_length) if view.may_sign_certificates() => Some(Authority {

@@ -181,6 +181,11 @@ impl<'a> CertificateView<'a> {
         })
     }
 
+    /// Whether it names itself as its issuer, byte for byte.
+    pub(super) fn is_self_issued(&self) -> bool {
+        self.issuer == self.subject
+    }
+
     /// Its subject, as one who signs others.
     pub(super) const fn as_issuer(&self) -> Issuer<'a> {
         Issuer {

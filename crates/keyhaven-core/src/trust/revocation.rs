@@ -1,14 +1,17 @@
-use std::cmp::Reverse;
-
 use webpki::{CertRevocationList, OwnedCertRevocationList};
-use x509_cert::crl::CertificateList;
+use x509_cert::certificate::Rfc5280;
+use x509_cert::crl::{CertificateList, TbsCertList};
 use x509_cert::der::Decode as _;
+use x509_cert::der::asn1::Uint;
+use x509_cert::der::oid::AssociatedOid as _;
+use x509_cert::ext::pkix::CrlNumber;
 
 /// Certificates that their issuers have taken back: revocation lists (RFC 5280 §5) that the caller has obtained.
 ///
 /// A list counts for the certificates of its issuer, on any path, and only with that issuer's signature; with a signature
-/// that is not the issuer's, no path leads through that issuer. Of several lists by one issuer the newest counts. One whose
-/// `nextUpdate` has passed still counts, and certificates of issuers that have no list here are taken for good: whether
+/// that is not the issuer's, no path leads through that issuer. Of several lists by one issuer the newest counts: by
+/// `thisUpdate`, then by CRL number. (Issuers are told apart by name alone: of two CAs of one name, only one can have a list
+/// here.) One whose `nextUpdate` has passed still counts, and certificates of issuers that have no list here are taken for good: whether
 /// lists are there and new is for whoever obtains them to see to.
 #[derive(Debug)]
 pub struct RevocationLists(Vec<CertRevocationList<'static>>);
@@ -27,15 +30,14 @@ impl RevocationLists {
         let mut read = Vec::new();
         for der in lists {
             let list = OwnedCertRevocationList::from_der(der).map_err(|_| InvalidRevocationList)?;
-            let issued = CertificateList::<x509_cert::certificate::Rfc5280>::from_der(der)
+            let content = CertificateList::<Rfc5280>::from_der(der)
                 .map_err(|_| InvalidRevocationList)?
-                .tbs_cert_list
-                .this_update
-                .to_unix_duration();
-            read.push((issued, CertRevocationList::from(list)));
+                .tbs_cert_list;
+            let age = (content.this_update.to_unix_duration(), number(&content)?);
+            read.push((age, CertRevocationList::from(list)));
         }
         // webpki goes by the first that fits.
-        read.sort_by_key(|(issued, _)| Reverse(*issued));
+        read.sort_by(|(one, _), (other, _)| other.cmp(one));
         Ok(Self(read.into_iter().map(|(_, list)| list).collect()))
     }
 
@@ -54,4 +56,18 @@ impl RevocationLists {
     pub(super) fn iter(&self) -> impl Iterator<Item = &CertRevocationList<'static>> {
         self.0.iter()
     }
+}
+
+/// The CRL number (RFC 5280 §5.2.3), which rises from list to list; none is the least.
+fn number(list: &TbsCertList<Rfc5280>) -> Result<Option<Uint>, InvalidRevocationList> {
+    list.crl_extensions
+        .iter()
+        .flatten()
+        .find(|extension| extension.extn_id == CrlNumber::OID)
+        .map(|extension| {
+            CrlNumber::from_der(extension.extn_value.as_bytes())
+                .map(|number| number.0)
+                .map_err(|_| InvalidRevocationList)
+        })
+        .transpose()
 }

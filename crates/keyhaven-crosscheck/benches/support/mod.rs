@@ -21,9 +21,11 @@ use keyhaven_testkit::authenticator::{
     AttestationKind, CertificateDraft, SigningKey, SoftwareAuthenticator, base64url, base64url_decode,
     sha256, tlv,
 };
+use ml_dsa::{EncodedVerifyingKey, MlDsa44, MlDsa65, MlDsa87, MlDsaParams, Signature, VerifyingKey};
 use ring::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use serde_json::{Value, json};
 use webauthn_rs_core::WebauthnCore;
@@ -146,15 +148,96 @@ pub(crate) fn cases() -> Vec<Case> {
         "raw ES384, ring",
         assertion_from_json(-35),
     );
-    case(
-        "raw RS256-2048, ring",
-        RAW_ES256,
-        raw(-257, &RSA_PKCS1_2048_8192_SHA256),
+    cases.extend(other_algorithms());
+    cases
+}
+
+/// What is left: the library's own verification, and an assertion divided by it.
+fn other_algorithms() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut pair = |raw_name, raw, name, algorithm| {
+        cases.push(Case {
+            name: raw_name,
+            baseline: RAW_ES256,
+            run: raw,
+        });
+        cases.push(Case {
+            name,
+            baseline: raw_name,
+            run: assertion_from_json(algorithm),
+        });
+    };
+    let rsa: [(_, i64, &'static dyn VerificationAlgorithm, _); 6] = [
+        (
+            "raw RS256-2048, ring",
+            -257,
+            &RSA_PKCS1_2048_8192_SHA256,
+            "assertion RS256-2048, from JSON",
+        ),
+        (
+            "raw RS384-2048, ring",
+            -258,
+            &RSA_PKCS1_2048_8192_SHA384,
+            "assertion RS384-2048, from JSON",
+        ),
+        (
+            "raw RS512-2048, ring",
+            -259,
+            &RSA_PKCS1_2048_8192_SHA512,
+            "assertion RS512-2048, from JSON",
+        ),
+        (
+            "raw PS256-2048, ring",
+            -37,
+            &RSA_PSS_2048_8192_SHA256,
+            "assertion PS256-2048, from JSON",
+        ),
+        (
+            "raw PS384-2048, ring",
+            -38,
+            &RSA_PSS_2048_8192_SHA384,
+            "assertion PS384-2048, from JSON",
+        ),
+        (
+            "raw PS512-2048, ring",
+            -39,
+            &RSA_PSS_2048_8192_SHA512,
+            "assertion PS512-2048, from JSON",
+        ),
+    ];
+    for (raw_name, algorithm, verification, name) in rsa {
+        pair(raw_name, raw(algorithm, verification), name, algorithm);
+    }
+    pair("raw ES512, p521", raw_es512(), "assertion ES512, from JSON", -36);
+    pair(
+        "raw ES256K, k256",
+        raw_es256k(),
+        "assertion ES256K, from JSON",
+        -47,
     );
-    case(
-        "assertion RS256-2048, from JSON",
-        "raw RS256-2048, ring",
-        assertion_from_json(-257),
+    pair(
+        "raw Ed448, ed448-goldilocks-plus",
+        raw_ed448(),
+        "assertion Ed448, from JSON",
+        -53,
+    );
+    pair(
+        "raw ML-DSA-44, ml-dsa",
+        raw_ml_dsa::<MlDsa44>(-48),
+        "assertion ML-DSA-44, from JSON",
+        -48,
+    );
+    pair(
+        "raw ML-DSA-65, ml-dsa",
+        raw_ml_dsa::<MlDsa65>(-49),
+        "assertion ML-DSA-65, from JSON",
+        -49,
+    );
+    pair(
+        "raw ML-DSA-87, ml-dsa",
+        raw_ml_dsa::<MlDsa87>(-50),
+        "assertion ML-DSA-87, from JSON",
+        -50,
     );
     cases
 }
@@ -247,6 +330,56 @@ fn raw_dalek() -> Box<dyn FnMut()> {
                 .expect("a valid signature");
         },
     )
+}
+
+/// Message, signature and public key of each ceremony.
+fn parts(algorithm: i64) -> Vec<(Vec<u8>, Vec<u8>, Vec<u8>)> {
+    assertions(algorithm)
+        .into_iter()
+        .map(|case| {
+            let (message, signature) = signed(&case.json);
+            (message, signature, case.public_key)
+        })
+        .collect()
+}
+
+fn raw_es512() -> Box<dyn FnMut()> {
+    use p521::ecdsa::signature::Verifier as _;
+    each(parts(-36), |(message, signature, key)| {
+        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(black_box(key)).unwrap();
+        let signature = p521::ecdsa::DerSignature::from_bytes(black_box(signature)).unwrap();
+        key.verify(black_box(message), &signature)
+            .expect("a valid signature");
+    })
+}
+
+fn raw_es256k() -> Box<dyn FnMut()> {
+    use k256::ecdsa::signature::Verifier as _;
+    each(parts(-47), |(message, signature, key)| {
+        let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(black_box(key)).unwrap();
+        let signature = k256::ecdsa::DerSignature::from_bytes(black_box(signature)).unwrap();
+        key.verify(black_box(message), &signature)
+            .expect("a valid signature");
+    })
+}
+
+fn raw_ed448() -> Box<dyn FnMut()> {
+    each(parts(-53), |(message, signature, key)| {
+        let key: [u8; 57] = key.as_slice().try_into().unwrap();
+        let key = ed448_goldilocks_plus::VerifyingKey::from_bytes(black_box(&key)).unwrap();
+        let signature = ed448_goldilocks_plus::Signature::from_slice(black_box(signature)).unwrap();
+        key.verify_raw(&signature, black_box(message))
+            .expect("a valid signature");
+    })
+}
+
+fn raw_ml_dsa<P: MlDsaParams>(algorithm: i64) -> Box<dyn FnMut()> {
+    each(parts(algorithm), |(message, signature, key)| {
+        let key = EncodedVerifyingKey::<P>::try_from(black_box(key.as_slice())).unwrap();
+        let signature = Signature::<P>::try_from(black_box(signature.as_slice())).unwrap();
+        let key = VerifyingKey::<P>::decode(&key);
+        assert!(key.verify_with_context(black_box(message), &[], &signature));
+    })
 }
 
 fn relying_party() -> RelyingParty {

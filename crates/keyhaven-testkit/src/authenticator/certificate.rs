@@ -157,9 +157,15 @@ impl CertificateDraft {
 }
 
 impl RevocationListDraft {
-    /// The list in DER, signed by the issuer's key with the algorithm of that key.
+    /// The list in DER, signed by the issuer's key with the algorithm of that key. Its number is 1.
     #[must_use]
     pub fn sign(&self, issuer: &SigningKey) -> Vec<u8> {
+        self.sign_numbered(issuer, Some(&[1]))
+    }
+
+    /// The same, with another CRL number, the content of an INTEGER, or none.
+    #[must_use]
+    pub fn sign_numbered(&self, issuer: &SigningKey, number: Option<&[u8]>) -> Vec<u8> {
         let algorithm = issuer.signature_algorithm_identifier();
         let revoked = |serial: &Vec<u8>| tlv(0x30, &[tlv(0x02, serial), time(&self.updates.0)].concat());
         let mut tbs = [
@@ -174,8 +180,12 @@ impl RevocationListDraft {
             let list: Vec<u8> = self.revoked.iter().flat_map(revoked).collect();
             tbs.extend(tlv(0x30, &list));
         }
-        let number = Extension::new("2.5.29.20", false, tlv(0x02, &[1]));
-        tbs.extend(tlv(0xa0, &tlv(0x30, &number.encode())));
+        // Extensions there must be: of no number, an authority key identifier of nothing.
+        let extension = match number {
+            Some(number) => Extension::new("2.5.29.20", false, tlv(0x02, number)),
+            None => Extension::new("2.5.29.35", false, tlv(0x30, &[])),
+        };
+        tbs.extend(tlv(0xa0, &tlv(0x30, &extension.encode())));
         signed(&tbs, &algorithm, issuer)
     }
 }

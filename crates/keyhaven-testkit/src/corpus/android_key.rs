@@ -285,9 +285,9 @@ fn lists(topic: &mut Topic, twin: &Twin<Registration>) {
         vec![(PURPOSE, tlv(2, &[2])), origin(0)],
     );
     spoil(
-        "list-order",
-        "the elements of a list come in the order of the schema",
-        vec![origin(0), purpose(&[2])],
+        "purpose-twice-apart",
+        "no element occurs twice",
+        vec![purpose(&[2]), origin(0), purpose(&[2])],
     );
     spoil(
         "purpose-twice",
@@ -303,6 +303,13 @@ fn lists(topic: &mut Topic, twin: &Twin<Registration>) {
         |r| {
             description(r).software = vec![(ORIGIN, tlv(2, &[2]))];
         },
+    );
+    topic.vary(
+        twin,
+        "android-list-order",
+        "D-android-authorizations",
+        "devices in use do not keep the schema's order",
+        |r| description(r).tee = vec![origin(0), purpose(&[2])],
     );
     let union = topic.vary(
         twin,

@@ -253,6 +253,16 @@ fn of<C: Ceremony>(topic: &mut Topic, ceremony: C, whole: &[u8]) -> super::Twin<
             |c| *c.extensions() = Some(extensions),
         );
     }
+    topic.vary(
+        &extended,
+        &name("auth-data-extensions-float"),
+        "S4",
+        "CTAP2 leaves floating point numbers as they are: an extension may have them",
+        |c| {
+            let number = Cbor::Raw([&[0xfb][..], &52.5_f64.to_be_bytes()].concat());
+            *c.extensions() = Some(Cbor::Map(vec![("x".into(), number)]));
+        },
+    );
     topic.spoil(
         &extended,
         &name("auth-data-extensions-trailing"),

@@ -101,12 +101,17 @@ impl Path {
 
     /// Has one of the authorities revoke a certificate; `by` signs.
     fn revoke(&mut self, authority: usize, serial: u8, by: &SigningKey) {
+        self.revoke_numbered(authority, serial, by, 1);
+    }
+
+    /// The same by a list of this number.
+    fn revoke_numbered(&mut self, authority: usize, serial: u8, by: &SigningKey, number: u8) {
         let list = RevocationListDraft {
             issuer: self.authorities[authority].draft.subject.clone(),
             updates: ("20251201000000Z".into(), "20260201000000Z".into()),
             revoked: vec![vec![serial]],
         };
-        self.lists.push(list.sign(by));
+        self.lists.push(list.sign_numbered(by, Some(&[number])));
     }
 
     fn root(&mut self) -> &mut Authority {
@@ -284,6 +289,15 @@ fn paths(topic: &mut Topic) {
             path.revoke(at, 2, &key);
         }
     });
+    accept(
+        "revocation-lists-numbered",
+        "of two lists that the leaf's issuer made at one moment, the one of the lower number had the leaf",
+        &|path| {
+            let key = path.intermediate().key.clone();
+            path.revoke_numbered(1, 1, &key, 1);
+            path.revoke_numbered(1, 2, &key, 2);
+        },
+    );
     let three = topic.vary(
         &twin,
         "trust-two-intermediates",
@@ -367,6 +381,15 @@ fn paths(topic: &mut Topic) {
         &|path| {
             let key = path.root().key.clone();
             path.revoke(0, 1, &key);
+        },
+    );
+    refuse(
+        "leaf-revoked-by-number",
+        "of two lists that the leaf's issuer made at one moment, the second has the leaf, and the higher number",
+        &|path| {
+            let key = path.intermediate().key.clone();
+            path.revoke_numbered(1, 2, &key, 1);
+            path.revoke_numbered(1, 1, &key, 2);
         },
     );
     refuse(

@@ -4,7 +4,7 @@
 //! Source: <https://source.android.com/docs/security/features/keystore/attestation>, section "Schema".
 
 use x509_cert::der::asn1::{AnyRef, OctetStringRef};
-use x509_cert::der::{self, Decode as _, ErrorKind, Reader, SliceReader, Tag, Tagged as _};
+use x509_cert::der::{self, Decode as _, Reader, SliceReader, Tag, Tagged as _};
 
 /// `KeyDescription`: what is looked at of it.
 pub(super) struct KeyDescription<'a> {
@@ -80,11 +80,12 @@ impl SecurityLevel {
 }
 
 impl AuthorizationList {
-    /// A sequence of explicitly tagged elements, tags ascending, as every version of the schema orders them.
+    /// A sequence of explicitly tagged elements, no tag twice. Every version of the schema orders them by tag; devices in
+    /// use do not.
     fn decode<'a>(reader: &mut impl Reader<'a>) -> der::Result<Self> {
         let mut list = Self::default();
         reader.sequence(|elements| {
-            let mut previous = None;
+            let mut tags = Vec::new();
             while !elements.is_finished() {
                 let element = AnyRef::decode(elements)?;
                 let Tag::ContextSpecific {
@@ -94,10 +95,7 @@ impl AuthorizationList {
                 else {
                     return Err(element.tag().unexpected_error(None).into());
                 };
-                if Some(number.value()) <= previous {
-                    return Err(ErrorKind::SetOrdering.into());
-                }
-                previous = Some(number.value());
+                tags.push(number.value());
                 // Explicit: one element inside, whatever it is.
                 let inner = AnyRef::from_der(element.value())?;
                 match number.value() {
@@ -106,6 +104,13 @@ impl AuthorizationList {
                     ORIGIN => list.generated = Some(inner.decode_as::<i64>()? == KM_ORIGIN_GENERATED),
                     _ => {}
                 }
+            }
+            tags.sort_unstable();
+            if tags
+                .windows(2)
+                .any(|pair| matches!(pair, [one, other] if one == other))
+            {
+                return Err(Tag::Sequence.value_error().into());
             }
             Ok::<_, der::Error>(list)
         })
