@@ -162,7 +162,8 @@ impl Authentications {
         subject: &mut Subject,
     ) -> Result<Authenticated, Error> {
         let json = response;
-        let response = AuthenticationResponse::from_json(json);
+        let response =
+            AuthenticationResponse::from_json(json).map(AuthenticationResponse::without_empty_user_handle);
         self.0
             .limit(|limits| {
                 let mut buckets = limits.address(Attempt::LoginFinish, client.ip);

@@ -62,6 +62,15 @@ impl Confirmation {
             CrossOrigin::Refuse => (None, None),
         };
         let credential = &owned.credential;
+        // It was verified, so it is JSON.
+        let mut response: serde_json::Value =
+            serde_json::from_slice(response).map_err(|_| Error::invalid("credential: not JSON"))?;
+        // Nor was an empty user handle one when it was verified. It is not signed.
+        if let Some(members) = response["response"].as_object_mut()
+            && members.get("userHandle").is_some_and(|handle| handle == "")
+        {
+            members.remove("userHandle");
+        }
         Ok(Self {
             kind: "authentication",
             rp_id: relying_party.id.as_str().to_owned(),
@@ -76,8 +85,7 @@ impl Confirmation {
                 nonce: base64url::encode(&action.nonce),
             },
             user_verification: settings.user_verification,
-            // It was verified, so it is JSON.
-            response: serde_json::from_slice(response).map_err(|_| Error::invalid("credential: not JSON"))?,
+            response,
             credential: Key {
                 id: credential.id.to_string(),
                 public_key: base64url::encode(&credential.public_key),

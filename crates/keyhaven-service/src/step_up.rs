@@ -257,7 +257,7 @@ impl StepUps {
             return Err(Error::ChallengeMissing);
         }
         let json = response;
-        let response = AuthenticationResponse::from_json(json)?;
+        let response = AuthenticationResponse::from_json(json)?.without_empty_user_handle();
         let expected = Expected {
             json,
             taken: &taken,

@@ -2,7 +2,7 @@
 
 use crate::support::{App, ORIGIN, OTHER_ORIGIN, finish, settings};
 use axum::http::Method;
-use keyhaven_core::{BackupPolicy, CrossOrigin, UnsolicitedExtensions};
+use keyhaven_core::{BackupPolicy, CrossOrigin, UnsolicitedExtensions, base64url};
 use keyhaven_service::Settings;
 use keyhaven_storage::{AuditEvent, AuditOutcome};
 use keyhaven_testkit::authenticator::{BE, Cbor, SoftwareAuthenticator, UP};
@@ -583,4 +583,44 @@ async fn policies_reach_the_verifier() {
         let answer = browser.post("/register/finish", body).await;
         answer.refused(400, code);
     }
+}
+
+/// Safari 15.4 to 17.3 wrote an empty one for security keys that keep none.
+#[tokio::test]
+async fn an_empty_user_handle_is_none() {
+    let app = App::new().await;
+    let mut device = SoftwareAuthenticator::new("device");
+    app.browser().register(&mut device, "alice").await;
+    let by_name = json!({"username": "alice"});
+    for (start, handle, refused) in [
+        (by_name.clone(), "", None),
+        (by_name, "AAAA", Some("authentication_failed")),
+        (json!({}), "", Some("user_handle_missing")),
+    ] {
+        let mut browser = app.browser();
+        let started = browser.post("/login/start", start).await.expect(200);
+        let mut credential = device.authenticate(&started["publicKey"], ORIGIN);
+        credential["response"]["userHandle"] = json!(handle);
+        let answer = browser.post("/login/finish", finish(&started, &credential)).await;
+        match refused {
+            None => {
+                answer.expect(200);
+            }
+            Some(code) => answer.refused(401, code),
+        }
+    }
+    // Confirmed so, an action is shown by what is not at odds with itself.
+    let mut browser = app.browser();
+    browser.login(&mut device, Some("alice")).await.expect(200);
+    let body = json!({"purpose": "action", "actionHash": base64url::encode(&[7; 32])});
+    let started = browser.post("/step-up/start", body).await.expect(200);
+    let mut credential = device.authenticate(&started["publicKey"], ORIGIN);
+    credential["response"]["userHandle"] = json!("");
+    let granted = browser
+        .post("/step-up/finish", finish(&started, &credential))
+        .await
+        .expect(200);
+    let shown = &granted["confirmation"]["response"]["response"];
+    assert!(shown["signature"].is_string());
+    assert_eq!(shown.get("userHandle"), None);
 }
