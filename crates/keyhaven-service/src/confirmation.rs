@@ -66,7 +66,9 @@ impl Confirmation {
         let mut response: serde_json::Value =
             serde_json::from_slice(response).map_err(|_| Error::invalid("credential: not JSON"))?;
         // Nor was an empty user handle one when it was verified. It is not signed.
-        if let Some(members) = response["response"].as_object_mut()
+        if let Some(members) = response
+            .get_mut("response")
+            .and_then(serde_json::Value::as_object_mut)
             && members.get("userHandle").is_some_and(|handle| handle == "")
         {
             members.remove("userHandle");
