@@ -672,6 +672,8 @@ fn a_leaf_may_be_the_anchor_of_itself_alone() {
     );
     assert!(!anchor(&leaf).is_authority());
     assert!(anchor(&chain.root()).is_authority());
+    let digest = ring::digest::digest(&ring::digest::SHA256, &leaf);
+    assert_eq!(anchor(&leaf).fingerprint().as_slice(), digest.as_ref());
 }
 
 #[test]
