@@ -91,6 +91,25 @@ fn client(ceremony: &mut impl Ceremony, outputs: Value) {
     ceremony.json(move |json| json["clientExtensionResults"] = outputs.clone());
 }
 
+/// Outputs, signed and the client's, each alone, that `none` did not ask for, where the policy refuses such.
+fn unsolicited<C: Ceremony>(
+    topic: &mut Topic,
+    none: &Twin<C>,
+    (line, refused): (&'static str, (&'static str, &str)),
+    by_authenticator: [(&str, &str, Cbor); 3],
+    by_client: [(&str, Value); 3],
+) {
+    let why = "nobody asked for this output, and the policy refuses such";
+    for (id, name, value) in by_authenticator {
+        let id = format!("policy-{}-unsolicited-signed-{id}", C::NAME);
+        topic.spoil(none, &id, line, refused, why, |c| signed(c, &[(name, value)]));
+    }
+    for (id, outputs) in by_client {
+        let id = format!("policy-{}-unsolicited-client-{id}", C::NAME);
+        topic.spoil(none, &id, line, refused, why, |c| client(c, outputs));
+    }
+}
+
 fn extensions_of_registrations(topic: &mut Topic) {
     const LINE: &str = "B28";
     const REFUSED: (&str, &str) = ("extension_not_allowed", "7.1.28");
@@ -102,35 +121,21 @@ fn extensions_of_registrations(topic: &mut Topic) {
         "nothing was asked for, and nothing came",
         registration,
     );
-    let unsolicited = "nobody asked for this output, and the policy refuses such";
-    for (id, name, value) in [
-        ("cred-protect", "credProtect", Cbor::Int(2)),
-        ("hmac-secret", "hmac-secret", Cbor::Bool(true)),
-        ("unknown", "example.x", Cbor::Bool(true)),
-    ] {
-        topic.spoil(
-            &none,
-            &format!("policy-reg-unsolicited-signed-{id}"),
-            LINE,
-            REFUSED,
-            unsolicited,
-            |r| signed(r, &[(name, value)]),
-        );
-    }
-    for (id, outputs) in [
-        ("cred-props", json!({"credProps": {"rk": true}})),
-        ("prf", json!({"prf": {"enabled": true}})),
-        ("unknown", json!({"exampleX": true})),
-    ] {
-        topic.spoil(
-            &none,
-            &format!("policy-reg-unsolicited-client-{id}"),
-            LINE,
-            REFUSED,
-            unsolicited,
-            |r| client(r, outputs),
-        );
-    }
+    unsolicited(
+        topic,
+        &none,
+        (LINE, REFUSED),
+        [
+            ("cred-protect", "credProtect", Cbor::Int(2)),
+            ("hmac-secret", "hmac-secret", Cbor::Bool(true)),
+            ("unknown", "example.x", Cbor::Bool(true)),
+        ],
+        [
+            ("cred-props", json!({"credProps": {"rk": true}})),
+            ("prf", json!({"prf": {"enabled": true}})),
+            ("unknown", json!({"exampleX": true})),
+        ],
+    );
     topic.vary(
         &none,
         "policy-reg-unsolicited-ignored",
@@ -261,35 +266,21 @@ fn extensions_of_assertions(topic: &mut Topic) {
         "nothing was asked for, and nothing came",
         assertion,
     );
-    let unsolicited = "nobody asked for this output, and the policy refuses such";
-    for (id, name, value) in [
-        ("cred-blob", "credBlob", Cbor::Bytes(vec![1])),
-        ("hmac-secret", "hmac-secret", Cbor::Bytes(vec![1; 32])),
-        ("unknown", "example.x", Cbor::Bool(true)),
-    ] {
-        topic.spoil(
-            &none,
-            &format!("policy-auth-unsolicited-signed-{id}"),
-            LINE,
-            REFUSED,
-            unsolicited,
-            |a| signed(a, &[(name, value)]),
-        );
-    }
-    for (id, outputs) in [
-        ("appid", json!({"appid": false})),
-        ("large-blob", json!({"largeBlob": {"blob": "AQ"}})),
-        ("unknown", json!({"exampleX": true})),
-    ] {
-        topic.spoil(
-            &none,
-            &format!("policy-auth-unsolicited-client-{id}"),
-            LINE,
-            REFUSED,
-            unsolicited,
-            |a| client(a, outputs),
-        );
-    }
+    unsolicited(
+        topic,
+        &none,
+        (LINE, REFUSED),
+        [
+            ("cred-blob", "credBlob", Cbor::Bytes(vec![1])),
+            ("hmac-secret", "hmac-secret", Cbor::Bytes(vec![1; 32])),
+            ("unknown", "example.x", Cbor::Bool(true)),
+        ],
+        [
+            ("appid", json!({"appid": false})),
+            ("large-blob", json!({"largeBlob": {"blob": "AQ"}})),
+            ("unknown", json!({"exampleX": true})),
+        ],
+    );
     topic.vary(
         &none,
         "policy-auth-unsolicited-ignored",
