@@ -66,7 +66,8 @@ pub struct ExpectedAssertion<'a> {
 /// Whether the user was known before an assertion was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ExpectedUser {
-    /// No: the response itself must name the account, so `userHandle` is required.
+    /// No: the response itself must name the account, so `userHandle` is required. Hand over the record's own
+    /// ([`CredentialRecord::user_handle`](crate::CredentialRecord)) to have it compared.
     Discoverable,
     /// Yes: the credential was looked up among that account's, and `userHandle` may be absent.
     Identified,

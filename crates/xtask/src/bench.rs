@@ -33,7 +33,7 @@ const RAW: &str = "raw ES256, ring";
 
 const GOALS: &[Goal] = &[
     Goal {
-        what: "an assertion costs at most 1.05 of its signature",
+        what: "an ES256 assertion costs at most 1.05 of its signature",
         case: "assertion ES256, from JSON",
         by: RAW,
         at_most: 1.05,
@@ -57,7 +57,7 @@ const WHY: &str = "\
     ### What is missed, and why\n\n\
     The parts leave out what such a server does beside them: it tells who asks and from where, bounds time and size, counts and\n\
     traces, draws a dozen random values, encrypts what session and event hold of a person, appends the event with its MAC, seals it\n\
-    in a Merkle tree, and answers with the account and the passkey. None of it is much; together it is as much as the signature.\n\
+    in a Merkle tree, and answers with the account and the passkey. None of it is much; together it is more than the signature.\n\
     In PostgreSQL one statement writes passkey, account, session, event and the event's place in the sealer's queue, with seven\n\
     entries in indexes and two foreign keys looked up. Through a bare client it costs five verifications before anything else is\n\
     done, so the goal for all of it, 6.5, could be reached only by storing less at a sign-in. That was weighed, and not done: the\n\
@@ -217,7 +217,8 @@ fn document(table: &str, goals: &str, logins: &str, why: &str) -> anyhow::Result
          The parts are measured without Keyhaven's code, in the same rounds: an axum server on tokio's usual threads that\n\
          answers the same requests with bodies of the same size and verifies one signature with ring before it answers a\n\
          finish; the same statements through bare tokio-postgres connections; the same commands through a bare Redis client.\n\
-         “Raw” is ring's verification alone. Ratios are medians of the rounds' ratios.\n\n\
+         “Raw” is ring's verification alone. Ratios are medians of the rounds' ratios; of store operations they are those of the\n\
+         medians beside them.\n\n\
          {logins}\n\
          {why}\
          `cargo xtask load` measures rates, latencies and round trips.\n\n\

@@ -1,7 +1,9 @@
 //! What a stranger can learn about who has an account: nothing, save that a username is taken.
 
 use keyhaven_service::{ClonePolicy, Settings};
+use keyhaven_storage::{Addition, Credential, Ending, EventId, NewRegistration, RegistrationAccount};
 use keyhaven_testkit::authenticator::{AssertionDraft, BE, BS, SoftwareAuthenticator, base64url_decode};
+use keyhaven_types::CredentialId;
 use serde_json::{Value, json};
 
 use crate::admin::lock;
@@ -201,6 +203,8 @@ async fn what_a_deployment_may_tell_and_what_is_told_otherwise() {
         ("locked", 403, "account_locked"),
         ("another handle", 401, "user_handle_mismatch"),
         ("a copy", 401, "counter_regression"),
+        ("a key that is none", 400, "public_key_invalid"),
+        ("a key of no known algorithm", 400, "unsupported_algorithm"),
     ] {
         for disclose_existence in [true, false] {
             let app = App::with(Settings {
@@ -257,12 +261,59 @@ async fn refused_for(app: &App, case: &str) -> Answer {
     let mut draft = device
         .draft_assertion(&started["publicKey"], "https://example.org")
         .unwrap();
-    if case == "another handle" {
-        draft.user_handle = Some(vec![1; 32]);
+    match case {
+        "another handle" => draft.user_handle = Some(vec![1; 32]),
+        "a key that is none" => draft.envelope_id = stored_with(app, &draft.envelope_id, Vec::clear).await,
+        // {1: 2, 3: -7, …}
+        "a key of no known algorithm" => {
+            draft.envelope_id = stored_with(app, &draft.envelope_id, |key| key[4] = 0x25).await;
+        }
+        _ => {}
     }
     stranger
         .post("/login/finish", finish(&started, &draft.finish()))
         .await
+}
+
+/// The id of a passkey that is this one, save for its key: damaged where it was stored, or of an algorithm that the build
+/// before could verify.
+async fn stored_with(app: &App, id: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let id = CredentialId::try_from(id).unwrap();
+    let owned = app.store.credential(&id).await.unwrap().unwrap();
+    let mut event = app
+        .store
+        .events_of(owned.account.id, None, 1)
+        .await
+        .unwrap()
+        .remove(0);
+    event.id = EventId(uuid::Uuid::from_u128(1));
+    let damaged = vec![7; 32];
+    let mut public_key = owned.credential.public_key.clone();
+    change(&mut public_key);
+    let registration = NewRegistration {
+        account: RegistrationAccount::Existing(Addition {
+            account: owned.account.id,
+            session: None,
+            uses_grant: None,
+            max_credentials: 10,
+            at: event.at,
+        }),
+        credential: Credential {
+            id: CredentialId::try_from(&damaged[..]).unwrap(),
+            public_key,
+            ..owned.credential
+        },
+        recovery: None,
+        claim: None,
+        session: None,
+        ends: Ending::Nothing,
+        password: None,
+        client_key: None,
+        reserved_id: false,
+        audit: event.into(),
+    };
+    let _ = app.store.commit_registration(registration).await.unwrap();
+    damaged
 }
 
 #[tokio::test]
