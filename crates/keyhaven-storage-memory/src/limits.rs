@@ -16,7 +16,7 @@ use keyhaven_storage::{Allowance, Bucket, LimitStore, StorageError};
 /// charges those who have a bucket, and meets a newcomer only where the hash puts both in the same of 65,536 sets.
 pub struct MemoryLimitStore {
     sets: Box<[Mutex<Set>]>,
-    epoch: Instant,
+    elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl MemoryLimitStore {
@@ -26,13 +26,20 @@ impl MemoryLimitStore {
     /// Every bucket full.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_sets(Self::SETS)
+        let epoch = Instant::now();
+        Self::with_clock(move || epoch.elapsed())
     }
 
-    fn with_sets(sets: usize) -> Self {
+    /// As [`Self::new`], where `elapsed` tells the time since then: the places come back as it passes.
+    #[must_use]
+    pub fn with_clock(elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self::of(Self::SETS, elapsed)
+    }
+
+    fn of(sets: usize, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self {
             sets: std::iter::repeat_with(Mutex::default).take(sets).collect(),
-            epoch: Instant::now(),
+            elapsed: Box::new(elapsed),
         }
     }
 
@@ -81,7 +88,7 @@ impl fmt::Debug for MemoryLimitStore {
 #[async_trait]
 impl LimitStore for MemoryLimitStore {
     async fn take(&self, buckets: &[Bucket]) -> Result<Allowance, StorageError> {
-        let now = Moment::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(Moment::MAX);
+        let now = Moment::try_from((self.elapsed)().as_nanos()).unwrap_or(Moment::MAX);
         Ok(self.take_all(buckets, now))
     }
 }
@@ -177,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_bucket_refills_evenly_and_tells_how_long_to_wait() {
-        let store = MemoryLimitStore::with_sets(4);
+        let store = MemoryLimitStore::of(4, || Duration::ZERO);
         let bucket = bucket(1, 6);
         let refused = |seconds| Allowance::Refused {
             retry_after: Duration::from_secs(seconds),
@@ -196,7 +203,7 @@ mod tests {
 
     #[test]
     fn in_a_full_table_newcomers_share_and_nobody_else_is_touched() {
-        let store = MemoryLimitStore::with_sets(1);
+        let store = MemoryLimitStore::of(1, || Duration::ZERO);
         let residents = 0..u64::try_from(PLACES_IN_SET).unwrap();
         for n in residents.clone() {
             assert!(granted(&store, bucket(n, 2), 0));
@@ -221,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_takes_no_more_memory_and_time() {
-        let store = MemoryLimitStore::with_sets(1_024);
+        let store = MemoryLimitStore::of(1_024, || Duration::ZERO);
         let (sets, size) = (store.sets.len(), size_of::<Mutex<Set>>());
         assert_eq!(size, 128);
         for n in 0..200_000_u64 {

@@ -4,14 +4,14 @@ mod support;
 
 use keyhaven_storage::contract::{CeremonySubject, LimitSubject};
 use keyhaven_testkit::redis::shared_url;
-use support::{Subject, options};
+use support::{Subject, patient};
 
 async fn open_ceremonies(max_pending: usize) -> impl CeremonySubject {
-    Subject::new(options(&shared_url()), max_pending)
+    Subject::new(patient(&shared_url()), max_pending)
 }
 
 async fn open_limits() -> impl LimitSubject {
-    Subject::new(options(&shared_url()), 1)
+    Subject::new(patient(&shared_url()), 1)
 }
 
 keyhaven_storage::ceremony_store_contract!(open_ceremonies);

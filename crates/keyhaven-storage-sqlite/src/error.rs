@@ -38,7 +38,7 @@ impl Failure {
     }
 
     /// Why, in a word.
-    fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Contradiction(_) => "contradiction",
             Self::Damaged(_) => "damaged",

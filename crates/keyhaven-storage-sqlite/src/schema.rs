@@ -4,8 +4,10 @@
 //! stop: each step says, in `schema_compatibility`, the oldest version that may still run once it is applied. What an old
 //! version still reads or writes goes no sooner than one release after the one that has stopped doing so.
 
+use std::time::{Duration, Instant};
+
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use crate::SqliteStore;
 use crate::error::Failure;
@@ -13,13 +15,16 @@ use crate::error::Failure;
 /// The steps, one per file; a released step never changes.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
+/// How long another process's migration is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Applies the steps that are missing, in one transaction, so that of several processes one does it.
 pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
     match look(store).await {
         Err(Failure::OlderSchema { .. }) => {}
         fits => return fits,
     }
-    let mut transaction = store.write().await?;
+    let mut transaction = alone(store).await?;
     match fits(&mut transaction).await {
         Err(Failure::OlderSchema { .. }) => {}
         // Another process was faster.
@@ -34,6 +39,17 @@ pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
         .map_err(Failure::Migration)?;
     fits(&mut transaction).await?;
     Ok(transaction.commit().await?)
+}
+
+/// The writing lock. Another process that has it may be migrating: in a large file that takes longer than anything else.
+async fn alone(store: &SqliteStore) -> Result<Transaction<'static, Sqlite>, Failure> {
+    let started = Instant::now();
+    loop {
+        match store.write().await {
+            Err(failure) if failure.reason() == "busy" && started.elapsed() < PATIENCE => {}
+            begun => return begun,
+        }
+    }
 }
 
 /// Whether this version may work with the schema as it stands, looked at in one moment.

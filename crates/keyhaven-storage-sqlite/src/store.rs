@@ -138,7 +138,7 @@ impl SqliteStore {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    async fn connect(options: &SqliteOptions) -> Result<Self, Failure> {
+    pub(crate) async fn connect(options: &SqliteOptions) -> Result<Self, Failure> {
         make_private_file(&options.path)?;
         let connection = SqliteConnectOptions::new()
             .filename(&options.path)

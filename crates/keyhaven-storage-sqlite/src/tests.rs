@@ -173,6 +173,24 @@ async fn a_lock_held_elsewhere_is_an_error_in_time() {
     store.append_event(event(1)).await.unwrap();
 }
 
+/// A migration that another process is at is waited for, longer than other writing.
+#[tokio::test]
+async fn a_start_waits_for_a_migration_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        busy_timeout: Duration::from_millis(10),
+        ..SqliteOptions::new(directory.path().join("keyhaven.db"))
+    };
+    let migrating = SqliteStore::connect(&options).await.unwrap();
+    let lock = migrating.write().await.unwrap();
+    let starting = tokio::spawn(async move { SqliteStore::open(&options).await });
+    // Many times as long as others wait.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!starting.is_finished());
+    lock.rollback().await.unwrap();
+    starting.await.unwrap().unwrap().ping().await.unwrap();
+}
+
 /// Every query finds its rows by an index: none reads a whole table.
 #[tokio::test]
 async fn no_query_scans_a_table() {

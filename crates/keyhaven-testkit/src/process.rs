@@ -18,10 +18,16 @@ impl TempDir {
     #[must_use]
     pub fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("keyhaven-{name}-{}-{n}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
+        loop {
+            let n = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = std::env::temp_dir().join(format!("keyhaven-{name}-{}-{n}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Self(path),
+                // Left behind by a process of the same number that was killed.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("a temporary directory {}: {error}", path.display()),
+            }
+        }
     }
 
     /// Where it is.
@@ -44,8 +50,8 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        // The helpers of a process that has just ended may still be writing their last files.
-        for _ in 0..50 {
+        // The helpers of a process that has just ended may still be writing their last files: half a minute.
+        for _ in 0..1500 {
             match std::fs::remove_dir_all(&self.0) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     std::thread::sleep(Duration::from_millis(20));
@@ -150,7 +156,7 @@ impl Server {
     }
 
     fn wait_until_healthy(&mut self) {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until {
             // Else somebody else's server on this port could be taken for ours.
             if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
@@ -213,8 +219,15 @@ impl Drop for Server {
 #[must_use]
 pub fn free_port() -> u16 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    // Processes that test at the same time begin at different places.
-    let begin = std::process::id().wrapping_mul(37);
+    // Tests that run at the same time begin at different places: nextest numbers them.
+    let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT")
+        .ok()
+        .and_then(|slot| slot.parse::<u32>().ok());
+    let process = std::process::id();
+    let begin = slot.map_or_else(
+        || process.wrapping_mul(37),
+        |slot| slot.wrapping_mul(500).wrapping_add(process % 400),
+    );
     for _ in 0..10_000 {
         let n = begin.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(20_000 + n % 10_000).expect("less than 30,000");

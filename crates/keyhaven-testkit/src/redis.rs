@@ -366,7 +366,8 @@ pub fn cluster() -> Result<Cluster, String> {
             "--cluster-port",
             &bus,
             "--cluster-node-timeout",
-            "2000",
+            // Longer than a busy machine stands still.
+            "15000",
         ])?);
     }
     let slots = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];

@@ -17,10 +17,10 @@ const SCRIPT: &str = r"
     window.make = async () => (await navigator.credentials.create({publicKey: {
         rp: {id: 'localhost', name: 'driver'}, user: {id: new Uint8Array(16), name: 'a', displayName: 'a'},
         challenge: new Uint8Array(32), pubKeyCredParams: [{type: 'public-key', alg: -7}, {type: 'public-key', alg: -257}],
-        authenticatorSelection: {residentKey: 'required', userVerification: 'required'}, timeout: 5000,
+        authenticatorSelection: {residentKey: 'required', userVerification: 'required'}, timeout: 60000,
     }})).id;
     window.flags = async () => new Uint8Array((await navigator.credentials.get({publicKey: {
-        rpId: 'localhost', challenge: new Uint8Array(32), userVerification: 'required', timeout: 5000,
+        rpId: 'localhost', challenge: new Uint8Array(32), userVerification: 'required', timeout: 60000,
     }})).response.authenticatorData)[32];
 ";
 

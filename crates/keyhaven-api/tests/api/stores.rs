@@ -2,6 +2,7 @@
 //! promises is the same on all of them, with personal data encrypted before it gets there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyhaven_storage::DurableStore;
 use keyhaven_storage_encrypted::{Encrypted, KeyRing};
@@ -51,7 +52,10 @@ impl TestStore {
 
     async fn on_postgres() -> Self {
         let database = tokio::task::spawn_blocking(Database::fresh).await.unwrap();
-        let options: PostgresOptions = database.url().parse().unwrap();
+        let mut options: PostgresOptions = database.url().parse().unwrap();
+        // A busy machine may take its time.
+        options.acquire_timeout = Duration::from_secs(60);
+        options.statement_timeout = Duration::from_secs(60);
         Self {
             durable: encrypted(PostgresStore::open(&options).await.unwrap()),
             place: Place::Database(Arc::new(database)),

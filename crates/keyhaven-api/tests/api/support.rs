@@ -33,6 +33,9 @@ use crate::stores::TestStore;
 pub(crate) const ORIGIN: &str = "https://example.org";
 pub(crate) const OTHER_ORIGIN: &str = "https://login.example.org";
 
+/// Milliseconds since 1970 at which the tests' clock begins.
+const BEGINNING: i64 = 1_800_000_000_000;
+
 pub(crate) struct FakeClock(pub(crate) AtomicI64);
 
 impl Clock for FakeClock {
@@ -135,6 +138,7 @@ impl Transport for Post {
 
 /// What differs between the servers that tests put together.
 struct Ports {
+    clock: Arc<FakeClock>,
     store: TestStore,
     ceremonies: Arc<dyn CeremonyStore>,
     limits: Arc<dyn LimitStore>,
@@ -146,10 +150,17 @@ struct Ports {
 
 impl Ports {
     fn new(store: TestStore) -> Self {
+        let clock = Arc::new(FakeClock(AtomicI64::new(BEGINNING)));
+        // Limits are of the same time, which stands still: however slow a machine, no place comes back meanwhile.
+        let limits = MemoryLimitStore::with_clock({
+            let clock = clock.clone();
+            move || Duration::from_millis(clock.0.load(Ordering::SeqCst).abs_diff(BEGINNING))
+        });
         Self {
+            clock,
             store,
             ceremonies: Arc::new(MemoryCeremonyStore::new(1_000)),
-            limits: Arc::new(MemoryLimitStore::new()),
+            limits: Arc::new(limits),
             anchors: None,
             crosscheck: None,
             apps: NativeApps::default(),
@@ -243,7 +254,6 @@ impl App {
 
     async fn assembled(settings: Settings, ports: Ports, base_path: &str) -> Self {
         let store = ports.store.durable.clone();
-        let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
         let operations = Operations::default();
         let keyhaven = Keyhaven::new(
             settings,
@@ -251,7 +261,7 @@ impl App {
                 durable: store.clone(),
                 ceremonies: ports.ceremonies,
                 limits: ports.limits,
-                clock: clock.clone(),
+                clock: ports.clock.clone(),
                 observer: Arc::new(operations.metrics.clone()),
                 random: Arc::new(CountingRandom(AtomicU64::new(0))),
                 anchors: ports.anchors,
@@ -276,7 +286,7 @@ impl App {
             router: router(keyhaven.clone(), api, operations),
             base_path: base_path.into(),
             keyhaven,
-            clock,
+            clock: ports.clock,
             store,
             place: ports.store,
         }

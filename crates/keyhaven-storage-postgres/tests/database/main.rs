@@ -9,10 +9,13 @@ mod records;
 mod round_trips;
 mod schema;
 
+use std::time::Duration;
+
 use keyhaven_storage::{AccountStore as _, RegistrationOutcome, StorageError};
 use keyhaven_storage_postgres::{PostgresOptions, PostgresStore};
 use keyhaven_testkit::postgres::Database;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use tokio::task::JoinHandle;
 
 async fn with_anna() -> (Database, PostgresStore) {
     let database = Database::fresh();
@@ -44,6 +47,18 @@ async fn number(connection: &mut PgConnection, sql: &str) -> i64 {
         .await
         .unwrap()
         .get(0)
+}
+
+/// Until `work` waits for a lock that `other` holds, in a transaction.
+async fn comes_to_wait<T>(other: &mut PgConnection, work: &JoinHandle<T>) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'";
+    while number(other, waiting).await == 0 {
+        assert!(!work.is_finished(), "it waits for nobody");
+        // Within a transaction the activity is looked at once, and remembered.
+        other.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 fn reason(error: &StorageError) -> String {

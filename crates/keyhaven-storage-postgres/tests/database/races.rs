@@ -1,6 +1,6 @@
 //! Races, with the moment of meeting chosen: each commit has begun, and waits, when what it was begun on changes.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use keyhaven_storage::{
     AccountStore as _, AssertionCommit, AssertionOutcome, NewRegistration, RegistrationAccount,
@@ -8,21 +8,15 @@ use keyhaven_storage::{
 };
 use keyhaven_types::{CredentialId, UnixTime};
 use sqlx::{Executor as _, PgConnection};
+use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 
 use crate::records::{addition, anna, event, login, session};
-use crate::{number, open, raw, with_anna};
+use crate::{comes_to_wait, number, open, raw, with_anna};
 
 /// Begins `work`, which must come to wait for `other`; then lets `other` end as told, and answers what came of it.
 async fn meanwhile<T>(other: &mut PgConnection, work: JoinHandle<T>, end: &'static str) -> T {
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'";
-    while number(other, waiting).await == 0 {
-        assert!(!work.is_finished(), "it waits for nobody");
-        // Within a transaction the activity is looked at once, and remembered.
-        other.execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    comes_to_wait(other, &work).await;
     other.execute(end).await.unwrap();
     work.await.unwrap()
 }
@@ -257,10 +251,14 @@ async fn several_processes_tidy_up_at_once() {
     }
     let now = UnixTime::from_millis(1000);
     let mut tidying = Vec::new();
+    let together = Arc::new(Barrier::new(8));
     for _ in 0..8 {
-        let store = open(database.url()).await;
+        let (store, together) = (open(database.url()).await, Arc::clone(&together));
         tidying.push(tokio::spawn(async move {
             let mut dropped = 0;
+            // Connected, so that they begin together.
+            store.ping().await?;
+            together.wait().await;
             loop {
                 match store.purge_expired_sessions(now, 100).await? {
                     0 => return Ok::<_, StorageError>(dropped),

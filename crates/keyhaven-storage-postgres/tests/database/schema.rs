@@ -11,7 +11,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use crate::records::event;
-use crate::{number, open, options, raw, reason, with_anna};
+use crate::{comes_to_wait, number, open, options, raw, reason, with_anna};
 
 /// The steps, one per file.
 const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
@@ -407,8 +407,7 @@ async fn has_passkey_stays_true_where_writers_race() {
             .await
             .unwrap();
     });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!second.is_finished(), "the second waits for the first");
+    comes_to_wait(&mut first, &second).await;
     first.execute("COMMIT").await.unwrap();
     second.await.unwrap();
     assert_eq!(

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keyhaven_storage::DurableStore;
@@ -13,7 +14,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 /// A fresh, empty store.
 pub(crate) async fn open() -> Subject {
     let database = Database::fresh();
-    let options: PostgresOptions = database.url().parse().unwrap();
+    let mut options: PostgresOptions = database.url().parse().unwrap();
+    // What the contract asks for is not patience: a busy machine may take its time.
+    options.acquire_timeout = Duration::from_secs(60);
+    options.statement_timeout = Duration::from_secs(60);
     let store = Arc::new(PostgresStore::open(&options).await.unwrap());
     Subject {
         database,

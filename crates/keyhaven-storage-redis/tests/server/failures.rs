@@ -25,7 +25,7 @@ async fn refuses(store: &RedisStore) {
 
 /// A server that comes back is used again, by the first call or the next: the one that finds the connection broken.
 async fn recovers(store: &RedisStore) {
-    for _ in 0..100 {
+    for _ in 0..1200 {
         if store.ping().await.is_ok() {
             return works(store).await;
         }

@@ -1,18 +1,21 @@
 //! Sentinel and Cluster, of real servers.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use keyhaven_storage::{Allowance, Bucket, CeremonyId, CeremonyStore, LimitStore, Put};
+use keyhaven_storage::{Allowance, Bucket, CeremonyId, CeremonyStore, LimitStore, PendingCeremony, Put};
 use keyhaven_storage_redis::RedisStore;
 use keyhaven_testkit::redis::{cluster, sentinels};
+use keyhaven_types::UnixTime;
 
-use crate::support::{fresh_rp_id, options};
+use crate::support::{fresh_rp_id, options, patient};
 use crate::{NOW, bucket, ceremony, counted, id, open, works};
 
-/// Tries until it works: fail-over takes a few seconds.
+/// Tries until it works: fail-over takes a few seconds, and half a minute more where a Sentinel has noticed that the
+/// machine stood still.
 async fn works_again(store: &RedisStore) {
-    for _ in 0..600 {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while Instant::now() < deadline {
         if store.ping().await.is_ok() {
             return works(store).await;
         }
@@ -48,15 +51,23 @@ fn random_id(n: u64) -> CeremonyId {
     CeremonyId(bytes)
 }
 
+/// A ceremony that lasts as long as thousands of calls may take.
+fn lasting() -> PendingCeremony {
+    PendingCeremony {
+        expires_at: UnixTime::from_millis(NOW.as_millis() + 3_600_000),
+        ..ceremony()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_shares_the_work_and_keeps_the_bound() {
     let mut servers = cluster().unwrap();
-    let (rp_id, options) = (fresh_rp_id(), options(&servers.url()));
-    let store = RedisStore::new(&options, rp_id, 6_400).unwrap();
+    let rp_id = fresh_rp_id();
+    let store = RedisStore::new(&patient(&servers.url()), rp_id.clone(), 6_400).unwrap();
     works(&store).await;
     let mut stored = Vec::new();
     for n in 0..8_000 {
-        match store.put(random_id(n), ceremony(), NOW).await.unwrap() {
+        match store.put(random_id(n), lasting(), NOW).await.unwrap() {
             Put::Stored => stored.push(n),
             Put::Full => {}
         }
@@ -71,7 +82,7 @@ async fn a_cluster_shares_the_work_and_keeps_the_bound() {
     for n in stored {
         assert_eq!(
             CeremonyStore::take(&store, random_id(n), NOW).await.unwrap(),
-            Some(ceremony())
+            Some(lasting())
         );
     }
     // Buckets that are near each other are decided together, those that are not, at the same time.
@@ -97,6 +108,8 @@ async fn a_cluster_shares_the_work_and_keeps_the_bound() {
     );
 
     // With a node away, its part is an error, and the others are used.
+    let store = RedisStore::new(&options(&servers.url()), rp_id, 6_400).unwrap();
+    works_again(&store).await;
     servers.nodes[0].kill();
     let mut answers = HashSet::new();
     for n in 10_000..10_030 {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keyhaven_storage::contract::{CeremonySubject, LimitSubject};
@@ -20,6 +21,14 @@ pub(crate) fn fresh_rp_id() -> RpId {
 
 pub(crate) fn options(url: &str) -> RedisOptions {
     url.parse().unwrap()
+}
+
+/// Of tests that are about something else than patience: a busy machine may take its time.
+pub(crate) fn patient(url: &str) -> RedisOptions {
+    let mut options = options(url);
+    options.connect_timeout = Duration::from_secs(30);
+    options.response_timeout = Duration::from_secs(30);
+    options
 }
 
 pub(crate) struct Subject {

@@ -102,7 +102,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // It ends its helpers when it is asked to; killed, it leaves them to notice.
         self.connection.close_browser();
-        let until = Instant::now() + Duration::from_secs(2);
+        let until = Instant::now() + Duration::from_secs(30);
         while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -40,14 +40,24 @@ impl Browser {
         }
     }
 
-    /// Waits until an expression is true, at most 20 seconds.
+    /// Waits until an expression is true, at most a minute.
     pub fn wait_for(&mut self, expression: &str) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while self.try_evaluate(expression) != Ok(Value::Bool(true)) {
+        self.wait_until(expression, |value| *value == Value::Bool(true));
+    }
+
+    /// Waits until an expression has such a value, at most a minute.
+    fn wait_until(&mut self, expression: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Ok(value) = self.try_evaluate(expression)
+                && holds(&value)
+            {
+                return value;
+            }
             if Instant::now() >= until {
                 let page = self.try_evaluate("document.body.innerText").unwrap_or_default();
                 panic!(
-                    "not within 20 s: {expression}\ncomplaints: {:?}\npage: {page}",
+                    "not within a minute: {expression}\ncomplaints: {:?}\npage: {page}",
                     self.complaints()
                 );
             }
@@ -59,8 +69,7 @@ impl Browser {
     /// and nothing on the page is busy (`aria-busy`).
     pub fn click(&mut self, selector: &str) {
         let place = format!("({CLICKABLE})({})", json!(selector));
-        self.wait_for(&format!("{place} !== null"));
-        let middle = self.evaluate(&place);
+        let middle = self.wait_until(&place, |place| !place.is_null());
         for (kind, buttons) in [("mousePressed", 1), ("mouseReleased", 0)] {
             let event = json!({
                 "type": kind, "x": middle[0], "y": middle[1], "button": "left", "buttons": buttons, "clickCount": 1,
