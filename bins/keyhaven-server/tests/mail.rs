@@ -1,10 +1,12 @@
 //! Mails, by a real server to a real mail server.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
+use std::time::{Duration, Instant};
+
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_testkit::client::{Client, finish};
 use keyhaven_testkit::postgres::Database;
-use keyhaven_testkit::process::{Server, TempDir};
+use keyhaven_testkit::process::{Server, TempDir, free_port};
 use keyhaven_testkit::smtp::MailServer;
 use serde_json::{Value, json};
 
@@ -40,6 +42,27 @@ fn verify(person: &Person, token: &str) -> Value {
         .client
         .send("POST", "/email/verify", Some(&person.session), Some(&body));
     answer.unwrap().ok()
+}
+
+/// Waits until this server, whose numbers are at this address, has tried in vain to send a mail, and noted that.
+fn wait_until_postponed(metrics: &str) {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let numbers = ureq::get(format!("http://{metrics}/metrics"))
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap();
+        let postponed = numbers
+            .lines()
+            .find_map(|line| line.strip_prefix(r#"keyhaven_mails_total{outcome="postponed"} "#));
+        if postponed.unwrap() != "0" {
+            return;
+        }
+        assert!(Instant::now() < until, "no mail was tried");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn an_address_is_proven(environment: &[(&str, &str)]) {
@@ -79,9 +102,16 @@ fn mails_travel_encrypted_and_to_nobody_whose_certificate_is_not_trusted() {
     let post = MailServer::start_with_tls();
     let (url, certificate) = (post.url(), post.certificate());
     // The certificate is nobody's that the system knows: the mail waits.
-    let mut server = Server::start(KEYHAVEN, &[("KEYHAVEN_MAIL__URL", url.as_str())]);
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut server = Server::start(
+        KEYHAVEN,
+        &[
+            ("KEYHAVEN_MAIL__URL", url.as_str()),
+            ("KEYHAVEN_METRICS_LISTEN", &metrics),
+        ],
+    );
     let anna = register(&server, "anna", "anna@example.com");
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    wait_until_postponed(&metrics);
     assert!(post.mails().is_empty());
     drop(anna);
     server.kill();
@@ -103,10 +133,19 @@ fn a_mail_server_that_was_away_gets_what_waited_once_it_is_back() {
     let mut post = MailServer::start();
     post.stop();
     let url = post.url();
-    let mut server = Server::start(KEYHAVEN, &[("KEYHAVEN_MAIL__URL", url.as_str())]);
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut server = Server::start(
+        KEYHAVEN,
+        &[
+            ("KEYHAVEN_MAIL__URL", url.as_str()),
+            ("KEYHAVEN_METRICS_LISTEN", &metrics),
+        ],
+    );
     let anna = register(&server, "anna", "anna@example.com");
-    // Tried and failed, also across a restart of ours.
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    // Tried and failed, also across a restart of ours. Not by a kill: one in the midst of the next attempt would leave
+    // the mail leased for minutes.
+    wait_until_postponed(&metrics);
+    assert!(server.stop().unwrap().success());
     server.restart();
     post.run();
     let mails = post.wait_for(1);
@@ -144,10 +183,10 @@ fn without_a_word_about_mail_a_developer_reads_them_in_the_browser() {
     let server = Server::start(KEYHAVEN, &[]);
     let anna = register(&server, "anna", "anna@example.com");
     let mut page = String::new();
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(30);
     while !page.contains("Confirm your e-mail address") {
-        assert!(std::time::Instant::now() < until, "{page}");
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(Instant::now() < until, "{page}");
+        std::thread::sleep(Duration::from_millis(100));
         page = ureq::get(format!("{}/dev/mails", server.origin()))
             .call()
             .unwrap()

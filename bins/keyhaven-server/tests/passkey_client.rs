@@ -102,7 +102,7 @@ fn finish(started: &Value, credential: &Value) -> Value {
 fn post(server: &Server, path: &str, body: &Value, status: u16) -> Value {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(10)))
+        .timeout_global(Some(Duration::from_secs(60)))
         .build()
         .into();
     let mut answer = agent

@@ -4,19 +4,17 @@
 //! stop: each step says, in `schema_compatibility`, the oldest version that may still run once it is applied. What an old
 //! version still reads or writes goes no sooner than one release after the one that has stopped doing so.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use crate::SqliteStore;
 use crate::error::Failure;
+use crate::store::START_PATIENCE;
 
 /// The steps, one per file; a released step never changes.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
-
-/// How long another process's migration is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Applies the steps that are missing, in one transaction, so that of several processes one does it.
 pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
@@ -41,12 +39,12 @@ pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
     Ok(transaction.commit().await?)
 }
 
-/// The writing lock. Another process that has it may be migrating: in a large file that takes longer than anything else.
+/// The writing lock, which another process that migrates may have.
 async fn alone(store: &SqliteStore) -> Result<Transaction<'static, Sqlite>, Failure> {
     let started = Instant::now();
     loop {
         match store.write().await {
-            Err(failure) if failure.reason() == "busy" && started.elapsed() < PATIENCE => {}
+            Err(failure) if failure.reason() == "busy" && started.elapsed() < START_PATIENCE => {}
             begun => return begun,
         }
     }

@@ -13,6 +13,10 @@ use crate::SqliteOptions;
 use crate::error::{Failure, primary_code};
 use crate::{backup, schema};
 
+/// How long a start waits for other processes that are making the file, or migrating it: in a large one that takes longer
+/// than anything else they do.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Accounts, credentials, sessions, grants, signing keys and events in one SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
@@ -162,12 +166,8 @@ impl SqliteStore {
                 .max_lifetime(None)
         };
         let writer = pool().min_connections(1).max_connections(1).idle_timeout(None);
-        let writer = connect_patiently(
-            writer,
-            connection.clone().journal_mode(SqliteJournalMode::Wal),
-            options,
-        )
-        .await?;
+        let writer =
+            connect_patiently(writer, connection.clone().journal_mode(SqliteJournalMode::Wal)).await?;
         let readers = pool().max_connections(options.readers.max(1));
         let readers = readers.connect_lazy_with(connection.pragma("query_only", "ON"));
         Ok(Self { writer, readers })
@@ -196,12 +196,11 @@ fn make_private_file(path: &Path) -> Result<(), std::io::Error> {
 async fn connect_patiently(
     pool: SqlitePoolOptions,
     connection: SqliteConnectOptions,
-    options: &SqliteOptions,
 ) -> Result<SqlitePool, sqlx::Error> {
     let started = Instant::now();
     loop {
         match pool.clone().connect_with(connection.clone()).await {
-            Err(error) if is_busy(&error) && started.elapsed() < options.busy_timeout => {
+            Err(error) if is_busy(&error) && started.elapsed() < START_PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             connected => return connected,
@@ -209,7 +208,7 @@ async fn connect_patiently(
     }
 }
 
-/// SQLITE_BUSY and SQLITE_LOCKED.
+/// SQLITE_BUSY and SQLITE_LOCKED, and having waited for either.
 fn is_busy(error: &sqlx::Error) -> bool {
-    matches!(primary_code(error), Some(5 | 6))
+    matches!(error, sqlx::Error::PoolTimedOut) || matches!(primary_code(error), Some(5 | 6))
 }

@@ -1,6 +1,8 @@
 //! Somebody who has the whole database: reads and writes what they like, past every trigger.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _};
 
@@ -31,11 +33,7 @@ impl Intruder {
         let statements: Vec<String> = statements.iter().map(|sql| sql.as_ref().to_owned()).collect();
         self.block_on(async {
             if let Some(path) = self.url.strip_prefix("sqlite:") {
-                let mut connection = SqliteConnectOptions::new()
-                    .filename(path)
-                    .connect()
-                    .await
-                    .expect("the file");
+                let mut connection = sqlite(path).connect().await.expect("the file");
                 if past_triggers {
                     let triggers = connection
                         .fetch_all("SELECT name FROM sqlite_master WHERE type = 'trigger'")
@@ -74,7 +72,7 @@ impl Intruder {
         self.block_on(async {
             let steps = sqlx::migrate::Migrator::new(steps).await.expect("the steps");
             let done = if let Some(path) = self.url.strip_prefix("sqlite:") {
-                let options = SqliteConnectOptions::new().filename(path);
+                let options = sqlite(path);
                 let mut connection = options.create_if_missing(true).connect().await.expect("the file");
                 let done = steps.run_direct(Some(last), &mut connection, false).await;
                 connection.close().await.expect("the file");
@@ -94,11 +92,7 @@ impl Intruder {
     pub fn texts(&self, query: &str) -> Vec<String> {
         self.block_on(async {
             if let Some(path) = self.url.strip_prefix("sqlite:") {
-                let mut connection = SqliteConnectOptions::new()
-                    .filename(path)
-                    .connect()
-                    .await
-                    .expect("the file");
+                let mut connection = sqlite(path).connect().await.expect("the file");
                 let rows = connection.fetch_all(AssertSqlSafe(query.to_owned())).await;
                 connection.close().await.expect("its end");
                 rows.expect(query).iter().map(|row| row.get(0)).collect()
@@ -145,4 +139,11 @@ impl Intruder {
             .expect("a runtime")
             .block_on(work)
     }
+}
+
+/// A server may be at work on the file: it is waited for as long as a busy machine needs.
+fn sqlite(path: &str) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(60))
 }

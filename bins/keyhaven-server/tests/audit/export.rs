@@ -16,7 +16,7 @@ pub(crate) fn the_log_is_sealed_and_verifies(log: &Log) {
         said.text
     );
     assert!(said.text.contains(" checkpoints"), "{}", said.text);
-    // The newest checkpoint is in the file: the server kept it when it stopped.
+    // The newest checkpoint is in the file: the server kept it while it ran.
     let newest = log
         .intruder()
         .texts("SELECT CAST(max(number) AS text) FROM audit_batches");

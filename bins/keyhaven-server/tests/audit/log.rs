@@ -101,11 +101,14 @@ impl Log {
                 fail(&server);
             }
             database.execute_with_triggers(&[again]);
-            // Sealed while the server runs, by itself.
-            until("nothing is sealed", || {
+            // Sealed while the server runs, by itself, and its checkpoint kept: batches are numbered from 1.
+            until("nothing is sealed and kept", || {
                 let count = database.texts("SELECT CAST(count(*) AS text) FROM audit_batches");
                 let waiting = database.texts("SELECT CAST(count(*) AS text) FROM audit_unsealed");
-                count[0].parse::<u32>().unwrap() >= batch && waiting == ["0"]
+                let kept = std::fs::read_to_string(&checkpoints).unwrap_or_default();
+                count[0].parse::<u32>().unwrap() >= batch
+                    && waiting == ["0"]
+                    && kept.contains(&format!("\nbatch {}\n", count[0]))
             });
         }
         // From here on events stay as they are.
@@ -128,8 +131,6 @@ impl Log {
                 ("KEYHAVEN_SECRET_KEY_FILE", key.as_str()),
             ],
         );
-        // It answers a moment before it listens to signals.
-        std::thread::sleep(Duration::from_millis(500));
         let status = server.stop().unwrap();
         assert!(status.success(), "{status}");
     }

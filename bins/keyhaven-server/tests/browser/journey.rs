@@ -32,14 +32,17 @@ fn autofill_signs_in_without_a_click() {
     assert_eq!(visit.browser.text("#greeting-name"), "alice");
 }
 
-/// Opens the page with a passkey that autofill signs in with, the answer to which takes its time.
-fn with_a_slow_autofill_sign_in() -> Visit {
+/// Opens the page with a passkey that autofill signs in with; the sign-in is held back until [`let_autofill_go_on`].
+fn with_a_held_autofill_sign_in() -> Visit {
     let mut visit = Visit::new();
     visit.register("alice");
     visit.sign_out();
-    let source = "const swift = fetch; window.asked = []; window.fetch = async (url, options) => { \
+    // One promise for the whole page: whoever asks after it was kept is not held back any more.
+    let source = "const swift = fetch; window.asked = []; \
+        const held = new Promise(resolve => { window.release = resolve; }); \
+        window.fetch = async (url, options) => { \
         const path = new URL(url).pathname; window.asked.push(path); \
-        if (path === '/login/finish') await new Promise(resolve => setTimeout(resolve, 1000)); \
+        if (path === '/login/finish') await held; \
         return swift(url, options); };";
     let parameters = json!({"source": source});
     visit
@@ -51,10 +54,19 @@ fn with_a_slow_autofill_sign_in() -> Visit {
     visit
 }
 
+/// Lets the sign-in that is held back go on, once this button's click is under way.
+fn let_autofill_go_on(visit: &mut Visit, button: &str) {
+    visit.browser.wait_for(&format!(
+        "document.querySelector('{button}[aria-busy=true]') !== null"
+    ));
+    visit.browser.evaluate("window.release()");
+}
+
 #[test]
 fn a_sign_in_asked_for_while_autofill_signs_in_is_that_one() {
-    let mut visit = with_a_slow_autofill_sign_in();
+    let mut visit = with_a_held_autofill_sign_in();
     visit.browser.click("#signin-passkey-button");
+    let_autofill_go_on(&mut visit, "#signin-passkey-button");
     visit.state("signed-in");
     visit.says("signed_in");
     let finishes = "window.asked.filter(path => path === '/login/finish').length";
@@ -63,10 +75,11 @@ fn a_sign_in_asked_for_while_autofill_signs_in_is_that_one() {
 
 #[test]
 fn an_account_asked_for_while_autofill_signs_in_is_not_made() {
-    let mut visit = with_a_slow_autofill_sign_in();
+    let mut visit = with_a_held_autofill_sign_in();
     visit.browser.click("#show-register");
     visit.browser.fill("#register-username", "bob");
     visit.browser.click("#register-button");
+    let_autofill_go_on(&mut visit, "#register-button");
     visit.state("signed-in");
     assert_eq!(visit.browser.text("#greeting-name"), "alice");
     assert_eq!(
@@ -77,15 +90,18 @@ fn an_account_asked_for_while_autofill_signs_in_is_not_made() {
 
 #[test]
 fn a_pending_autofill_renews_its_ceremony_before_it_ends() {
-    let mut visit = Visit::with(&[("KEYHAVEN_CEREMONY_TTL_SECONDS", "3")]);
-    visit.register("alice");
-    visit.sign_out();
-    // Autofill is offered on a fresh page and nobody answers: the ceremonies it is started with come and go.
-    visit.open();
-    visit.browser.wait_for(
-        "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/login/start')).length >= 3",
-    );
-    // Somebody answers only now, long after the first ceremony has ended.
+    // Each is renewed after 6 of its 10 seconds, 3 before the page would begin afresh.
+    let mut visit = Visit::with_ceremonies_of(10, |visit| {
+        visit.register("alice");
+        visit.sign_out();
+    });
+    // Autofill is offered on that fresh page and nobody answers: the ceremonies it is started with come and go.
+    for starts in 1..=3 {
+        visit.browser.wait_for(&format!(
+            "performance.getEntriesByType('resource').filter(e => e.name.endsWith('/login/start')).length >= {starts}"
+        ));
+    }
+    // Somebody answers only now, after the first ceremony has ended.
     visit.offered_autofill();
     visit.browser.set_automatic_presence(true);
     visit.state("signed-in");

@@ -13,6 +13,7 @@ mod site;
 mod words;
 
 use keyhaven_testkit::browser::{AuthenticatorOptions, Browser};
+use keyhaven_testkit::process::TempDir;
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -37,6 +38,20 @@ impl Visit {
         // Autofill would sign in by itself wherever a passkey is found; tests that are about it turn this on.
         browser.set_automatic_presence(false);
         let mut visit = Self { site, browser };
+        visit.open();
+        visit
+    }
+
+    /// As [`Self::new`], with ceremonies that last so many seconds, but not before this is prepared: what takes long on
+    /// a busy machine is not to fail before the test has begun. The page is open anew.
+    fn with_ceremonies_of(seconds: u32, prepare: impl FnOnce(&mut Self)) -> Self {
+        let directory = TempDir::new("configuration");
+        let file = directory.path().join("keyhaven.toml");
+        std::fs::write(&file, "").unwrap();
+        let mut visit = Self::with(&[("KEYHAVEN_CONFIG", file.to_str().unwrap())]);
+        prepare(&mut visit);
+        std::fs::write(&file, format!("ceremony_ttl_seconds = {seconds}\n")).unwrap();
+        visit.site.restart();
         visit.open();
         visit
     }

@@ -12,20 +12,21 @@ use crate::site::{Person, Site, on_each};
 const USER_AGENT: &str = "Rotating/1.0";
 
 /// Signs in for as long as it is told to, and counts. A server that is just started anew may be away, or not know a
-/// ceremony that the one before has begun; nothing else may go wrong.
+/// ceremony that the one before has begun; nothing else may go wrong. `turns` moves when the server goes and when it is
+/// back: it is odd while the server is away.
 fn keep_signing_in(
     origin: &str,
     person: &mut Person,
     stop: &AtomicBool,
     done: &AtomicU32,
-    away: &AtomicBool,
+    turns: &AtomicU32,
 ) {
     let client = Client::with_user_agent(origin, USER_AGENT);
     while !stop.load(Ordering::SeqCst) {
         let body = json!({"username": person.name});
-        let was_away = away.load(Ordering::SeqCst);
+        let before = turns.load(Ordering::SeqCst);
         let excused = |what: &str| {
-            let excused = was_away || away.load(Ordering::SeqCst);
+            let excused = before % 2 == 1 || turns.load(Ordering::SeqCst) != before;
             assert!(excused, "{}: {what}", person.name);
             std::thread::sleep(Duration::from_millis(10));
         };
@@ -95,25 +96,23 @@ fn is_rotated(site: &Site) {
     assert_eq!(code, Some(0), "{said}");
     let first = ids(&said)[0].clone();
 
-    let (stop, away) = (
-        AtomicBool::new(false),
-        [AtomicBool::new(false), AtomicBool::new(false)],
-    );
+    let stop = AtomicBool::new(false);
+    let turns = [AtomicU32::new(0), AtomicU32::new(0)];
     let counts = [AtomicU32::new(0), AtomicU32::new(0)];
     let origins = servers.each_ref().map(Server::origin);
     let mut busy = everybody.split_off(2);
     std::thread::scope(|scope| {
         for (n, person) in busy.iter_mut().enumerate() {
-            let (stop, done, away, origin) = (&stop, &counts[n], &away[n], &origins[n]);
-            scope.spawn(move || keep_signing_in(origin, person, stop, done, away));
+            let (stop, done, turns, origin) = (&stop, &counts[n], &turns[n], &origins[n]);
+            scope.spawn(move || keep_signing_in(origin, person, stop, done, turns));
         }
         let ended = StopAtLast(&stop);
         let restart_each = |servers: &mut [Server; 2]| {
-            for (server, away) in servers.iter_mut().zip(&away) {
-                away.store(true, Ordering::SeqCst);
+            for (server, turns) in servers.iter_mut().zip(&turns) {
+                turns.fetch_add(1, Ordering::SeqCst);
                 assert!(server.stop().is_some());
                 server.restart();
-                away.store(false, Ordering::SeqCst);
+                turns.fetch_add(1, Ordering::SeqCst);
                 while_people_sign_in(&counts);
             }
         };

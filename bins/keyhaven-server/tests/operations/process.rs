@@ -189,6 +189,20 @@ impl Client {
         body
     }
 
+    /// Asks until it is ready: on a busy machine a store may take longer than the second that it is given to answer.
+    #[track_caller]
+    pub(crate) fn until_ready(&mut self) -> Value {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let (status, body) = self.send("GET", "/ready", &[], None);
+            if status == 200 {
+                return body;
+            }
+            assert!(Instant::now() < until, "{status}: {body}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     pub(crate) fn register(&mut self, device: &mut SoftwareAuthenticator, body: &Value) -> Value {
         let started = self.post("/register/start", body, 200);
         let credential = device.register(&started["publicKey"], &self.origin);

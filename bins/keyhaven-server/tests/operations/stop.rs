@@ -11,19 +11,29 @@ use crate::process::{Process, keyhaven, succeeds};
 #[test]
 fn load_balancers_have_time_to_see_it() {
     let mut process = Process::start(&[
-        ("KEYHAVEN_STOP__NOTICE_SECONDS", "2".to_owned()),
+        ("KEYHAVEN_STOP__NOTICE_SECONDS", "600".to_owned()),
         ("KEYHAVEN_STOP__DRAIN_SECONDS", "5".to_owned()),
     ]);
-    assert_eq!(process.client().get("/ready", 200)["status"], "ready");
+    assert_eq!(process.client().until_ready()["status"], "ready");
     process.ask_to_stop();
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     // A new connection each time.
     while process.client().send("GET", "/ready", &[], None) != (503, json!({"status": "stopping"})) {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(5));
     }
     process.client().post("/login/start", &json!({}), 200);
+    process.ask_to_stop();
     assert!(process.wait().success());
+}
+
+#[test]
+fn the_notice_ends_by_itself() {
+    let mut process = Process::start(&[("KEYHAVEN_STOP__NOTICE_SECONDS", "2".to_owned())]);
+    let asked = Instant::now();
+    process.ask_to_stop();
+    assert!(process.wait().success());
+    assert!(asked.elapsed() >= Duration::from_secs(2), "{:?}", asked.elapsed());
 }
 
 #[test]
