@@ -741,6 +741,50 @@ fn certificates_that_no_anchor_vouches_for_make_no_paths() {
 }
 
 #[test]
+fn made_up_certificates_do_not_use_up_the_search() {
+    let chain = Chain::new();
+    // 192 paths to the root's name, of which the library would try 100, before the one that holds, which is longer.
+    let among = |of_the_root: &dyn Fn(&CertificateDraft) -> Vec<u8>| {
+        let mut certificates = vec![chain.leaf.sign(&key("lower"))];
+        let honest = [
+            "lower",
+            "fourth below",
+            "third below",
+            "second below",
+            "first below",
+            "root",
+        ];
+        for pair in honest.windows(2) {
+            certificates.push(ca(pair[0], pair[1]).sign(&key(pair[1])));
+        }
+        for (subject, issuer, count) in [
+            ("third", "root", 4),
+            ("second", "third", 4),
+            ("first", "second", 4),
+            ("lower", "first", 3),
+        ] {
+            for number in 0..count {
+                let mut draft = ca(subject, issuer);
+                draft.serial_number = vec![number + 2];
+                let made_up = match issuer {
+                    "root" => of_the_root(&draft),
+                    issuer => draft.sign(&key(issuer)),
+                };
+                certificates.insert(1, made_up);
+            }
+        }
+        holds(&certificates, &[chain.root()])
+    };
+    assert_eq!(among(&|draft| draft.sign(&key("somebody else"))), Ok(()));
+    // Signed by the root indeed, with another hash function than they say.
+    let with_sha384 = tlv(0x06, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03]);
+    let root = key("root");
+    let misnamed =
+        |draft: &CertificateDraft| signed_with(&draft.sign(&root), &with_sha384, |signed| root.sign(signed));
+    assert_eq!(among(&misnamed), Ok(()));
+}
+
+#[test]
 fn every_certificate_is_of_version_3() {
     for version in [None, Some(0), Some(1), Some(3)] {
         let refused = Chain::new().spoiled(|c| c.leaf.version = version);

@@ -217,7 +217,10 @@ impl Drop for Server {
 /// A port nobody listens on just now, and that stays free while its server is restarted: it lies below the range that
 /// systems take the ports of outgoing connections from.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "only the runner of tests knows which run together")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the runner of tests knows which run together"
+)]
 pub fn free_port() -> u16 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     // Tests that run at the same time begin at different places: nextest numbers them.

@@ -333,8 +333,16 @@ pub(crate) fn signed_with(der: &[u8], algorithm: &[u8], sign: impl Fn(&[u8]) -> 
         .windows(ecdsa_with_sha256.len())
         .rposition(|window| window == ecdsa_with_sha256)
         .unwrap();
-    // Two headers of four bytes stand before what is signed.
-    let content = [&der[8..at], &algorithm, &der[at + ecdsa_with_sha256.len()..end]].concat();
+    // Two headers stand before what is signed, of two bytes and the length's own.
+    let header = |der: &[u8]| 2 + usize::from(der[1] & 0x7f) * usize::from(der[1] >> 7);
+    let outer = header(der);
+    let begin = outer + header(&der[outer..]);
+    let content = [
+        &der[begin..at],
+        &algorithm,
+        &der[at + ecdsa_with_sha256.len()..end],
+    ]
+    .concat();
     let tbs = tlv(0x30, &content);
     let signature = tlv(0x03, &[&[0][..], &sign(&tbs)].concat());
     tlv(0x30, &[tbs, algorithm, signature].concat())
