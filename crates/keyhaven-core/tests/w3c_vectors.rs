@@ -269,6 +269,31 @@ fn the_tee_policy_refuses_a_key_description_that_says_nothing() {
     );
 }
 
+/// The one vector that the Candidate Recommendation has otherwise: its key description says origin and purpose, in the
+/// environment's list, and that software wrote it.
+#[test]
+fn the_android_vector_of_the_candidate_recommendation_is_accepted() {
+    let newer: Value =
+        serde_json::from_str(include_str!("vectors/w3c-webauthn-l3-cr-android-key.json")).unwrap();
+    let id = newer["id"].as_str().unwrap();
+    let mut vectors = Vectors::read();
+    let pairs = vectors.0["vectors"].as_array_mut().unwrap();
+    let pair = pairs.iter_mut().find(|pair| pair["id"] == id).unwrap();
+    let object = &mut pair["registration"]["response"]["response"]["attestationObject"];
+    assert_ne!(*object, newer["attestationObject"]);
+    *object = newer["attestationObject"].clone();
+    let mut policy = registration_policy();
+    vectors.register(id, &policy).unwrap();
+    policy.attestation.android_key = AndroidKeyPolicy::Tee;
+    let Err(RegistrationError::Attestation(error)) = vectors.register(id, &policy) else {
+        panic!("accepted, or refused for another reason")
+    };
+    assert_eq!(
+        error.fault,
+        StatementFault::AndroidKey(AndroidKeyFault::SecurityLevel)
+    );
+}
+
 #[test]
 fn embedded_use_is_refused_unless_expected() {
     let vectors = Vectors::read();
