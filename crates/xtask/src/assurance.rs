@@ -67,7 +67,7 @@ pub(crate) struct Fuzzed {
 }
 
 /// What became of the mutants of one file.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mutated {
     pub(crate) date: String,

@@ -17,7 +17,7 @@ pub(crate) struct Selection<'a> {
     pub(crate) files: Vec<&'a str>,
     /// Only every n-th file, beginning at the i-th: `i/n`, counted from 0.
     pub(crate) shard: Option<(usize, usize)>,
-    /// Leave out what was tested as it stands, with nothing missed.
+    /// Leave out what was tested as it stands; what was missed is tried again.
     pub(crate) resume: bool,
 }
 
@@ -70,12 +70,14 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
         let named = selection.files.is_empty() || selection.files.iter().any(|part| file.contains(part));
         let of_shard = selection.shard.is_none_or(|(i, n)| index % n == i);
         let digest = assurance::digest_of(&[&file])?;
-        let done = evidence
+        let before = evidence
             .mutants
             .get(&file)
-            .is_some_and(|run| run.digest == digest && run.missed.is_empty());
-        if named && of_shard && !(selection.resume && done) {
-            files.push((file, digest));
+            .filter(|run| selection.resume && run.digest == digest)
+            .cloned();
+        let done = before.as_ref().is_some_and(|run| run.missed.is_empty());
+        if named && of_shard && !done {
+            files.push((file, digest, before));
         }
     }
     if files.is_empty() {
@@ -84,14 +86,15 @@ pub(crate) fn test(selection: &Selection<'_>) -> anyhow::Result<bool> {
     let mut complete = true;
     // The tests pass before anything is changed: that is seen once.
     let mut baseline = true;
-    for (file, digest) in files {
-        complete &= test_file(file, digest, baseline)?;
+    for (file, digest, before) in files {
+        complete &= test_file(file, digest, before, baseline)?;
         baseline = false;
     }
     Ok(complete)
 }
 
-fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<bool> {
+/// Of what was tested `before` only what was missed is tried, as long as the mutants are the same.
+fn test_file(file: String, digest: String, before: Option<Mutated>, baseline: bool) -> anyhow::Result<bool> {
     let directory = tools::target()?.join("mutants");
     let _ = std::fs::remove_dir_all(&directory);
     std::fs::create_dir_all(&directory)?;
@@ -102,8 +105,10 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
         file,
         digest,
     };
-    // What the pass before left undecided; before the first one nothing is decided.
-    let mut missed: Option<Vec<String>> = None;
+    let mutants = mutants_of(&run.file)?;
+    let before = before.and_then(|before| mutants.left_by(before));
+    // What the pass before left undecided; `None`: nothing is decided.
+    let mut missed: Option<Vec<String>> = before.as_ref().map(|before| before.missed.clone());
     for pass in PASSES {
         if missed.as_ref().is_some_and(Vec::is_empty) {
             break;
@@ -136,7 +141,7 @@ fn test_file(file: String, digest: String, baseline: bool) -> anyhow::Result<boo
         let _ = command.status()?;
         missed = Some(missed_by(pass, &directory)?);
     }
-    record(&directory, run)
+    record(&directory, run, mutants, before)
 }
 
 /// Tests that try mutants; the next pass tries what these missed.
@@ -177,8 +182,7 @@ const PASSES: &[Pass] = &[
 ];
 
 /// Takes up the outcomes in `directory`. `false`: some mutants were missed, or not tried.
-fn record(directory: &Path, run: Run) -> anyhow::Result<bool> {
-    let (planned, excluded) = mutants_of(&run.file)?;
+fn record(directory: &Path, run: Run, mutants: Mutants, before: Option<Mutated>) -> anyhow::Result<bool> {
     let mut verdicts = BTreeMap::new();
     for pass in PASSES {
         // What a pass missed is undecided until the next one has tried it.
@@ -190,17 +194,18 @@ fn record(directory: &Path, run: Run) -> anyhow::Result<bool> {
         date: run.date,
         commit: run.commit,
         digest: run.digest,
-        caught: 0,
+        caught: before.as_ref().map_or(0, |before| before.caught),
         missed: Vec::new(),
-        unviable: 0,
-        excluded,
+        unviable: before.as_ref().map_or(0, |before| before.unviable),
+        excluded: mutants.excluded,
     };
+    let tried = before.map_or(mutants.planned, |before| before.missed);
     let mut left = 0_u32;
-    for mutant in planned {
-        match verdicts.get(&mutant.name) {
+    for name in tried {
+        match verdicts.get(&name) {
             Some(Verdict::Caught) => of_file.caught = of_file.caught.saturating_add(1),
             Some(Verdict::Unviable) => of_file.unviable = of_file.unviable.saturating_add(1),
-            Some(Verdict::Missed) => of_file.missed.push(mutant.name),
+            Some(Verdict::Missed) => of_file.missed.push(name),
             None => left = left.saturating_add(1),
         }
     }
@@ -259,15 +264,37 @@ fn outcomes(pass: &Path) -> anyhow::Result<BTreeMap<String, Verdict>> {
     Ok(verdicts)
 }
 
-/// The mutants of a file: those to be tried, and how many the configuration leaves out.
-fn mutants_of(file: &str) -> anyhow::Result<(Vec<Mutant>, u64)> {
-    let planned = list(file, &[])?;
-    let mut left_out = list(file, &["--no-config"])?;
-    left_out.retain(|mutant| !planned.iter().any(|planned| planned.name == mutant.name));
-    Ok((planned, u64::try_from(left_out.len())?))
+/// The mutants of a file.
+struct Mutants {
+    /// The names of those to be tried.
+    planned: Vec<String>,
+    /// How many the configuration leaves out.
+    excluded: u64,
 }
 
-fn list(file: &str, options: &[&str]) -> anyhow::Result<Vec<Mutant>> {
+impl Mutants {
+    /// What was tested before, its `missed` those that are still to be tried; `None` where that and these are not the same.
+    fn left_by(&self, mut before: Mutated) -> Option<Mutated> {
+        // Those that are left out by now.
+        before.missed.retain(|name| self.planned.contains(name));
+        let missed = u64::try_from(before.missed.len()).ok()?;
+        let all = before
+            .caught
+            .saturating_add(before.unviable)
+            .saturating_add(missed);
+        (u64::try_from(self.planned.len()) == Ok(all)).then_some(before)
+    }
+}
+
+fn mutants_of(file: &str) -> anyhow::Result<Mutants> {
+    let planned = list(file, &[])?;
+    let mut left_out = list(file, &["--no-config"])?;
+    left_out.retain(|name| !planned.contains(name));
+    let excluded = u64::try_from(left_out.len())?;
+    Ok(Mutants { planned, excluded })
+}
+
+fn list(file: &str, options: &[&str]) -> anyhow::Result<Vec<String>> {
     let output = cargo_mutants(file)?
         .args(options)
         .args(["--list", "--json"])
@@ -277,7 +304,8 @@ fn list(file: &str, options: &[&str]) -> anyhow::Result<Vec<Mutant>> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let mutants: Vec<Mutant> = serde_json::from_slice(&output.stdout)?;
+    Ok(mutants.into_iter().map(|mutant| mutant.name).collect())
 }
 
 fn cargo_mutants(file: &str) -> anyhow::Result<std::process::Command> {
@@ -306,4 +334,37 @@ pub(crate) fn shard(text: &str) -> anyhow::Result<(usize, usize)> {
     let (i, n) = (i.parse()?, n.parse()?);
     ensure!(i < n, "--shard i/n: i is below n");
     Ok((i, n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_is_tried_again_where_the_mutants_are_the_same() {
+        let mutants = |names: &[&str]| Mutants {
+            planned: names.iter().map(|name| (*name).to_owned()).collect(),
+            excluded: 0,
+        };
+        let before = Mutated {
+            date: "2026-01-01".into(),
+            commit: "c".into(),
+            digest: "d".into(),
+            caught: 2,
+            missed: vec!["m".into(), "n".into()],
+            unviable: 1,
+            excluded: 0,
+        };
+        let left = |names: &[&str]| Some(mutants(names).left_by(before.clone())?.missed);
+        assert_eq!(
+            left(&["a", "b", "m", "n", "u"]),
+            Some(vec!["m".into(), "n".into()])
+        );
+        // One of them is left out by now.
+        assert_eq!(left(&["a", "b", "m", "u"]), Some(vec!["m".into()]));
+        // Another tool, or other options, made others.
+        assert_eq!(left(&["a", "b", "c", "m", "n", "u"]), None);
+        assert_eq!(left(&["a", "b", "u"]), Some(Vec::new()));
+        assert_eq!(left(&["a", "m"]), None);
+    }
 }
