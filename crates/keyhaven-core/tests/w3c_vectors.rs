@@ -283,7 +283,7 @@ fn the_android_vector_of_the_candidate_recommendation_is_accepted() {
     assert_ne!(*object, newer["attestationObject"]);
     *object = newer["attestationObject"].clone();
     let mut policy = registration_policy();
-    vectors.register(id, &policy).unwrap();
+    let _ = vectors.register(id, &policy).unwrap();
     policy.attestation.android_key = AndroidKeyPolicy::Tee;
     let Err(RegistrationError::Attestation(error)) = vectors.register(id, &policy) else {
         panic!("accepted, or refused for another reason")
