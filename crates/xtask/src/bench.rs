@@ -208,6 +208,7 @@ fn document(table: &str, goals: &str, logins: &str, why: &str) -> anyhow::Result
          Allocations are counted in a run of their own. Instructions are callgrind's, in a run of their own; valgrind\n\
          hides some of the processor's instructions from the libraries, so they are for comparing one day with another.\n\n\
          {table}\nGoals:\n\n{goals}\n\
+         Ed448 is below its raw verification because `crypto/ed448.rs` checks the equation itself, on the library's curve.\n\n\
          `webauthn-rs-core` is 0.6, through its public interface; its state is made before the clock starts.\n\n\
          ## Logins\n\n\
          A login is start and finish, 32 at a time on keep-alive connections, as a browser sends them, on the release\n\
