@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::assertion_json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::envelopes::assertion_json(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::authenticator_data(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::parsers::authenticator_data(data));

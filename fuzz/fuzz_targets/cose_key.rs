@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::cose_key(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::parsers::cose_key(data));

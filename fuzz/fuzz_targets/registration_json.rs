@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::registration_json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::envelopes::registration_json(data));

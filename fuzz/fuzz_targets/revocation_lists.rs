@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::revocation::revocation_lists(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| keyhaven_fuzz::targets::revocation_lists::revocation_lists(data));

@@ -7,8 +7,9 @@ use keyhaven_testkit::authenticator::{
 use x509_cert::der::{Decode as _, Encode as _};
 
 use crate::support::{Assertion, Registration, malformed_client_data};
-use crate::targets::VECTORS;
-use crate::trust::KEYS;
+use crate::targets::revocation_lists;
+use crate::targets::statements::VECTORS;
+use crate::targets::trust_path::KEYS;
 
 /// Target, name and bytes of each.
 pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
@@ -23,6 +24,14 @@ pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         ("padded", "AA=="),
     ] {
         add("base64url", name, text.as_bytes().to_vec());
+    }
+    for (name, float) in [
+        ("half-not-a-number", &[0xf9, 0xfd, 0xd4][..]),
+        ("half-subnormal", &[0xf9, 0x80, 0x01]),
+        ("single-infinity", &[0xfa, 0xff, 0x80, 0, 0]),
+        ("double-one", &[0xfb, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0]),
+    ] {
+        add("cbor", name, float.to_vec());
     }
     for (number, vector) in VECTORS.iter().enumerate() {
         let number = u8::try_from(number).unwrap();
@@ -121,6 +130,8 @@ pub(crate) fn all() -> Vec<(&'static str, String, Vec<u8>)> {
         add("authenticator_data", &format!("{name}-assertion"), auth_data);
     }
     trust_paths(&mut add);
+    let lists = revocation_lists::seeds().into_iter();
+    seeds.extend(lists.map(|(name, bytes)| ("revocation_lists", name, bytes)));
     seeds
 }
 

@@ -1,41 +1,19 @@
 //! The committed fuzz corpus goes through the same functions as under the fuzzer, on any toolchain.
 
-#[path = "../../../fuzz/src/revocation.rs"]
-mod revocation;
 #[path = "../../../fuzz/src/seeds.rs"]
 mod seeds;
 mod support;
-#[path = "../../../fuzz/src/targets.rs"]
+#[path = "../../../fuzz/src/targets/mod.rs"]
 mod targets;
-#[path = "../../../fuzz/src/trust.rs"]
-mod trust;
 
 use std::path::Path;
-
-type Target = fn(&[u8]);
-
-/// Target, name and bytes of each first input.
-fn seeds() -> impl Iterator<Item = (&'static str, String, Vec<u8>)> {
-    let of_lists = revocation::seeds().into_iter();
-    seeds::all()
-        .into_iter()
-        .chain(of_lists.map(|(name, bytes)| ("revocation_lists", name, bytes)))
-}
-
-fn targets() -> impl Iterator<Item = (&'static str, Target)> {
-    let of_lists: Target = revocation::revocation_lists;
-    targets::ALL
-        .iter()
-        .copied()
-        .chain([("revocation_lists", of_lists)])
-}
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
 
 #[test]
 #[ignore = "writes into fuzz/corpus: cargo xtask fuzz --seeds"]
 fn write_seeds() {
-    for (target, name, bytes) in seeds() {
+    for (target, name, bytes) in seeds::all() {
         let directory = Path::new(CORPUS).join(target);
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join(name), bytes).unwrap();
@@ -44,8 +22,11 @@ fn write_seeds() {
 
 #[test]
 fn every_seed_is_judged_as_another_reader_would() {
-    for (target, _, bytes) in seeds() {
-        let (_, judge) = targets().find(|(name, _)| *name == target).expect(target);
+    for (target, _, bytes) in seeds::all() {
+        let (_, judge) = targets::ALL
+            .iter()
+            .find(|(name, _)| *name == target)
+            .expect(target);
         judge(&bytes);
     }
 }
@@ -53,7 +34,7 @@ fn every_seed_is_judged_as_another_reader_would() {
 #[test]
 fn every_input_of_the_corpus_is_judged_as_another_reader_would() {
     let corpus = Path::new(CORPUS);
-    for (name, target) in targets() {
+    for (name, target) in targets::ALL {
         let mut inputs = 0_u32;
         for entry in std::fs::read_dir(corpus.join(name)).expect(name) {
             let path = entry.unwrap().path();

@@ -369,18 +369,27 @@ pub(crate) fn fuzz_targets() -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Everything that a fuzz target runs.
+/// Everything that a fuzz target runs: the verifier, and what judges the verifier.
 pub(crate) fn fuzzed_sources(target: &str) -> anyhow::Result<Vec<String>> {
     let mut files = core_sources()?;
     if target == "mds_blob" {
         files.extend(sources_in("crates/keyhaven-mds/src")?);
         files.push("fuzz/src/mds.rs".to_owned());
-    } else if target == "revocation_lists" {
-        files.push("fuzz/src/revocation.rs".to_owned());
-    } else {
-        files.push("fuzz/src/targets.rs".to_owned());
-        files.push("fuzz/src/trust.rs".to_owned());
+        return Ok(files);
     }
+    let modules: &[&str] = match target {
+        "assertion" | "registration" => &["ceremonies", "readers"],
+        "assertion_json" | "registration_json" => &["ceremonies", "envelopes"],
+        "certificate" | "statement" => &["ceremonies", "readers", "statements"],
+        "revocation_lists" => &["revocation_lists"],
+        "trust_path" => &["trust_path"],
+        _ => &["parsers", "readers"],
+    };
+    files.extend(
+        modules
+            .iter()
+            .map(|module| format!("fuzz/src/targets/{module}.rs")),
+    );
     Ok(files)
 }
 

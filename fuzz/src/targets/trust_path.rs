@@ -1,13 +1,4 @@
 //! Certification paths: what leads to an anchor, and what that says of the certificates.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a panic is how a target fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "public where it is the fuzzer's, private where it is a test's"
-)]
 
 use std::sync::LazyLock;
 

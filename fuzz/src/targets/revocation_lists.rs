@@ -1,9 +1,4 @@
 //! Revocation lists: what is read of one, and what that makes of a certificate.
-#![allow(clippy::unwrap_used, reason = "a panic is how a target fails")]
-#![allow(
-    unreachable_pub,
-    reason = "public where it is the fuzzer's, private where it is a test's"
-)]
 
 use std::sync::LazyLock;
 
