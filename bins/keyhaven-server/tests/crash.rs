@@ -7,15 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
-use keyhaven_testkit::client::{Answer, Client, Lost, finish};
-use keyhaven_testkit::process::Server;
+use keyhaven_testkit::client::{Client, finish};
+use keyhaven_testkit::process::{Server, until};
 use serde_json::{Value, json};
 
 const KILLS: u32 = 100;
 const WRITERS: u32 = 3;
-
-/// How long a kill waits for the answers it is to come after, whatever else the machine has to do.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at every account ever made. Those of the last round are looked at after each kill.
 const ROUNDS_BETWEEN_FULL_CHECKS: u32 = 10;
@@ -40,7 +37,7 @@ fn a_hundred_kills_lose_nothing_that_was_answered() {
     println!("seed {seed}");
     let mut moments = Moments(seed);
     let mut server = Server::start(env!("CARGO_BIN_EXE_keyhaven"), &[("KEYHAVEN_RATE_LIMIT", "off")]);
-    let client = Counting::new(server.origin(), Arc::default());
+    let client = Client::new(server.origin());
     let mut accounts = Vec::<Account>::new();
     let began = Instant::now();
     let mut interrupted = 0;
@@ -49,17 +46,13 @@ fn a_hundred_kills_lose_nothing_that_was_answered() {
         let answers = Arc::new(AtomicU64::new(0));
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let client = Counting::new(server.origin(), answers.clone());
+                let client = Client::new(server.origin()).counted_by(&answers);
                 let stop = stop.clone();
                 std::thread::spawn(move || write(&client, &format!("r{round}w{writer}"), &stop))
             })
             .collect();
         let (enough, pause) = moments.next();
-        let until = Instant::now() + PATIENCE;
-        while answers.load(Ordering::SeqCst) < enough {
-            assert!(Instant::now() < until, "kill {round}: nothing is answered");
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        until("answers", || answers.load(Ordering::SeqCst) >= enough);
         std::thread::sleep(pause);
         server.kill();
         stop.store(true, Ordering::SeqCst);
@@ -88,7 +81,7 @@ fn a_hundred_kills_lose_nothing_that_was_answered() {
 }
 
 /// Makes accounts and does with them what can be done, until the server is gone; whether a request was cut off.
-fn write(client: &Counting, name: &str, stop: &AtomicBool) -> (Vec<Account>, bool) {
+fn write(client: &Client, name: &str, stop: &AtomicBool) -> (Vec<Account>, bool) {
     let mut accounts = Vec::new();
     for n in 0.. {
         if stop.load(Ordering::SeqCst) {
@@ -106,47 +99,14 @@ fn write(client: &Counting, name: &str, stop: &AtomicBool) -> (Vec<Account>, boo
     (accounts, false)
 }
 
-/// A client that counts the answers it gets.
-struct Counting {
-    client: Client,
-    answers: Arc<AtomicU64>,
-}
-
-impl Counting {
-    fn new(origin: String, answers: Arc<AtomicU64>) -> Self {
-        let client = Client::new(origin);
-        Self { client, answers }
-    }
-
-    fn origin(&self) -> &str {
-        &self.client.origin
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Result<Answer, Lost> {
-        self.send("POST", path, None, Some(body))
-    }
-
-    fn send(
-        &self,
-        method: &str,
-        path: &str,
-        session: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Answer, Lost> {
-        let answer = self.client.send(method, path, session, body)?;
-        self.answers.fetch_add(1, Ordering::SeqCst);
-        Ok(answer)
-    }
-}
-
 impl Account {
-    fn register(client: &Counting, username: &str) -> Option<Self> {
+    fn register(client: &Client, username: &str) -> Option<Self> {
         let mut device = SoftwareAuthenticator::new(username);
         let started = client
             .post("/register/start", &json!({"username": username}))
             .ok()?
             .ok();
-        let credential = device.register(&started["publicKey"], client.origin());
+        let credential = device.register(&started["publicKey"], &client.origin);
         let done = client
             .post("/register/finish", &finish(&started, &credential))
             .ok()?;
@@ -161,7 +121,7 @@ impl Account {
     }
 
     /// Signs in twice, renames the passkey, ends the first session. `None`: a request was cut off.
-    fn live(&mut self, client: &Counting) -> Option<()> {
+    fn live(&mut self, client: &Client) -> Option<()> {
         self.sign_in(client)?;
         self.sign_in(client)?;
         let name = json!("renamed");
@@ -178,9 +138,9 @@ impl Account {
         Some(())
     }
 
-    fn sign_in(&mut self, client: &Counting) -> Option<()> {
+    fn sign_in(&mut self, client: &Client) -> Option<()> {
         let started = client.post("/login/start", &json!({})).ok()?.ok();
-        let credential = self.device.authenticate(&started["publicKey"], client.origin());
+        let credential = self.device.authenticate(&started["publicKey"], &client.origin);
         let done = client
             .post("/login/finish", &finish(&started, &credential))
             .ok()?;
@@ -190,7 +150,7 @@ impl Account {
     }
 
     /// Every success that was answered still holds, and the passkey still signs in.
-    fn check(&mut self, client: &Counting, round: u32) {
+    fn check(&mut self, client: &Client, round: u32) {
         for cookie in &self.open {
             let answer = client.send("GET", "/credentials", Some(cookie), None).unwrap();
             assert_eq!(

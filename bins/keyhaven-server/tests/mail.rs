@@ -1,12 +1,10 @@
 //! Mails, by a real server to a real mail server.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use std::time::{Duration, Instant};
-
 use keyhaven_testkit::authenticator::SoftwareAuthenticator;
 use keyhaven_testkit::client::{Client, finish};
 use keyhaven_testkit::postgres::Database;
-use keyhaven_testkit::process::{Server, TempDir, free_port};
+use keyhaven_testkit::process::{Server, TempDir, free_port, until};
 use keyhaven_testkit::smtp::MailServer;
 use serde_json::{Value, json};
 
@@ -44,25 +42,32 @@ fn verify(person: &Person, token: &str) -> Value {
     answer.unwrap().ok()
 }
 
-/// Waits until this server, whose numbers are at this address, has tried in vain to send a mail, and noted that.
-fn wait_until_postponed(metrics: &str) {
-    let until = Instant::now() + Duration::from_secs(60);
-    loop {
-        let numbers = ureq::get(format!("http://{metrics}/metrics"))
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap();
-        let postponed = numbers
+/// A server that sends mails to this one, and where its numbers are.
+fn with_numbers(mail_url: &str) -> (Server, String) {
+    let listen = format!("127.0.0.1:{}", free_port());
+    let environment = [
+        ("KEYHAVEN_MAIL__URL", mail_url),
+        ("KEYHAVEN_METRICS_LISTEN", &listen),
+    ];
+    let server = Server::start(KEYHAVEN, &environment);
+    (server, format!("http://{listen}/metrics"))
+}
+
+/// Waits until a server has tried in vain to send a mail, and noted that.
+fn wait_until_postponed(numbers: &str) {
+    until("a mail was tried", || {
+        let numbers = text(numbers);
+        let mut postponed = numbers
             .lines()
-            .find_map(|line| line.strip_prefix(r#"keyhaven_mails_total{outcome="postponed"} "#));
-        if postponed.unwrap() != "0" {
-            return;
-        }
-        assert!(Instant::now() < until, "no mail was tried");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+            .filter_map(|line| line.strip_prefix(r#"keyhaven_mails_total{outcome="postponed"} "#));
+        postponed.next().unwrap() != "0"
+    });
+}
+
+/// What is there to read.
+fn text(url: &str) -> String {
+    let answer = ureq::get(url).call();
+    answer.unwrap().body_mut().read_to_string().unwrap()
 }
 
 fn an_address_is_proven(environment: &[(&str, &str)]) {
@@ -102,16 +107,9 @@ fn mails_travel_encrypted_and_to_nobody_whose_certificate_is_not_trusted() {
     let post = MailServer::start_with_tls();
     let (url, certificate) = (post.url(), post.certificate());
     // The certificate is nobody's that the system knows: the mail waits.
-    let metrics = format!("127.0.0.1:{}", free_port());
-    let mut server = Server::start(
-        KEYHAVEN,
-        &[
-            ("KEYHAVEN_MAIL__URL", url.as_str()),
-            ("KEYHAVEN_METRICS_LISTEN", &metrics),
-        ],
-    );
+    let (mut server, numbers) = with_numbers(&url);
     let anna = register(&server, "anna", "anna@example.com");
-    wait_until_postponed(&metrics);
+    wait_until_postponed(&numbers);
     assert!(post.mails().is_empty());
     drop(anna);
     server.kill();
@@ -133,18 +131,11 @@ fn a_mail_server_that_was_away_gets_what_waited_once_it_is_back() {
     let mut post = MailServer::start();
     post.stop();
     let url = post.url();
-    let metrics = format!("127.0.0.1:{}", free_port());
-    let mut server = Server::start(
-        KEYHAVEN,
-        &[
-            ("KEYHAVEN_MAIL__URL", url.as_str()),
-            ("KEYHAVEN_METRICS_LISTEN", &metrics),
-        ],
-    );
+    let (mut server, numbers) = with_numbers(&url);
     let anna = register(&server, "anna", "anna@example.com");
     // Tried and failed, also across a restart of ours. Not by a kill: one in the midst of the next attempt would leave
     // the mail leased for minutes.
-    wait_until_postponed(&metrics);
+    wait_until_postponed(&numbers);
     assert!(server.stop().unwrap().success());
     server.restart();
     post.run();
@@ -183,17 +174,10 @@ fn without_a_word_about_mail_a_developer_reads_them_in_the_browser() {
     let server = Server::start(KEYHAVEN, &[]);
     let anna = register(&server, "anna", "anna@example.com");
     let mut page = String::new();
-    let until = Instant::now() + Duration::from_secs(30);
-    while !page.contains("Confirm your e-mail address") {
-        assert!(Instant::now() < until, "{page}");
-        std::thread::sleep(Duration::from_millis(100));
-        page = ureq::get(format!("{}/dev/mails", server.origin()))
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap();
-    }
+    until("the mail is on the page", || {
+        page = text(&format!("{}/dev/mails", server.origin()));
+        page.contains("Confirm your e-mail address")
+    });
     verify(
         &anna,
         &token(&json!({"text": page.replace('"', " ")}), &server.origin()),

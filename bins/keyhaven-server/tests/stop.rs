@@ -10,6 +10,15 @@ use keyhaven_testkit::process::Server;
 /// What a server says before it reads the body of a request that asks for it.
 const GO_ON: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
+/// A server that gives requests under way so long when it stops.
+fn giving(drain: Duration) -> Server {
+    let seconds = drain.as_secs().to_string();
+    Server::start(
+        env!("CARGO_BIN_EXE_keyhaven"),
+        &[("KEYHAVEN_STOP__DRAIN_SECONDS", &seconds)],
+    )
+}
+
 fn connect(server: &Server) -> std::io::Result<TcpStream> {
     let stream = TcpStream::connect(server.origin().trim_start_matches("http://"))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -47,10 +56,7 @@ fn refuses(origin: &str) -> bool {
 #[test]
 fn a_request_under_way_is_answered_before_the_server_ends() {
     let drain = Duration::from_secs(25);
-    let mut server = Server::start(
-        env!("CARGO_BIN_EXE_keyhaven"),
-        &[("KEYHAVEN_STOP__DRAIN_SECONDS", &drain.as_secs().to_string())],
-    );
+    let mut server = giving(drain);
     let origin = server.origin();
     // One connection has been used and stays open, idle.
     let mut idle = connect(&server).unwrap();
@@ -81,10 +87,7 @@ fn a_request_under_way_is_answered_before_the_server_ends() {
 fn a_client_that_never_finishes_does_not_keep_the_server_for_ever() {
     // Well below the time that a body has to arrive in: that is not to answer it first.
     let drain = Duration::from_secs(5);
-    let mut server = Server::start(
-        env!("CARGO_BIN_EXE_keyhaven"),
-        &[("KEYHAVEN_STOP__DRAIN_SECONDS", &drain.as_secs().to_string())],
-    );
+    let mut server = giving(drain);
     let mut stuck = begin_login(&server);
     let began = Instant::now();
     let status = server.stop().unwrap();

@@ -44,8 +44,9 @@
 //!
 //! It takes the JSON of the response and the [`Challenge`] of the ceremony; of the registration before, a server keeps the
 //! [`CredentialId`], the COSE key's bytes, the [`SignCount`] and whether the credential may be backed up, all of them in
-//! [`VerifiedRegistration`], and the [`UserHandle`] that it chose for the account (`user.id` of the options). After an assertion it keeps the new sign count, of [`VerifiedAssertion`]. Where
-//! nothing is given to compare with (`&[]`, `None`), a step is skipped: hand over the passkeys that were asked for.
+//! [`VerifiedRegistration`], and the [`UserHandle`] that it chose for the account (`user.id` of the options). After an
+//! assertion it keeps the new sign count, of [`VerifiedAssertion`]. Where nothing is given to compare with (`&[]`, `None`), a
+//! step is skipped: hand over the passkeys that were asked for.
 //!
 //! What this crate refuses to know: clocks, random sources, networks, files, storage, async. One input always gives one
 //! verdict. Challenges are issued, ceremonies remembered and records stored by the caller.
@@ -56,8 +57,9 @@
 //! [`RegistrationPolicy`], [`AssertionPolicy`], [`RelyingParty`] or of what the caller expects.
 //!
 //! Edition: WebAuthn Level 3 editor's draft of 2026-07-30 (w3c/webauthn commit 146d0db0). Formats: all of §8
-//! ([`AttestationFormat`]; SafetyNet's only where asked for), judged by [`AttestationPolicy`]. Algorithms: [`SUPPORTED_ALGORITHMS`], as the features `es512`,
-//! `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from each step to its code and its tests.
+//! ([`AttestationFormat`]; SafetyNet's only where asked for), judged by [`AttestationPolicy`]. Algorithms:
+//! [`SUPPORTED_ALGORITHMS`], as the features `es512`, `es256k`, `ed448` and `ml-dsa` have it. `docs/conformance.md` leads from
+//! each step to its code and its tests.
 
 mod aaguid;
 mod action;

@@ -37,8 +37,13 @@ impl Failure {
         }
     }
 
+    /// Whether somebody else has the file, who may let go of it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.reason() == "busy"
+    }
+
     /// Why, in a word.
-    pub(crate) fn reason(&self) -> &'static str {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Contradiction(_) => "contradiction",
             Self::Damaged(_) => "damaged",
@@ -67,7 +72,7 @@ fn database_reason(error: &sqlx::Error) -> &'static str {
 }
 
 /// The primary result code, where SQLite spoke.
-pub(crate) fn primary_code(error: &sqlx::Error) -> Option<u32> {
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error().and_then(|error| error.code())?;
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }

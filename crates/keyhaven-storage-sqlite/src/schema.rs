@@ -4,14 +4,12 @@
 //! stop: each step says, in `schema_compatibility`, the oldest version that may still run once it is applied. What an old
 //! version still reads or writes goes no sooner than one release after the one that has stopped doing so.
 
-use std::time::Instant;
-
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::SqliteStore;
 use crate::error::Failure;
-use crate::store::START_PATIENCE;
+use crate::store::patiently;
 
 /// The steps, one per file; a released step never changes.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -22,7 +20,8 @@ pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
         Err(Failure::OlderSchema { .. }) => {}
         fits => return fits,
     }
-    let mut transaction = alone(store).await?;
+    // Which another process that migrates may have.
+    let mut transaction = patiently(|| store.write()).await?;
     match fits(&mut transaction).await {
         Err(Failure::OlderSchema { .. }) => {}
         // Another process was faster.
@@ -37,17 +36,6 @@ pub(crate) async fn migrate(store: &SqliteStore) -> Result<(), Failure> {
         .map_err(Failure::Migration)?;
     fits(&mut transaction).await?;
     Ok(transaction.commit().await?)
-}
-
-/// The writing lock, which another process that migrates may have.
-async fn alone(store: &SqliteStore) -> Result<Transaction<'static, Sqlite>, Failure> {
-    let started = Instant::now();
-    loop {
-        match store.write().await {
-            Err(failure) if failure.reason() == "busy" && started.elapsed() < START_PATIENCE => {}
-            begun => return begun,
-        }
-    }
 }
 
 /// Whether this version may work with the schema as it stands, looked at in one moment.

@@ -10,12 +10,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
 use crate::SqliteOptions;
-use crate::error::{Failure, primary_code};
+use crate::error::Failure;
 use crate::{backup, schema};
 
 /// How long a start waits for other processes that are making the file, or migrating it: in a large one that takes longer
 /// than anything else they do.
-pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Accounts, credentials, sessions, grants, signing keys and events in one SQLite file.
 #[derive(Clone, Debug)]
@@ -166,8 +166,14 @@ impl SqliteStore {
                 .max_lifetime(None)
         };
         let writer = pool().min_connections(1).max_connections(1).idle_timeout(None);
-        let writer =
-            connect_patiently(writer, connection.clone().journal_mode(SqliteJournalMode::Wal)).await?;
+        let file = connection.clone().journal_mode(SqliteJournalMode::Wal);
+        // Changing a new file into WAL mode needs it alone, and SQLite does not wait for that: another process that opens it
+        // at the same moment makes it fail at once.
+        let writer = patiently(|| {
+            let connecting = writer.clone().connect_with(file.clone());
+            async { Ok(connecting.await?) }
+        })
+        .await?;
         let readers = pool().max_connections(options.readers.max(1));
         let readers = readers.connect_lazy_with(connection.pragma("query_only", "ON"));
         Ok(Self { writer, readers })
@@ -191,24 +197,18 @@ fn make_private_file(path: &Path) -> Result<(), std::io::Error> {
     }
 }
 
-/// Changing a new file into WAL mode needs it alone, and SQLite does not wait for that: another process that opens it
-/// at the same moment makes it fail at once.
-async fn connect_patiently(
-    pool: SqlitePoolOptions,
-    connection: SqliteConnectOptions,
-) -> Result<SqlitePool, sqlx::Error> {
+/// Tries until nobody else has the file, as long as a start waits for that.
+pub(crate) async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
     let started = Instant::now();
     loop {
-        match pool.clone().connect_with(connection.clone()).await {
-            Err(error) if is_busy(&error) && started.elapsed() < START_PATIENCE => {
+        match attempt().await {
+            Err(failure) if failure.is_busy() && started.elapsed() < START_PATIENCE => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            connected => return connected,
+            done => return done,
         }
     }
-}
-
-/// SQLITE_BUSY and SQLITE_LOCKED, and having waited for either.
-fn is_busy(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::PoolTimedOut) || matches!(primary_code(error), Some(5 | 6))
 }

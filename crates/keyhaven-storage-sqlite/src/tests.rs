@@ -18,6 +18,16 @@ async fn open() -> (TempDir, SqliteStore) {
     (directory, store)
 }
 
+/// A new file whose lock is waited for so many milliseconds.
+fn impatient(milliseconds: u64) -> (TempDir, SqliteOptions) {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions {
+        busy_timeout: Duration::from_millis(milliseconds),
+        ..SqliteOptions::new(directory.path().join("keyhaven.db"))
+    };
+    (directory, options)
+}
+
 fn event(n: u128) -> AuditEvent {
     AuditEvent {
         id: EventId(Uuid::from_u128(n)),
@@ -151,11 +161,7 @@ async fn an_abandoned_commit_frees_the_writer() {
 /// Another process that holds the writing lock for long is an error in time; reading goes on meanwhile.
 #[tokio::test]
 async fn a_lock_held_elsewhere_is_an_error_in_time() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions {
-        busy_timeout: Duration::from_millis(100),
-        ..SqliteOptions::new(directory.path().join("keyhaven.db"))
-    };
+    let (_directory, options) = impatient(100);
     let store = SqliteStore::open(&options).await.unwrap();
     let other = SqliteStore::open(&options).await.unwrap();
     let held = other.write().await.unwrap();
@@ -176,11 +182,7 @@ async fn a_lock_held_elsewhere_is_an_error_in_time() {
 /// A migration that another process is at is waited for, longer than other writing.
 #[tokio::test]
 async fn a_start_waits_for_a_migration_elsewhere() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = SqliteOptions {
-        busy_timeout: Duration::from_millis(10),
-        ..SqliteOptions::new(directory.path().join("keyhaven.db"))
-    };
+    let (_directory, options) = impatient(10);
     let migrating = SqliteStore::connect(&options).await.unwrap();
     let lock = migrating.write().await.unwrap();
     let starting = tokio::spawn(async move { SqliteStore::open(&options).await });

@@ -1,6 +1,8 @@
 //! An HTTP client for Keyhaven's API, without a memory: it follows nothing, repeats nothing and keeps no cookie.
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "tests")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ pub struct Client {
     agent: Agent,
     /// The page's origin, without a final slash.
     pub origin: String,
+    answers: Arc<AtomicU64>,
 }
 
 /// An answer that came whole.
@@ -101,7 +104,15 @@ impl Client {
         Self {
             agent: agent.build().into(),
             origin,
+            answers: Arc::default(),
         }
+    }
+
+    /// The same client, which counts its answers here.
+    #[must_use]
+    pub fn counted_by(self, answers: &Arc<AtomicU64>) -> Self {
+        let answers = Arc::clone(answers);
+        Self { answers, ..self }
     }
 
     /// Posts as a native client does: without an origin, without a cookie.
@@ -147,6 +158,7 @@ impl Client {
         } else {
             serde_json::from_str(&text).map_err(|_| Lost::Cut)?
         };
+        self.answers.fetch_add(1, Ordering::SeqCst);
         Ok(Answer {
             status: answer.status().as_u16(),
             content_type,

@@ -214,6 +214,20 @@ impl Drop for Server {
     }
 }
 
+/// How long is waited for what must come, before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until something holds; how long that took.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
 /// A port nobody listens on just now, and that stays free while its server is restarted: it lies below the range that
 /// systems take the ports of outgoing connections from.
 #[must_use]

@@ -190,16 +190,19 @@ fn record(directory: &Path, run: Run, mutants: Mutants, before: Option<Mutated>)
         verdicts.extend(outcomes(&directory.join(pass.name))?);
     }
 
+    let (caught, unviable, tried) = match before {
+        Some(before) => (before.caught, before.unviable, before.missed),
+        None => (0, 0, mutants.planned),
+    };
     let mut of_file = Mutated {
         date: run.date,
         commit: run.commit,
         digest: run.digest,
-        caught: before.as_ref().map_or(0, |before| before.caught),
+        caught,
         missed: Vec::new(),
-        unviable: before.as_ref().map_or(0, |before| before.unviable),
+        unviable,
         excluded: mutants.excluded,
     };
-    let tried = before.map_or(mutants.planned, |before| before.missed);
     let mut left = 0_u32;
     for name in tried {
         match verdicts.get(&name) {

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyhaven_testkit::postgres::Database;
-use keyhaven_testkit::process::{Server, TempDir};
+use keyhaven_testkit::process::{Server, TempDir, until};
 use keyhaven_testkit::tamper::Intruder;
 
 /// Where a log is.
@@ -44,14 +44,6 @@ pub(crate) fn fail(server: &Server) {
         .send(body)
         .unwrap();
     assert!(answer.status().is_client_error(), "{}", answer.status());
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 impl Log {

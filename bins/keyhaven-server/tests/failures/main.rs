@@ -16,29 +16,15 @@ mod redis;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyhaven_service::SecretKey;
 use keyhaven_storage::DurableStore;
 use keyhaven_storage_encrypted::{Encrypted, TextKeys};
-use keyhaven_testkit::process::Server;
+use keyhaven_testkit::process::{Server, until};
 use zeroize::Zeroizing;
 
 use crate::load::Load;
-
-/// How long is waited for what must come, before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Waits until something holds; how long that took.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    began.elapsed()
-}
 
 /// The store as the servers see it: names and addresses are encrypted in it.
 async fn decrypting<S: DurableStore>(store: S, secret_key_file: &Path) -> Encrypted<S> {

@@ -256,8 +256,6 @@ async fn several_processes_tidy_up_at_once() {
         let (store, together) = (open(database.url()).await, Arc::clone(&together));
         tidying.push(tokio::spawn(async move {
             let mut dropped = 0;
-            // Connected, so that they begin together.
-            store.ping().await?;
             together.wait().await;
             loop {
                 match store.purge_expired_sessions(now, 100).await? {
