@@ -1,5 +1,6 @@
 //! The gates, in order. One that fails does not keep the later ones from being run.
 
+use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use crate::assurance;
 use crate::fuzz;
 use crate::load;
-use crate::summary::{Count, libtest, nextest};
+use crate::summary::{Count, failures, libtest, nextest};
 use crate::tools::{self, CARGO_DENY, CARGO_NEXTEST, SQLX_CLI};
 use crate::tree;
 
@@ -93,7 +94,14 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         let mut run = tools::command(tools::cargo_tool(&CARGO_NEXTEST)?)?;
         run.args(["nextest", "run", "--locked"]).args(build);
         run.args(["--no-fail-fast", "--color", "never", "--show-progress", "none"]);
+        run.args(["--failure-output", "final"]);
         Ok(run)
+    };
+    let why = RefCell::new(String::new());
+    let counted = |run: &mut Command| -> anyhow::Result<Count> {
+        let (succeeded, output) = shown(run)?;
+        why.borrow_mut().push_str(failures(&output));
+        Ok(nextest(&output).of_run(succeeded))
     };
     let nextest_run = |arguments: &[&str], environment: &[(&str, &str)]| -> anyhow::Result<Count> {
         let mut run = nextest_of(&["--workspace", "--all-features"])?;
@@ -107,8 +115,7 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         if let Some(chromium) = &chromium {
             run.env("KEYHAVEN_CHROMIUM", chromium);
         }
-        let (succeeded, output) = shown(&mut run)?;
-        Ok(nextest(&output).of_run(succeeded))
+        counted(&mut run)
     };
     let browser = chromium.is_some();
     gate("tests", &mut || {
@@ -145,9 +152,7 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
         ("verifier with default features", tree::DEFAULT_FEATURES),
     ] {
         gate(name, &mut || {
-            let mut run = nextest_of(&["--package", "keyhaven-core"])?;
-            let (succeeded, output) = shown(run.args(build))?;
-            Ok(nextest(&output).of_run(succeeded))
+            counted(nextest_of(&["--package", "keyhaven-core"])?.args(build))
         });
     }
     gate("documentation tests", &mut || {
@@ -167,7 +172,9 @@ pub(crate) fn test(install: bool) -> anyhow::Result<bool> {
     gate("assurance", &mut || Ok(Count::one(assurance::check()?)));
 
     if !failed.is_empty() {
-        println!("\nfailed: {}", failed.join(", "));
+        // Once more, for whoever begins to read at the end.
+        println!("\n{}", why.into_inner());
+        println!("failed: {}", failed.join(", "));
     }
     println!("\n{} passed, {} failed", total.passed, total.failed);
     Ok(total.failed == 0)

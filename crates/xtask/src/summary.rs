@@ -68,6 +68,14 @@ pub(crate) fn nextest(output: &str) -> Count {
     }
 }
 
+/// What nextest tells behind its last summary: the tests that failed, and what they printed.
+pub(crate) fn failures(output: &str) -> &str {
+    output
+        .rsplit_once(" Summary [")
+        .and_then(|(_, behind)| behind.split_once('\n'))
+        .map_or("", |(_, told)| told)
+}
+
 /// Counts by the lines of the standard harness: `test result: ok. 5 passed; 0 failed; …`.
 pub(crate) fn libtest(output: &str) -> Count {
     let mut count = Count::default();
@@ -106,6 +114,16 @@ mod tests {
             }
         );
         assert_eq!(nextest("error: could not compile"), Count::default());
+    }
+
+    #[test]
+    fn what_failed_is_told_behind_the_summary() {
+        let output =
+            "PASS a\nFAIL b\n     Summary [   0.1s] 2 tests run: 1 passed, 1 failed\n    FAIL b\n  why\n";
+        assert_eq!(failures(output), "    FAIL b\n  why\n");
+        let output = "PASS a\n     Summary [   0.1s] 1 test run: 1 passed\n";
+        assert_eq!(failures(output), "");
+        assert_eq!(failures("error: could not compile"), "");
     }
 
     #[test]

@@ -329,7 +329,7 @@ fn a_session_elsewhere_is_ended_and_notices() {
 #[test]
 fn a_link_of_another_account_is_said_to_be_and_the_right_one_can_sign_in() {
     let mails = MailServer::start();
-    let mut visit = Visit::mailing(&mails, &[]);
+    let mut visit = Visit::mailing(&mails, &[]).forgo_autofill();
     visit.register_with("anna", &[("#register-email", ANNA)]);
     let link = link(&wait_for(&mails, ANNA, "verify-email="), "verify-email=");
     visit.sign_out();

@@ -3,7 +3,6 @@
 use keyhaven_testkit::browser::AuthenticatorOptions;
 
 use crate::Visit;
-use crate::looks::take;
 
 impl Visit {
     /// Presses a button whose request asks for a passkey.
@@ -20,7 +19,7 @@ impl Visit {
 
 #[test]
 fn an_administrator_finds_locks_and_lets_in_and_others_see_nothing() {
-    let mut visit = Visit::new();
+    let mut visit = Visit::without_autofill();
     visit.register("bob");
     visit.browser.evaluate("location.hash = '#admin'");
     let nothing = "document.querySelector('#admin-tab').hidden && \
@@ -91,37 +90,4 @@ fn an_administrator_finds_locks_and_lets_in_and_others_see_nothing() {
     visit.browser.open(&link);
     visit.browser.click("#enrolment-go");
     visit.says("enrolment_dead");
-}
-
-#[test]
-fn administration_is_photographed() {
-    let mut visit = Visit::new();
-    for name in ["alice", "bob", "root"] {
-        visit.register_with(name, &[("#register-email", &format!("{name}@example.com"))]);
-        visit.sign_out();
-    }
-    visit.site.operate(&["admin", "create-first", "root"]);
-    visit
-        .site
-        .operate(&["admin", "lock", "bob", "--reason", "left the company"]);
-    visit.sign_in("root");
-    visit.browser.click("#admin-tab");
-    take(&mut visit, "admin-closed");
-    visit.touching(|visit| {
-        visit.browser.click("#admin-open");
-        visit
-            .browser
-            .wait_for("document.querySelectorAll('[data-testid=user]').length === 3");
-    });
-    take(&mut visit, "admin-users");
-    visit.browser.click("li:nth-child(2) [data-testid=user-name]");
-    visit
-        .browser
-        .wait_for("document.querySelector('#user-title') !== null");
-    take(&mut visit, "admin-user");
-    visit.browser.evaluate("location.hash = '#admin/audit'");
-    visit
-        .browser
-        .wait_for("document.querySelector('[data-action=\"admin.lock\"]') !== null");
-    take(&mut visit, "admin-audit");
 }

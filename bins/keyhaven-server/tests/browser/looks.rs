@@ -124,6 +124,39 @@ fn a_recovery_and_an_offer_are_photographed_in_german() {
     take(&mut visit, "german-offer");
 }
 
+#[test]
+fn administration_is_photographed() {
+    let mut visit = Visit::without_autofill();
+    for name in ["alice", "bob", "root"] {
+        visit.register_with(name, &[("#register-email", &format!("{name}@example.com"))]);
+        visit.sign_out();
+    }
+    visit.site.operate(&["admin", "create-first", "root"]);
+    visit
+        .site
+        .operate(&["admin", "lock", "bob", "--reason", "left the company"]);
+    visit.sign_in("root");
+    visit.browser.click("#admin-tab");
+    take(&mut visit, "admin-closed");
+    visit.touching(|visit| {
+        visit.browser.click("#admin-open");
+        visit
+            .browser
+            .wait_for("document.querySelectorAll('[data-testid=user]').length === 3");
+    });
+    take(&mut visit, "admin-users");
+    visit.browser.click("li:nth-child(2) [data-testid=user-name]");
+    visit
+        .browser
+        .wait_for("document.querySelector('#user-title') !== null");
+    take(&mut visit, "admin-user");
+    visit.browser.evaluate("location.hash = '#admin/audit'");
+    visit
+        .browser
+        .wait_for("document.querySelector('[data-action=\"admin.lock\"]') !== null");
+    take(&mut visit, "admin-audit");
+}
+
 /// Opens a dialog, takes its picture, and leaves it by the keyboard.
 fn opened(visit: &mut Visit, button: &str, name: &str) {
     visit.browser.click(button);

@@ -22,6 +22,8 @@ use crate::site::Site;
 struct Visit {
     site: Site,
     browser: Browser,
+    /// Whether the page offers passkeys by itself.
+    autofill: bool,
 }
 
 impl Visit {
@@ -37,7 +39,11 @@ impl Visit {
         browser.add_authenticator(AuthenticatorOptions::default());
         // Autofill would sign in by itself wherever a passkey is found; tests that are about it turn this on.
         browser.set_automatic_presence(false);
-        let mut visit = Self { site, browser };
+        let mut visit = Self {
+            site,
+            browser,
+            autofill: true,
+        };
         visit.open();
         visit
     }
@@ -56,8 +62,8 @@ impl Visit {
         visit
     }
 
-    /// As [`Self::new`], for tests that talk to the authenticator themselves: the page's own pending autofill, which
-    /// would be in their way, is not begun.
+    /// As [`Self::new`], for tests that talk to the authenticator themselves, or give it several accounts' passkeys, any of
+    /// which autofill may take: it would be in their way, and is not begun.
     fn without_autofill() -> Self {
         Self::with(&[]).forgo_autofill()
     }
@@ -67,6 +73,7 @@ impl Visit {
         let parameters = json!({"source": source});
         self.browser
             .call("Page.addScriptToEvaluateOnNewDocument", parameters);
+        self.autofill = false;
         self.open();
         self
     }
@@ -131,7 +138,9 @@ impl Visit {
 
     fn sign_in(&mut self, username: &str) {
         self.browser.fill("#signin-username", username);
-        self.offered_autofill();
+        if self.autofill {
+            self.offered_autofill();
+        }
         self.touching(|visit| {
             visit.browser.click("#signin-button");
             visit.state("signed-in");

@@ -127,7 +127,7 @@ fn chromium() -> PathBuf {
 /// Connects to the port that Chromium writes down when it is (almost) ready.
 fn connect(profile: &TempDir) -> Connection {
     let file = profile.path().join("DevToolsActivePort");
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(60);
     while Instant::now() < until {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         if let Some((port, path)) = text.split_once('\n')

@@ -129,7 +129,14 @@ impl Browser {
         let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].take();
         let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
         let whole = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});
-        let answer = self.call("Page.captureScreenshot", whole);
+        // Chromium copies a frame, and where it happens to draw none it never answers: then it is asked anew.
+        let answer = (0..4)
+            .find_map(|_| {
+                let patience = Duration::from_secs(20);
+                self.connection
+                    .call_within(patience, "Page.captureScreenshot", &whole)
+            })
+            .expect("a picture of the page");
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(answer["data"].as_str().unwrap())
             .unwrap();

@@ -1,11 +1,12 @@
 //! Messages of the DevTools protocol over a web socket.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket, client};
+use tungstenite::{Error, Message, WebSocket, client};
 
 /// Longer than any call takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,11 +40,17 @@ impl Connection {
         reason = "callers write the parameters in place"
     )]
     pub(super) fn call(&mut self, method: &str, parameters: Value) -> Value {
-        self.try_call(method, &parameters)
-            .unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.call_within(PATIENCE, method, &parameters)
+            .unwrap_or_else(|| panic!("{method}: no answer"))
     }
 
-    pub(super) fn try_call(&mut self, method: &str, parameters: &Value) -> Result<Value, Value> {
+    /// As [`Self::call`], for calls that Chromium may never answer; `None`: not in this time.
+    pub(super) fn call_within(
+        &mut self,
+        patience: Duration,
+        method: &str,
+        parameters: &Value,
+    ) -> Option<Value> {
         self.next_id += 1;
         let mut message = json!({"id": self.next_id, "method": method, "params": parameters});
         if let Some(session) = &self.session {
@@ -52,18 +59,23 @@ impl Connection {
         self.socket
             .send(Message::text(message.to_string()))
             .expect("the browser listens");
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + patience;
         loop {
-            assert!(Instant::now() < until, "{method}: no answer");
-            let Message::Text(text) = self.socket.read().expect("the browser answers") else {
-                continue;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.socket.get_ref().set_read_timeout(Some(left)).unwrap();
+            let text = match self.socket.read() {
+                Ok(Message::Text(text)) => text,
+                Ok(_) => continue,
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) => panic!("{method}: {error}"),
             };
             let mut message: Value = serde_json::from_str(&text).expect("JSON");
             if message["id"] == self.next_id {
-                return match message.get("error") {
-                    Some(error) => Err(error.clone()),
-                    None => Ok(message["result"].take()),
-                };
+                assert_eq!(message.get("error"), None, "{method}");
+                return Some(message["result"].take());
             }
             self.note(message);
         }
