@@ -60,7 +60,7 @@ pub(crate) struct Covered {
 pub(crate) struct Fuzzed {
     pub(crate) date: String,
     pub(crate) commit: String,
-    /// Of keyhaven-core's sources and the targets.
+    /// Of everything the target runs.
     pub(crate) digest: String,
     pub(crate) executions: u64,
     pub(crate) seconds: u64,
