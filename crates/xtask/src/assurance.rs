@@ -369,28 +369,35 @@ pub(crate) fn fuzz_targets() -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Everything that a fuzz target runs: the verifier, and what judges the verifier.
+/// Everything that a fuzz target runs: the verifier with its types, and what judges it.
 pub(crate) fn fuzzed_sources(target: &str) -> anyhow::Result<Vec<String>> {
-    let mut files = core_sources()?;
+    const TYPES: &str = "crates/keyhaven-types/src";
+    let mut files = match target {
+        "base64url" => vec![format!("{TYPES}/base64url.rs")],
+        _ => [core_sources()?, sources_in(TYPES)?].concat(),
+    };
     if target == "mds_blob" {
         files.extend(sources_in("crates/keyhaven-mds/src")?);
-        files.push("fuzz/src/mds.rs".to_owned());
-        return Ok(files);
     }
-    let modules: &[&str] = match target {
-        "assertion" | "registration" => &["ceremonies", "readers"],
-        "assertion_json" | "registration_json" => &["ceremonies", "envelopes"],
-        "certificate" | "statement" => &["ceremonies", "readers", "statements"],
-        "revocation_lists" => &["revocation_lists"],
-        "trust_path" => &["trust_path"],
-        _ => &["parsers", "readers"],
-    };
     files.extend(
-        modules
+        judges(target)
             .iter()
-            .map(|module| format!("fuzz/src/targets/{module}.rs")),
+            .map(|module| format!("fuzz/src/{module}.rs")),
     );
     Ok(files)
+}
+
+/// The modules of `fuzz/src` that a target is made of.
+fn judges(target: &str) -> &'static [&'static str] {
+    match target {
+        "assertion" | "registration" => &["targets/ceremonies", "targets/readers"],
+        "assertion_json" | "registration_json" => &["targets/ceremonies", "targets/envelopes"],
+        "certificate" | "statement" => &["targets/ceremonies", "targets/readers", "targets/statements"],
+        "mds_blob" => &["mds"],
+        "revocation_lists" => &["targets/revocation_lists"],
+        "trust_path" => &["targets/trust_path"],
+        _ => &["targets/parsers", "targets/readers"],
+    }
 }
 
 pub(crate) fn fuzzed_digest(target: &str) -> anyhow::Result<String> {
