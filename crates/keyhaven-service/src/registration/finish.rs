@@ -125,7 +125,6 @@ impl Registrations {
                 "authenticatorAttachment: a security key was asked for",
             ));
         }
-        let pin = issued.pin;
         let verified = self.verify(json, &response, &taken, issued)?;
         let beside = match &whose {
             RegistrationAccount::Existing(_) if request.password.is_some() => {
@@ -135,14 +134,12 @@ impl Registrations {
             RegistrationAccount::New(account) => self.0.first_factors(account, request.password).await?,
         };
         subject.credential = Some(verified.credential_id().clone());
-        let account = whose.id();
-        match (&whose, session) {
-            (RegistrationAccount::Existing(_), Some(current)) => subject.is_about(current.account()),
-            (RegistrationAccount::Existing(_), None) => {}
-            (RegistrationAccount::New(account), _) => subject.is_about(account),
+        // An account that exists is the session's, which the subject tells already.
+        if let RegistrationAccount::New(account) = &whose {
+            subject.is_about(account);
         }
-        let mut credential = self.credential(client, account, &response, &verified, device_name);
-        credential.pin = pin;
+        let account = whose.id();
+        let credential = self.credential(client, account, &response, &verified, device_name, issued.pin);
         self.commit(client, whose, session, credential, &verified, beside)
             .await
     }
@@ -266,6 +263,7 @@ impl Registrations {
         response: &RegistrationResponse,
         verified: &VerifiedRegistration,
         device_name: Option<String>,
+        pin: bool,
     ) -> Credential {
         let device_name = device_name.unwrap_or_else(|| {
             authenticator_name(verified.claimed_aaguid().unproven())
@@ -284,7 +282,7 @@ impl Registrations {
             backup_eligible: verified.backup().is_eligible(),
             backup_state: verified.backup().is_backed_up(),
             uv_initialized: verified.user_verified(),
-            pin: false,
+            pin,
             attestation_format: verified.attestation_format().to_owned(),
             attestation_type: verified.attestation_type().as_str().to_owned(),
             attestation_trusted: verified.attestation_trusted(),
@@ -308,11 +306,11 @@ impl Registrations {
         verified: &VerifiedRegistration,
         beside: FirstFactors,
     ) -> Result<Registered, Error> {
-        let about = match (&whose, current) {
-            (RegistrationAccount::Existing(_), current) => {
+        let about = match &whose {
+            RegistrationAccount::Existing(_) => {
                 Subject::account(current.ok_or(Error::ChallengeMissing)?.account())
             }
-            (RegistrationAccount::New(account), _) => Subject::account(account),
+            RegistrationAccount::New(account) => Subject::account(account),
         };
         let mut subject = Subject {
             credential: Some(credential.id.clone()),
@@ -349,8 +347,9 @@ impl Registrations {
         subject.session = session.as_ref().map(|session| session.id);
         let event = self.0.success(client, FINISH, subject)?;
         let mut claim = None;
-        let mut audit = match (&whose, current) {
-            (RegistrationAccount::Existing(_), Some(current)) => {
+        let mut audit = match &whose {
+            RegistrationAccount::Existing(_) => {
+                let current = current.ok_or(Error::ChallengeMissing)?;
                 let content = if recovered {
                     Content::RecoveryDone
                 } else {
@@ -361,7 +360,7 @@ impl Registrations {
                 };
                 self.0.announced(client, current.account(), event, content)?
             }
-            (RegistrationAccount::Existing(_) | RegistrationAccount::New(_), _) => event,
+            RegistrationAccount::New(_) => event,
         };
         // An address is the account's once it is proven, and until then nobody's.
         if let RegistrationAccount::New(Account {
