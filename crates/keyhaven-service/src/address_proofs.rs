@@ -68,13 +68,8 @@ impl Registrations {
     /// # Errors
     /// [`Error::InvalidRequest`] (no address), [`Error::RateLimited`], [`Error::Busy`], [`Error::Storage`].
     pub async fn ask(&self, client: &Client, email: &str) -> Result<AskedProof, Error> {
-        match self.try_ask(client, email).await {
-            Ok(asked) => {
-                self.0.observe(ASK, "ok");
-                Ok(asked)
-            }
-            Err(error) => Err(self.0.refuse(client, ASK, Subject::default(), error).await),
-        }
+        let result = self.try_ask(client, email).await;
+        self.0.concluded(client, ASK, Subject::default(), result).await
     }
 
     async fn try_ask(&self, client: &Client, email: &str) -> Result<AskedProof, Error> {

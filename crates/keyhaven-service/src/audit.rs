@@ -120,6 +120,23 @@ impl Context {
         }
     }
 
+    /// What became of `action`, counted, and recorded where it was refused.
+    pub(crate) async fn concluded<T>(
+        &self,
+        client: &Client,
+        action: &'static str,
+        subject: Subject,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        match result {
+            Ok(done) => {
+                self.observe(action, "ok");
+                Ok(done)
+            }
+            Err(error) => Err(self.refuse(client, action, subject, error).await),
+        }
+    }
+
     /// Records that `action` was refused, and gives the refusal back. Where the event cannot be written the answer is
     /// that failure: nothing happens unrecorded.
     pub(crate) async fn refuse(

@@ -59,13 +59,8 @@ impl Authentications {
         client: &Client,
         username: Option<&str>,
     ) -> Result<Started<RequestOptions>, Error> {
-        match self.try_start(client, username).await {
-            Ok(started) => {
-                self.0.observe(START, "ok");
-                Ok(started)
-            }
-            Err(error) => Err(self.0.refuse(client, START, Subject::default(), error).await),
-        }
+        let result = self.try_start(client, username).await;
+        self.0.concluded(client, START, Subject::default(), result).await
     }
 
     async fn try_start(
@@ -133,23 +128,17 @@ impl Authentications {
         presented: &PresentedFactors,
     ) -> Result<Authenticated, Error> {
         let mut subject = Subject::default();
-        match self
+        let result = self
             .try_finish(client, current, ceremony, response, presented, &mut subject)
-            .await
-        {
-            Ok(authenticated) => {
-                self.0.observe(FINISH, "ok");
-                Ok(authenticated)
+            .await;
+        let result = self.0.concluded(client, FINISH, subject, result).await;
+        result.map_err(|precise| {
+            if self.0.settings.disclose_existence {
+                precise
+            } else {
+                undisclosed(precise)
             }
-            Err(error) => {
-                let precise = self.0.refuse(client, FINISH, subject, error).await;
-                Err(if self.0.settings.disclose_existence {
-                    precise
-                } else {
-                    undisclosed(precise)
-                })
-            }
-        }
+        })
     }
 
     async fn try_finish(

@@ -94,13 +94,10 @@ impl Passwords {
         request: RegisterPassword,
     ) -> Result<PasswordSignIn, Error> {
         self.require_fallback()?;
-        match self.try_register(client, current, request).await {
-            Ok(signed_in) => {
-                self.0.observe(REGISTER, "ok");
-                Ok(signed_in)
-            }
-            Err(error) => Err(self.0.refuse(client, REGISTER, Subject::default(), error).await),
-        }
+        let result = self.try_register(client, current, request).await;
+        self.0
+            .concluded(client, REGISTER, Subject::default(), result)
+            .await
     }
 
     async fn try_register(
@@ -209,19 +206,13 @@ impl Passwords {
     ) -> Result<PasswordSignIn, Error> {
         self.require_fallback()?;
         let mut subject = Subject::default();
-        match self
+        let result = self
             .try_sign_in(client, current, username, password, &mut subject)
+            .await;
+        self.0
+            .concluded(client, LOGIN, subject, result)
             .await
-        {
-            Ok(signed_in) => {
-                self.0.observe(LOGIN, "ok");
-                Ok(signed_in)
-            }
-            Err(error) => {
-                let precise = self.0.refuse(client, LOGIN, subject, error).await;
-                Err(undisclosed(precise))
-            }
-        }
+            .map_err(undisclosed)
     }
 
     async fn try_sign_in(

@@ -132,13 +132,8 @@ impl StepUps {
         purpose: Purpose,
         action: Option<[u8; 32]>,
     ) -> Result<Started<RequestOptions>, Error> {
-        match self.try_start(client, current, purpose, action).await {
-            Ok(started) => {
-                self.0.observe(START, "ok");
-                Ok(started)
-            }
-            Err(error) => Err(self.0.refuse(client, START, of(current), error).await),
-        }
+        let result = self.try_start(client, current, purpose, action).await;
+        self.0.concluded(client, START, of(current), result).await
     }
 
     async fn try_start(
@@ -214,16 +209,10 @@ impl StepUps {
         response: &[u8],
     ) -> Result<Granted, Error> {
         let mut subject = of(current);
-        match self
+        let result = self
             .try_finish(client, current, token, ceremony, response, &mut subject)
-            .await
-        {
-            Ok(granted) => {
-                self.0.observe(FINISH, "ok");
-                Ok(granted)
-            }
-            Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
-        }
+            .await;
+        self.0.concluded(client, FINISH, subject, result).await
     }
 
     async fn try_finish(

@@ -91,13 +91,8 @@ impl Registrations {
     ) -> Result<Registered, Error> {
         let mut subject =
             session.map_or_else(Subject::default, |current| Subject::account(current.account()));
-        match self.try_finish(client, session, request, &mut subject).await {
-            Ok(registered) => {
-                self.0.observe(FINISH, "ok");
-                Ok(registered)
-            }
-            Err(error) => Err(self.0.refuse(client, FINISH, subject, error).await),
-        }
+        let result = self.try_finish(client, session, request, &mut subject).await;
+        self.0.concluded(client, FINISH, subject, result).await
     }
 
     async fn try_finish(

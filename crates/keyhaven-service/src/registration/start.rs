@@ -124,13 +124,8 @@ impl Registrations {
         request: StartRegistration,
     ) -> Result<Started<CreationOptions>, Error> {
         let subject = session.map_or_else(Subject::default, |current| Subject::account(current.account()));
-        match self.try_start(client, session, request).await {
-            Ok(started) => {
-                self.0.observe(START, "ok");
-                Ok(started)
-            }
-            Err(error) => Err(self.0.refuse(client, START, subject, error).await),
-        }
+        let result = self.try_start(client, session, request).await;
+        self.0.concluded(client, START, subject, result).await
     }
 
     async fn try_start(
